@@ -1,0 +1,250 @@
+"""check(cfg): everything wrong in a configuration, at once, before data is read. Plain containers only."""
+
+import difflib
+import importlib
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+# A configuration may name any class, but none that runs programs, opens connections or loads pickles.
+REFUSED = (
+    "asyncio", "builtins", "code", "commands", "ctypes", "dill", "ftplib", "http", "imp", "importlib",
+    "io", "joblib", "marshal", "multiprocessing", "nt", "os", "pathlib", "pdb", "pickle", "_pickle", "cPickle",
+    "cloudpickle", "platform", "posix", "pty", "requests", "runpy", "shelve", "shutil", "signal", "site",
+    "smtplib", "socket", "socketserver", "ssl", "subprocess", "_posixsubprocess", "sys", "tempfile", "threading",
+    "_thread", "timeit", "torch.hub", "torch.load", "torch.serialization", "torch.utils.cpp_extension",
+    "torch.distributed", "torch.multiprocessing", "torch.jit", "torch.package", "numpy.load", "numpy.fromfile",
+    "numpy.f2py", "numpy.lib", "pandas.read_pickle", "pandas.io", "urllib", "urllib3", "webbrowser", "xmlrpc",
+)  # fmt: skip
+
+LOADING = {"image_size", "channels", "batch_size", "num_workers", "split", "normalize", "cache_dir"}
+SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file"}
+STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_count(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_size(value: Any) -> bool:
+    sides = value if isinstance(value, list) else [value]
+    return len(sides) in (1, 2) and all(is_count(s, 1) for s in sides) and value != [value]
+
+
+# What signatures cannot say: key, test, and what is wanted.
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "seed": (lambda v: is_count(v, 0), "a whole number from 0"),
+    "threshold": (lambda v: is_number(v) and 0 < v < 1, "a probability between 0 and 1"),
+    "panels_every": (lambda v: is_count(v, 1), "a number of epochs, at least 1"),
+    "early_stopping": (lambda v: v is None or is_count(v, 1), "null, or a number of epochs of patience"),
+    "dataset.image_size": (_is_size, "a side in pixels, or [height, width]"),
+    "dataset.channels": (lambda v: v in (1, 3), "1 (grey) or 3 (RGB)"),
+    "dataset.batch_size": (lambda v: is_count(v, 1), "a whole number from 1"),
+    "dataset.num_workers": (lambda v: v == "auto" or is_count(v, 0), "auto, or a whole number from 0"),
+    "dataset.normalize": (lambda v: v in ("unit", "dataset", "image"), "unit, dataset or image"),
+    "dataset.split.by": (lambda v: v in ("group", "file"), "group or file"),
+    "dataset.split.val": (lambda v: is_number(v) and v > 0, "a fraction or a count, above 0"),
+    "dataset.split.test": (lambda v: is_number(v) and v >= 0, "a fraction or a count, from 0"),
+    "dataset.split.seed": (lambda v: is_count(v, 0), "a whole number from 0"),
+    "optimizer.lr": (lambda v: is_number(v) and v >= 0, "a number from 0"),
+    "optimizer.weight_decay": (lambda v: is_number(v) and v >= 0, "a number from 0"),
+    "trainer.max_epochs": (lambda v: is_count(v, 1), "a whole number from 1"),
+    "trainer.num_nodes": (lambda v: is_count(v, 1), "a whole number from 1"),
+    "trainer.accumulate_grad_batches": (lambda v: is_count(v, 1), "a whole number from 1"),
+    "trainer.gradient_clip_val": (lambda v: v is None or (is_number(v) and v > 0), "null, or above 0"),
+    "trainer.accelerator": (
+        lambda v: v in ("auto", "cpu", "gpu", "cuda", "mps"), "auto, cpu, gpu, cuda or mps"),
+    "trainer.precision": (
+        lambda v: str(v) in ("auto", "32", "32-true", "bf16-mixed", "16-mixed", "64", "64-true", "bf16-true"),
+        "auto, 32, bf16-mixed, 16-mixed, bf16-true or 64"),
+}  # fmt: skip
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """` (nearest: ...)` for a message, or nothing if none is near."""
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" (nearest: {found[0]})" if found else ""
+
+
+def check(cfg: Mapping[str, Any], *, top_level: Iterable[str]) -> list[str]:
+    """Every problem of a resolved training configuration, a short line each; empty if it is sound.
+
+    cfg: plain containers. top_level: the keys that may stand at the top. Nothing is instantiated; the
+    modules that `_target_` names are imported, after their names are found harmless.
+    """
+    problems = [
+        f"{key}: no such key{nearest(key, top_level)}" for key in cfg if key not in set(top_level)
+    ]
+    problems += _stages(cfg)
+    for path, node in _targets(cfg):
+        problems += _target(path, node)
+    for key, (holds, wanted) in RANGES.items():
+        for path in (key, *(f"stages.{stage}.{key}" for stage in cfg.get("stages") or {})):
+            found, value = _lookup(cfg, path)
+            if found and not holds(value):
+                problems.append(f"{path}={value}: must be {wanted}")
+    problems += _classes(cfg)
+    return list(dict.fromkeys(problems))
+
+
+def _lookup(cfg: Any, path: str) -> tuple[bool, Any]:
+    for part in path.split("."):
+        if not isinstance(cfg, Mapping) or part not in cfg:
+            return False, None
+        cfg = cfg[part]
+    return True, cfg
+
+
+def _targets(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield path, node
+        for key, value in node.items():
+            yield from _targets(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _targets(value, f"{path}.{index}")
+
+
+def _stages(cfg: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name, stage in (cfg.get("stages") or {}).items():
+        if not isinstance(stage, Mapping):
+            problems.append(f"stages.{name}: must hold {', '.join(sorted(STAGE))}")
+            continue
+        problems += [f"stages.{name}.{k}: no such key{nearest(k, STAGE)}" for k in stage.keys() - STAGE]
+        problems += [f"stages.{name}.{k}: missing" for k in sorted(STAGE - stage.keys())]
+        if "max_epochs" in stage and not is_count(stage["max_epochs"], 1):
+            problems.append(f"stages.{name}.max_epochs={stage['max_epochs']}: must be a whole number from 1")
+    return problems
+
+
+def _classes(cfg: Mapping[str, Any]) -> list[str]:
+    found, classes = _lookup(cfg, "dataset.classes")
+    if not found or classes is None:
+        return []
+    if not isinstance(classes, Mapping) or not classes:
+        return [f"dataset.classes={classes}: must be null, or name: mask value"]
+    return [
+        f"dataset.classes.{name}: background is value 0 and not listed" for name, v in classes.items() if v == 0
+    ]
+
+
+def import_target(name: str) -> Any:
+    """The object of a dotted name. Raises ImportError, or PermissionError for one that is refused."""
+
+    def refuse(dotted: str) -> None:
+        if any(dotted == r or dotted.startswith(f"{r}.") for r in REFUSED):
+            raise PermissionError(f"{name} may start processes, open connections or load code")
+
+    refuse(name)
+    parts = name.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError as error:
+            if error.name and not ".".join(parts[:cut]).startswith(error.name):
+                raise ImportError(f"{name} needs the package {error.name}, which is not installed") from error
+            continue
+        for part in parts[cut:]:
+            try:
+                found = getattr(found, part)
+            except AttributeError:
+                raise ImportError(f"{'.'.join(parts[:cut])} has no {part}") from None
+            # `some.module.os.system` is refused by where it leads, not only by its name
+            if isinstance(found, types.ModuleType):
+                refuse(found.__name__)
+        home = getattr(found, "__module__", None) or ""
+        refuse(f"{home}.{getattr(found, '__qualname__', '')}")
+        return found
+    raise ImportError(f"no module {name}")
+
+
+def _target(path: str, node: Mapping[str, Any]) -> list[str]:
+    target = node["_target_"]
+    if not isinstance(target, str):
+        return [f"{path}._target_={target}: must be a dotted name"]
+    try:
+        factory = import_target(target)
+    except PermissionError as error:
+        return [f"{path}._target_: refused, {error}"]
+    except Exception as error:  # whatever the user's own module raises on import
+        return [f"{path}._target_={target}: cannot be imported ({error})"]
+    if not callable(factory):
+        return [f"{path}._target_={target}: is not callable"]
+    try:
+        parameters = inspect.signature(factory).parameters
+    except ValueError:
+        return []  # written in C, with no signature to hold it against
+    problems = []
+    names = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
+    extra = LOADING if path == "dataset" else set()
+    given = [k for k in node if not (k.startswith("_") and k.endswith("_"))]
+    problems += [
+        f"{path}.{key}: {target.rpartition('.')[2]} takes no such key{nearest(key, [*names, *extra])}"
+        for key in given
+        if key not in names and key not in extra and not takes_any
+    ]
+    if path == "dataset":
+        split = node.get("split")
+        if isinstance(split, Mapping):
+            problems += [f"dataset.split.{k}: no such key{nearest(k, SPLIT)}" for k in split.keys() - SPLIT]
+        problems += [f"dataset.{k}: missing" for k in sorted(LOADING - node.keys())]
+    if not node.get("_partial_"):
+        problems += [
+            f"{path}.{key}: missing, {target.rpartition('.')[2]} needs it"
+            for key in names
+            if parameters[key].default is inspect.Parameter.empty and key not in node and key != "self"
+        ]
+    return problems + _types(path, node, factory, names)
+
+
+def _types(path: str, node: Mapping[str, Any], factory: Any, names: Sequence[str]) -> list[str]:
+    try:
+        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except Exception:  # annotations that name what is not imported at run time say nothing to us
+        return []
+    problems = []
+    for key in names:
+        value = node.get(key)
+        if key not in node or f"{path}.{key}" in RANGES or isinstance(value, Mapping) and "_target_" in value:
+            continue
+        if key in hints and not fits(value, hints[key]):
+            wanted = getattr(hints[key], "__name__", None) or str(hints[key]).replace("typing.", "")
+            if typing.get_origin(hints[key]) is not None:
+                wanted = str(hints[key]).replace("typing.", "")
+            problems.append(f"{path}.{key}={value!r}: must be {wanted}")
+    return problems
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value can be what an annotation says; True for annotations of other objects."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, a) for a in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if hint is type(None):
+        return value is None
+    if hint is bool:
+        return isinstance(value, bool)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+    if hint is str:
+        return isinstance(value, str)
+    if origin in (list, Sequence) or hint in (list, Sequence):
+        return isinstance(value, list) and all(fits(v, a) for v in value for a in arguments[:1])
+    if origin is dict or hint is dict:
+        return isinstance(value, Mapping)
+    # Other classes come as nested _target_ nodes; what is left over is accepted only if it is no plain number or text.
+    return not (inspect.isclass(hint) and isinstance(value, str | int | float | bool) and hint.__module__ != "typing")

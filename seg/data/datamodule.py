@@ -1,0 +1,201 @@
+"""The LightningDataModule: a source's pairs, decoded once, split by group, in batches."""
+
+import csv
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from seg.data import split as splits
+from seg.data.cache import Cache, Preprocessing, load
+from seg.data.pairs import Pair
+from seg.data.samples import EpochSampler, Samples, as_batch
+
+log = logging.getLogger(__name__)
+
+STATISTICS_SAMPLE = (
+    2000  # images whose mean and deviation are measured: more do not change the third digit
+)
+
+
+class Source(Protocol):
+    """What a data set must offer: its pairs and the meaning of its masks."""
+
+    root: Path
+    classes: dict[str, Any] | None
+    ignore_value: int | None
+
+    def pairs(self) -> list[Pair]: ...
+
+
+class SegmentationDataModule(pl.LightningDataModule):
+    """Train, validation and test batches of one source.
+
+    image_size: side, or [height, width], in pixels. channels: 1 (grey) or 3 (RGB).
+    split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file.
+    normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or
+        `image` (of each image).
+    augmentation: `augmentation(image=, mask=)` for training batches, or None.
+    num_workers: loader processes. cache_dir: where decoded arrays are kept.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        image_size: int | list[int],
+        channels: int,
+        batch_size: int,
+        num_workers: int,
+        split: dict[str, Any],
+        normalize: str,
+        cache_dir: str,
+        augmentation: Callable | None = None,
+        seed: int = 0,
+        progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
+    ) -> None:
+        super().__init__()
+        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+        self.source = source
+        self.preprocessing = Preprocessing(
+            (height, width), channels, source.classes, source.ignore_value
+        )
+        self.batch_size = batch_size
+        self.num_workers = num_workers
+        self.split = split
+        self.normalize = normalize
+        self.cache_dir = Path(cache_dir).expanduser()
+        self.augmentation = augmentation
+        self.seed = seed
+        self.progress = progress
+        self.pairs: list[Pair] = []
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the foreground classes, index 1 first."""
+        return list(self.source.classes or {"foreground": 255})
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read, decode and split; a second call does nothing."""
+        if self.pairs:
+            return
+        pairs = self.source.pairs()
+        self.cache: Cache = load(
+            pairs, self.preprocessing, folder=self.cache_dir, progress=self.progress
+        )
+        self.groups, self.labels = self._assign(pairs)
+        self.pairs = pairs
+
+    def _assign(self, pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
+        groups = [p.case if self.split["by"] == "file" else p.group for p in pairs]
+        groups, joined = splits.merge_equal(groups, self.cache.image_sha256)
+        if joined:
+            a, b = joined[0]
+            log.warning(
+                "%d byte-equal images under two names (%s = %s); they are kept in one split",
+                len(joined), pairs[a].case, pairs[b].case,
+            )  # fmt: skip
+        if self.split["file"] is not None:
+            labels = splits.read(Path(self.split["file"]).expanduser(), [p.case for p in pairs])
+        else:
+            sizes = {key: self.split[key] for key in ("val", "test", "seed", "folds", "fold")}
+            labels = splits.assign(groups, (self.cache.foreground > 0).tolist(), **sizes)
+        splits.check_disjoint(groups, labels)
+        for name in ("train", "val"):
+            if name not in labels:
+                raise ValueError(f"no {name} cases: raise dataset.split.{name}, or add data")
+        return groups, labels
+
+    def rows(self, split: str) -> list[int]:
+        """Indices of the cases of `train`, `val` or `test`."""
+        return [i for i, label in enumerate(self.labels) if label == split]
+
+    def describe(self) -> str:
+        """One line: cases and groups of each split, share of empty masks."""
+        parts = []
+        for name in splits.SPLITS:
+            rows = self.rows(name)
+            groups = len({self.groups[i] for i in rows})
+            parts.append(
+                f"{name} {len(rows)}" + (f" ({groups} groups)" if groups != len(rows) else "")
+            )
+        empty = float(np.mean(self.cache.foreground == 0))
+        size = "x".join(map(str, self.preprocessing.size))
+        return (
+            f"{len(self.pairs)} cases at {size}: {', '.join(parts)}; {empty:.0%} without foreground"
+        )
+
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Mean and deviation by channel of the training images, in 0-255."""
+        rows = self.rows("train")
+        rows = rows[:: max(1, len(rows) // STATISTICS_SAMPLE)]
+        total = np.zeros((2, self.preprocessing.channels))
+        for row in rows:
+            image = np.asarray(self.cache.images[row], dtype=np.float64)
+            total += [image.mean((0, 1)), (image**2).mean((0, 1))]
+        mean, square = total / len(rows)
+        return mean.tolist(), np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()
+
+    def write_split(self, path: Path) -> None:
+        """Write split.csv: image, mask (relative to the root), group, split and both digests."""
+        with path.open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(["image", "mask", "group", "split", "image_sha256", "mask_sha256"])
+            for i, pair in enumerate(self.pairs):
+                mask = os.path.relpath(pair.mask, pair.image.parents[pair.case.count("/")])
+                digests = [self.cache.image_sha256[i], self.cache.mask_sha256[i]]
+                writer.writerow(
+                    [pair.case, Path(mask).as_posix(), self.groups[i], self.labels[i], *digests]
+                )
+
+    def samples(self, split: str, *, augment: bool = False) -> Samples:
+        """The cases of a split, as cached, or augmented."""
+        return Samples(
+            images=self.cache.images,
+            masks=self.cache.masks,
+            cases=self.rows(split),
+            transform=self.augmentation if augment else None,
+            seed=self.seed,
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train", augment=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader("test")
+
+    def _loader(self, split: str, *, augment: bool = False) -> DataLoader:
+        samples = self.samples(split, augment=augment)
+        trainer = self.trainer
+        sampler = EpochSampler(
+            size=len(samples),
+            shuffle=augment,
+            seed=self.seed,
+            rank=trainer.global_rank if trainer else 0,
+            ranks=trainer.world_size if trainer else 1,
+        )
+        return DataLoader(
+            samples,
+            sampler=sampler,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+            worker_init_fn=_one_thread,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            collate_fn=as_batch,
+        )
+
+
+def _one_thread(worker: int) -> None:
+    # OpenCV's own pool in every worker would fight the training for the cores.
+    cv2.setNumThreads(0)

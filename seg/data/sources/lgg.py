@@ -1,0 +1,40 @@
+"""LGG-MRI: 110 patients, a folder each, slices beside their masks.
+
+Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002; `kaggle_3m/TCGA_*/TCGA_*_<slice>[_mask].tif`.
+"""
+
+from pathlib import Path
+
+from seg.data.pairs import Pair, image_files, locate, pair_by_name
+
+MASK_SUFFIX = "_mask"
+
+
+class LGG:
+    """A patient's folder is the group. root: `kaggle_3m` or a parent of it.
+
+    classes: name -> mask value. ignore_value: mask value of void pixels, or None.
+    """
+
+    def __init__(
+        self, *, root: str, classes: dict[str, int | list[int]], ignore_value: int | None = None
+    ) -> None:
+        self.root = Path(root).expanduser()
+        self.classes = classes
+        self.ignore_value = ignore_value
+
+    def pairs(self) -> list[Pair]:
+        """Every slice of every patient. Raises FileNotFoundError or DataErrors (all problems)."""
+        root = locate(
+            self.root,
+            holds=lambda p: any(child.is_dir() for child in p.glob("TCGA_*")),
+            layout="kaggle_3m/ with its TCGA_* folders",
+        )
+        pairs = []
+        for patient in sorted(p for p in root.glob("TCGA_*") if p.is_dir()):
+            files = image_files(patient)
+            masks = [f for f in files if f.stem.endswith(MASK_SUFFIX)]
+            images = [f for f in files if not f.stem.endswith(MASK_SUFFIX)]
+            for image, mask in pair_by_name(images, masks, mask_suffix=MASK_SUFFIX):
+                pairs.append(Pair(f"{patient.name}/{image.name}", image, mask, patient.name))
+        return pairs

@@ -1,0 +1,37 @@
+"""Cross-entropy over classes that exclude one another."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from seg.losses.target import IGNORE
+
+
+def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
+    """Mean over the valid pixels. logits: (N, C, H, W); target: (N, H, W) int64.
+
+    A single channel z is read as the two classes (0, z), whose softmax is the sigmoid of z. With class
+    weights the mean is over the sum of weights, as in torch. A batch without valid pixels scores 0.
+    """
+    logits = logits.float()
+    if logits.shape[1] == 1:
+        logits = torch.cat([torch.zeros_like(logits), logits], dim=1)  # (N, 2, H, W)
+    if weight is not None and len(weight) != logits.shape[1]:
+        raise ValueError(f"loss.weight has {len(weight)} entries for {logits.shape[1]} classes")
+    total = F.cross_entropy(logits, target, weight, ignore_index=IGNORE, reduction="sum")
+    valid = target != IGNORE
+    counts = weight[target[valid]].sum() if weight is not None else valid.sum()
+    return total / counts.clamp(min=1e-6)
+
+
+class CELoss(nn.Module):
+    """Cross-entropy. weight: one number a class, background first, or None."""
+
+    def __init__(self, *, weight: Sequence[float] | None = None) -> None:
+        super().__init__()
+        self.register_buffer("weight", None if weight is None else torch.tensor(list(weight)).float())
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return cross_entropy(logits, target, weight=self.weight)

@@ -1,0 +1,102 @@
+"""The per-case table: counts of pixels by case and class, gathered over batches and ranks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torchmetrics
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seg.metrics.overlap import METRICS
+
+IGNORE = 255
+
+
+def decide(logits: Tensor, threshold: float) -> Tensor:
+    """(N, C, H, W) logits to (N, H, W) class indices: probability above `threshold`, or the likeliest class.
+
+    threshold: in 0-1, on the probability of a single channel; several channels do not use it.
+    """
+    if logits.shape[1] > 1:
+        return logits.argmax(dim=1)
+    return (torch.sigmoid(logits[:, 0].float()) > threshold).long()
+
+
+def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
+    """(N, classes, 4) int64: tp, fp, fn, tn of each image and foreground class, over the valid pixels.
+
+    prediction, target: (N, H, W) class indices, 0 background, 1 to `classes`; target 255 is void.
+    """
+    valid = target != IGNORE
+    rows = []
+    for index in range(1, classes + 1):
+        predicted, true = (prediction == index) & valid, (target == index) & valid
+        tp = (predicted & true).sum((1, 2))
+        fp, fn = predicted.sum((1, 2)) - tp, true.sum((1, 2)) - tp
+        rows.append(torch.stack([tp, fp, fn, valid.sum((1, 2)) - tp - fp - fn], dim=1))
+    return torch.stack(rows, dim=1)
+
+
+class CaseTable(torchmetrics.Metric):
+    """Collects `confusion` by case on the device; nothing is copied to the host before `compute`.
+
+    classes: number of foreground classes. `compute` returns (cases (M,), counts (M, classes, 4)) in the
+    order of cases; a case that came twice (ranks are filled up with repeats) counts once.
+    """
+
+    full_state_update = False
+
+    def __init__(self, *, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        self.add_state("cases", default=[], dist_reduce_fx="cat")
+        self.add_state("counts", default=[], dist_reduce_fx="cat")
+
+    def update(self, prediction: Tensor, target: Tensor, case: Tensor) -> None:
+        """prediction, target: (N, H, W) class indices. case: (N,) row of each image."""
+        self.cases.append(case)
+        self.counts.append(confusion(prediction, target, classes=self.classes))
+
+    def compute(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        cases = torchmetrics.utilities.dim_zero_cat(self.cases).cpu().numpy()
+        counts = torchmetrics.utilities.dim_zero_cat(self.counts).cpu().numpy()
+        cases, first = np.unique(cases, return_index=True)
+        return cases, counts[first]
+
+
+def summarize(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str, float]:
+    """Every overlap figure of a table (M, classes, 4), by the metric contract.
+
+    `dice`, ...: mean over images. `dice_positive`, `iou_positive`: over images whose reference has foreground.
+    `*_pooled`: all pixels together. `dice_group`, `iou_group` (with `groups`, one name a case): mean over
+    groups of the pixels of each. With several classes every figure is the mean of the classes', without
+    background. A figure with no case to stand on is left out.
+    """
+    by_class = [summarize_class(counts[:, i], groups) for i in range(counts.shape[1])]
+    names = [n for n in by_class[0] if any(n in figures for figures in by_class)]
+    means = {}
+    for name in names:
+        values = [figures[name] for figures in by_class if name in figures]
+        means[name] = float(np.mean(values))
+    return means
+
+
+def summarize_class(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str, float]:
+    """The figures of one class, counts (M, 4)."""
+    tp, fp, fn, tn = counts.T
+    figures = {name: float(metric(tp, fp, fn, tn).mean()) for name, metric in METRICS.items()}
+    positive = counts[tp + fn > 0]
+    if len(positive):
+        for name in ("dice", "iou"):
+            figures[f"{name}_positive"] = float(METRICS[name](*positive.T).mean())
+    pooled = counts.sum(0)
+    for name, metric in METRICS.items():
+        figures[f"{name}_pooled"] = float(metric(*pooled))
+    if groups is not None and len(set(groups)) < len(counts):
+        _, index = np.unique(np.asarray(groups), return_inverse=True)
+        volumes = np.zeros((index.max() + 1, 4), dtype=np.int64)
+        np.add.at(volumes, index, counts)
+        for name in ("dice", "iou"):
+            figures[f"{name}_group"] = float(METRICS[name](*volumes.T).mean())
+    return figures

@@ -1,0 +1,1 @@
+"""Networks: image (N, C, H, W) to logits (N, outputs, H, W)."""

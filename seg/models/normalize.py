@@ -1,0 +1,33 @@
+"""Stored intensities to network input; a layer, so that it travels with the weights."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+MODES = ("unit", "dataset", "image")
+
+
+class Normalize(nn.Module):
+    """(N, C, H, W) uint8 or float in 0-255 to float32, zero-centred.
+
+    mode: `unit` divides by 255; `dataset` takes `mean` and `std` (by channel, in 0-255) as given;
+        `image` takes each image's own, by channel.
+    """
+
+    def __init__(self, *, mode: str, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        if mode not in MODES:
+            raise ValueError(f"dataset.normalize={mode!r} is none of {', '.join(MODES)}")
+        if mode == "unit":
+            mean, std = [0.0] * len(mean), [255.0] * len(std)
+        self.per_image = mode == "image"
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        image = image.float()
+        if self.per_image:
+            std, mean = torch.std_mean(image, dim=(2, 3), keepdim=True, correction=0)
+            return (image - mean) / std.clamp(min=1.0)
+        return (image - self.mean) / self.std

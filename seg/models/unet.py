@@ -1,0 +1,122 @@
+"""U-Net. Ronneberger et al. 2015, arXiv:1505.04597; same padding instead of valid convolutions."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+NORMS = ("none", "batch", "instance", "group")
+UPSAMPLINGS = ("transposed", "bilinear")
+GROUPS = 8  # channels are normalised in this many groups, or in fewer where they do not divide
+
+
+def normalization(kind: str, channels: int) -> nn.Module:
+    """The layer for `channels` feature maps. kind: one of `NORMS`."""
+    if kind == "none":
+        return nn.Identity()
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
+    if kind == "instance":
+        return nn.InstanceNorm2d(channels, affine=True)
+    if kind == "group":
+        groups = next(g for g in range(min(GROUPS, channels), 0, -1) if channels % g == 0)
+        return nn.GroupNorm(groups, channels)
+    raise ValueError(f"model.norm={kind!r} is none of {', '.join(NORMS)}")
+
+
+class DoubleConv(nn.Sequential):
+    """Twice (3x3 convolution, normalisation, ReLU), then dropout of whole feature maps."""
+
+    def __init__(self, *, in_channels: int, out_channels: int, norm: str, dropout: float) -> None:
+        bias = norm == "none"  # a normalisation has a bias of its own
+        layers: list[nn.Module] = []
+        for channels in (in_channels, out_channels):
+            layers += [
+                nn.Conv2d(channels, out_channels, 3, padding=1, bias=bias),
+                normalization(norm, out_channels),
+                nn.ReLU(inplace=True),
+            ]
+        super().__init__(*layers, nn.Dropout2d(dropout))
+
+
+class Up(nn.Module):
+    """Double the resolution, halve the channels, join the skip connection, convolve."""
+
+    def __init__(self, *, channels: int, up: str, norm: str, dropout: float) -> None:
+        super().__init__()
+        half = channels // 2
+        if up == "transposed":
+            self.up: nn.Module = nn.ConvTranspose2d(channels, half, 2, stride=2)
+        elif up == "bilinear":
+            # The 1x1 convolution comes first: linear, it commutes with the interpolation and is 4x cheaper there.
+            self.up = nn.Sequential(
+                nn.Conv2d(channels, half, 1), nn.Upsample(scale_factor=2, mode="bilinear")
+            )
+        else:
+            raise ValueError(f"model.up={up!r} is none of {', '.join(UPSAMPLINGS)}")
+        self.conv = DoubleConv(in_channels=channels, out_channels=half, norm=norm, dropout=dropout)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        return self.conv(torch.cat([skip, self.up(x)], dim=1))  # (N, C, H, W) of the skip, halved
+
+
+class UNet(nn.Module):
+    """Encoder and decoder with skip connections; logits of the input's own height and width.
+
+    in_channels, out_channels: of the image, and of the logits.
+    width: feature maps at full resolution, doubled at each of the `depth` halvings.
+    norm: one of `NORMS`. dropout: share of feature maps, at every level. up: one of `UPSAMPLINGS`.
+
+    Convolutions start from He et al. 2015, arXiv:1502.01852, as the U-Net paper asks for.
+    """
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        out_channels: int,
+        width: int = 64,
+        depth: int = 4,
+        norm: str = "batch",
+        dropout: float = 0.0,
+        up: str = "transposed",
+    ) -> None:
+        super().__init__()
+        for name, value in (("depth", depth), ("width", width)):
+            if value < 1:
+                raise ValueError(f"model.{name}={value} must be at least 1")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"model.dropout={dropout} must lie in 0 to 1")
+        self.divisor = 2**depth
+        widths = [width * 2**level for level in range(depth + 1)]
+        rest = {"norm": norm, "dropout": dropout}
+        self.stem = DoubleConv(in_channels=in_channels, out_channels=width, **rest)
+        self.down = nn.ModuleList(
+            DoubleConv(in_channels=a, out_channels=b, **rest)
+            for a, b in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.up = nn.ModuleList(Up(channels=w, up=up, **rest) for w in reversed(widths[1:]))
+        self.head = nn.Conv2d(width, out_channels, 1)
+        self.apply(_initialize)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """image: (N, C, H, W) of any H and W, normalised. Returns logits (N, out_channels, H, W)."""
+        height, width = image.shape[-2:]
+        pad_bottom, pad_right = -height % self.divisor, -width % self.divisor
+        x = image
+        if pad_bottom or pad_right:
+            x = F.pad(x, (0, pad_right, 0, pad_bottom), mode="replicate")
+        x = self.stem(x)
+        skips = []
+        for block in self.down:
+            skips.append(x)
+            x = block(F.max_pool2d(x, 2))  # (N, 2C, H/2, W/2)
+        for block in self.up:
+            x = block(x, skips.pop())
+        return self.head(x)[..., :height, :width]
+
+
+def _initialize(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d):
+        nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

@@ -1,0 +1,108 @@
+"""Panels: image, reference, prediction, and where they differ, a row a case."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+IGNORE = 255
+# Okabe and Ito's colours, which people with any colour vision tell apart
+HIT, MISS, FALSE_ALARM, CONFUSED = "#009E73", "#D55E00", "#56B4E9", "#F0E442"
+CLASS_COLOURS = ("#FFFFFF", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#F0E442", "#56B4E9", "#D55E00")
+VOID = "#808080"
+COLUMNS = ("image", "reference", "prediction", "overlay")
+
+
+def as_rgb(image: NDArray) -> NDArray[np.uint8]:
+    """(H, W, C) in 0-255, C 1 or 3, to (H, W, 3) uint8."""
+    return np.broadcast_to(np.clip(image, 0, 255).astype(np.uint8), (*image.shape[:2], 3))
+
+
+def colour_classes(mask: NDArray) -> NDArray[np.float64]:
+    """(H, W) class indices to (H, W, 3) in 0-1: background black, void grey."""
+    palette = np.zeros((256, 3))
+    for index in range(1, 255):
+        palette[index] = to_rgb(CLASS_COLOURS[(index - 1) % len(CLASS_COLOURS)])
+    palette[IGNORE] = to_rgb(VOID)
+    return palette[mask]
+
+
+def overlay(image: NDArray, reference: NDArray, prediction: NDArray) -> NDArray[np.float64]:
+    """The image (H, W, C) with hits, misses, false alarms and confused classes tinted; (H, W, 3) in 0-1."""
+    shown = as_rgb(image) / 255.0
+    valid = reference != IGNORE
+    true, found = (reference > 0) & valid, (prediction > 0) & valid
+    areas = {
+        HIT: true & found & (reference == prediction),
+        CONFUSED: true & found & (reference != prediction),
+        MISS: true & ~found,
+        FALSE_ALARM: found & ~true,
+    }
+    for colour, area in areas.items():
+        shown[area] = 0.45 * shown[area] + 0.55 * np.asarray(to_rgb(colour))
+    return shown
+
+
+def case_dice(reference: NDArray, prediction: NDArray) -> float:
+    """Mean over the foreground classes of either mask (H, W); both empty scores 1."""
+    valid = reference != IGNORE
+    found = np.union1d(reference[valid], prediction[valid])
+    scores = []
+    for index in found[found > 0]:
+        a, b = (reference == index) & valid, (prediction == index) & valid
+        scores.append(2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)))
+    return float(np.mean(scores)) if scores else 1.0
+
+
+def draw(
+    names: Sequence[str],
+    images: NDArray,
+    references: NDArray,
+    predictions: NDArray,
+    title: str,
+    path: Path,
+) -> NDArray[np.uint8]:
+    """Write the panels of some cases to `path`, and return the picture (H, W, 3).
+
+    images: (N, H, W, C) in 0-255. references, predictions: (N, H, W) class indices.
+    """
+    rows, cell = len(names), 2.3
+    figure = Figure(figsize=(4 * cell + 0.2, rows * (cell + 0.25) + 0.9), dpi=100, layout="constrained")
+    axes = figure.subplots(rows, len(COLUMNS), squeeze=False)
+    for row, (name, image, reference, prediction) in enumerate(
+        zip(names, images, references, predictions, strict=True)
+    ):
+        cells = (
+            as_rgb(image),
+            colour_classes(reference),
+            colour_classes(prediction),
+            overlay(image, reference, prediction),
+        )
+        score = case_dice(reference, prediction)
+        shown = name if len(name) <= 30 else f"…{name[-29:]}"
+        captions = (shown, "reference", "prediction", f"Dice {score:.3f}")
+        for axis, picture, caption in zip(axes[row], cells, captions, strict=True):
+            axis.imshow(picture, interpolation="nearest")
+            axis.set_title(caption, fontsize=8)
+            axis.set_axis_off()
+    legend = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
+    if max(int(references[references != IGNORE].max(initial=0)), int(predictions.max(initial=0))) > 1:
+        legend.append(("wrong class", CONFUSED))
+    figure.legend(
+        handles=[Patch(color=colour, label=label) for label, colour in legend],
+        loc="outside lower center",
+        ncols=len(legend),
+        frameon=False,
+        fontsize=9,
+    )
+    figure.suptitle(title, fontsize=11)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,0 +1,102 @@
+"""test.json and test_cases.csv: written from the per-case table, and shown on the console."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from seg.metrics.cases import summarize, summarize_class
+from seg.metrics.overlap import METRICS
+from seg.reporting.statistics import bootstrap
+
+
+def write_cases(
+    path: Path,
+    *,
+    cases: Sequence[str],
+    groups: Sequence[str],
+    class_names: Sequence[str],
+    counts: NDArray,
+) -> None:
+    """A row a case and class: case, group, class, tp, fp, fn, tn and the overlap figures.
+
+    counts: (M, classes, 4).
+    """
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["case", "group", "class", "tp", "fp", "fn", "tn", *METRICS])
+        for i, (case, group) in enumerate(zip(cases, groups, strict=True)):
+            for j, name in enumerate(class_names):
+                figures = [f"{float(metric(*counts[i, j])):.6f}" for metric in METRICS.values()]
+                writer.writerow([case, group, name, *counts[i, j].tolist(), *figures])
+
+
+def summary(
+    *, split: str, groups: Sequence[str], class_names: Sequence[str], counts: NDArray, size: Sequence[int]
+) -> dict[str, Any]:
+    """What test.json holds: every figure with its 95 % interval, over all classes and by class.
+
+    size: height and width, in pixels, at which the masks were compared.
+    """
+    # Volumes are told from single images by their groups; a resample must keep that distinction.
+    has_volumes = len(set(groups)) < len(groups)
+    unique = list(groups)
+
+    def interval(table: NDArray, figures: Any) -> dict[str, dict[str, float]]:
+        values = figures(table, unique if has_volumes else None)
+        bounds = bootstrap(table, unique, lambda t, g: figures(t, g if has_volumes else None))
+        return {
+            name: {"value": value, "low": bounds[name][0], "high": bounds[name][1]}
+            for name, value in values.items()
+        }
+
+    classes = {
+        name: interval(counts[:, j], summarize_class) for j, name in enumerate(class_names)
+    }
+    metrics = interval(counts, summarize) if len(class_names) > 1 else next(iter(classes.values()))
+    return {
+        "split": split,
+        "cases": len(counts),
+        "groups": len(set(groups)),
+        "size": list(size),
+        "metrics": metrics,
+        "classes": classes,
+    }
+
+
+def show(content: dict[str, Any], folder: Path, console: Console) -> None:
+    """The figures of a test.json as a table on the console, and where the rest lies."""
+    height, width = content["size"]
+    table = Table(
+        title=f"{content['split']}: {content['cases']} cases of {content['groups']} groups at {height}x{width}",
+        caption="95 % intervals: bootstrap over groups",
+        title_justify="left",
+        caption_justify="left",
+    )
+    columns = [("all", content["metrics"])] if len(content["classes"]) > 1 else []
+    columns += list(content["classes"].items())
+    table.add_column("metric")
+    for name, _ in columns:
+        table.add_column(name, justify="right")
+    for metric in content["metrics"]:
+        cells = []
+        for _, figures in columns:
+            f = figures.get(metric)
+            cells.append("-" if f is None else f"{f['value']:.4f}  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]")
+        table.add_row(metric, *cells)
+    console.print(table)
+    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
+
+
+def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:
+    """Positions of the `rows` cases with the lowest, middle and highest Dice, mean over classes."""
+    dice = METRICS["dice"](*np.moveaxis(counts, -1, 0)).mean(1)
+    order = np.argsort(dice, kind="stable").tolist()
+    rows = min(rows, len(order))
+    middle = (len(order) - rows) // 2
+    return {"worst": order[:rows], "median": order[middle : middle + rows], "best": order[-rows:][::-1]}

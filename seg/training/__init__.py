@@ -1,0 +1,1 @@
+"""Training: receives models, losses and optimizers as objects."""

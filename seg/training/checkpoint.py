@@ -1,0 +1,80 @@
+"""Checkpoints that survive a kill: written beside the target, synced, renamed; read without pickle."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+PREFIX = "model."
+
+
+def write_atomically(content: Any, path: Path) -> None:
+    """torch.save that leaves the old file or the whole new one, whenever it is interrupted.
+
+    Lightning stages in TMPDIR and moves, which is a copy where that is another file system.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as handle:
+            torch.save(content, handle)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoint files, written atomically."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        write_atomically(checkpoint, Path(path))
+
+
+def best_and_last(folder: Path, *, monitor: str) -> ModelCheckpoint:
+    """The callback that keeps best.ckpt (highest `monitor`) and last.ckpt, at the end of each epoch."""
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=monitor,
+        mode="max",
+        save_last=True,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A checkpoint's content, tensors and plain containers only.
+
+    Raises FileNotFoundError, or ValueError for a file that is damaged or would run code.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen types for damaged files
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path}: cannot be read as a checkpoint ({reason}); it is damaged, or holds more than weights"
+        ) from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: holds a {type(content).__name__}, not a checkpoint")
+    return content
+
+
+def model_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The model's state_dict out of a run's checkpoint, or `content` itself where it is bare weights."""
+    if "state_dict" not in content:
+        return content
+    return {
+        key.removeprefix(PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(PREFIX)
+    }

@@ -1,0 +1,136 @@
+"""The LightningModule: a model, what normalises its input, and the stages it is trained in."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torchmetrics
+from torch import Tensor, nn
+
+from seg.metrics.cases import CaseTable, decide, summarize, summarize_class
+from seg.training.stages import Stage, configure
+
+MONITOR = "val/dice"
+SPLITS = ("train", "val", "test")
+
+
+class SegmentationModule(pl.LightningModule):
+    """Logits inside; decisions only at the border, by `threshold` or the likeliest class.
+
+    model: image (N, C, H, W) float to logits (N, outputs, H, W). normalize: stored image to model input.
+    class_names: foreground classes, index 1 first. groups: the group of every case, in the order of
+        the data module's rows. carried: plain containers that make a checkpoint self-contained.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        normalize: nn.Module,
+        stages: Sequence[Stage],
+        class_names: Sequence[str],
+        groups: Sequence[str],
+        threshold: float = 0.5,
+        carried: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model = model.to(memory_format=torch.channels_last)  # the order in which batches arrive
+        self.normalize = normalize
+        self.stages = list(stages)
+        self.losses = nn.ModuleList(stage.loss for stage in stages)  # so that their buffers move along
+        self.stage_index = 0
+        self.class_names = list(class_names)
+        self.groups = list(groups)
+        self.threshold = threshold
+        self.carried = carried or {}
+        self.tables = nn.ModuleList(CaseTable(classes=len(self.class_names)) for _ in SPLITS)
+        # "disable": the other strategies look at every value, which would stall a GPU at each step
+        self.means = nn.ModuleList(torchmetrics.MeanMetric(nan_strategy="disable") for _ in SPLITS)
+        self.counts: dict[str, tuple] = {}
+
+    @property
+    def stage(self) -> Stage:
+        return self.stages[self.stage_index]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """image: (N, C, H, W) as stored, 0-255. Returns logits (N, outputs, H, W)."""
+        return self.model(self.normalize(image))
+
+    def predict(self, image: Tensor) -> Tensor:
+        """image: (N, C, H, W) as stored, 0-255. Returns class indices (N, H, W)."""
+        return decide(self(image), self.threshold)
+
+    def _step(self, batch: dict[str, Tensor], split: str) -> Tensor:
+        target = batch["mask"].long()
+        logits = self(batch["image"])
+        loss = self.stage.loss(logits, target)
+        with torch.no_grad():
+            index = SPLITS.index(split)
+            self.means[index].update(loss.detach(), len(target))
+            self.tables[index].update(decide(logits, self.threshold), target, batch["case"])
+        return loss
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        return self._step(batch, "train")
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        self._step(batch, "val")
+
+    def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        self._step(batch, "test")
+
+    def on_validation_epoch_start(self) -> None:
+        # Here and not at the end of the training epoch: a loss that is no number must stop the run
+        # before its weights are judged, and callbacks read both splits' figures at one time.
+        loss = self._log_split("train")
+        if not torch.isfinite(loss):
+            raise ValueError(
+                f"the training loss is {loss.item()} in epoch {self.current_epoch + 1}: lower optimizer.lr "
+                f"(now {self.optimizers().param_groups[0]['lr']:g}), or set trainer.precision=32; "
+                "the checkpoints of the epochs before are sound"
+            )
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_split("val")
+
+    def on_test_epoch_end(self) -> None:
+        self._log_split("test")
+
+    def _log_split(self, split: str) -> Tensor:
+        table, mean = self.tables[SPLITS.index(split)], self.means[SPLITS.index(split)]
+        cases, counts = table.compute()
+        loss = mean.compute()
+        figures = summarize(counts, [self.groups[i] for i in cases])
+        if len(self.class_names) > 1:
+            for i, name in enumerate(self.class_names):
+                of_class = summarize_class(counts[:, i])
+                figures |= {f"{key}/{name}": of_class[key] for key in ("dice", "iou")}
+        self.counts[split] = (cases, counts)
+        table.reset()
+        mean.reset()
+        self.log(f"{split}/loss", loss)
+        self.log_dict({f"{split}/{key}": value for key, value in figures.items()})
+        return loss
+
+    def configure_optimizers(self) -> dict:
+        epochs = sum(stage.epochs for stage in self.stages)
+        steps_per_epoch = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
+        return configure(self.stage, self.model.parameters(), steps_per_epoch, MONITOR)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if self.trainer.precision == "16-mixed":  # gradients are scaled: Lightning clips, or says why not
+            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
+        elif gradient_clip_val is not None:  # Lightning would refuse fused optimizers here, needlessly
+            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["seg"] = self.carried | {"threshold": self.threshold, "stage": self.stage_index}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.stage_index = checkpoint["seg"]["stage"]

@@ -1,0 +1,73 @@
+"""Pictures during training: the same few cases, every few epochs and at the end."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
+from torch.utils.tensorboard import SummaryWriter
+
+from seg.data.samples import Samples
+
+# (case names, images, references, predictions, title) -> picture (H, W, 3) uint8; also written to the path
+Draw = Callable[[Sequence[str], NDArray, NDArray, NDArray, str, Path], NDArray]
+
+
+def fixed_cases(foreground: Sequence[float], count: int) -> list[int]:
+    """Positions of `count` cases spread evenly from the smallest to the largest foreground."""
+    order = np.argsort(np.asarray(foreground), kind="stable")
+    return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))].tolist()
+
+
+def predict_rows(
+    module: pl.LightningModule, samples: Samples, positions: Sequence[int]
+) -> tuple[NDArray, NDArray, NDArray]:
+    """images (N, H, W, C), references and predictions (N, H, W) of some samples, the module in eval mode."""
+    batch = samples.__getitems__(list(positions))
+    training = module.training
+    module.eval()
+    with torch.no_grad(), module.trainer.precision_plugin.forward_context():
+        prediction = module.predict(batch["image"].to(module.device))
+    module.train(training)
+    images = batch["image"].permute(0, 2, 3, 1).numpy()  # (N, H, W, C)
+    return images, batch["mask"].numpy(), prediction.cpu().numpy()
+
+
+class Panels(pl.Callback):
+    """Draws `positions` of `samples` every `every` epochs and after the last one.
+
+    folder: where `epoch_<n>.png` go. draw: makes and writes the picture. names: of the cases.
+    """
+
+    def __init__(
+        self,
+        *,
+        samples: Samples,
+        positions: Sequence[int],
+        names: Sequence[str],
+        draw: Draw,
+        folder: Path,
+        writer: SummaryWriter | None,
+        every: int,
+    ) -> None:
+        self.samples = samples
+        self.positions = positions
+        self.names = names
+        self.draw = draw
+        self.folder = folder
+        self.writer = writer
+        self.every = every
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        epoch = trainer.current_epoch + 1
+        last = epoch == trainer.max_epochs or trainer.should_stop
+        if not trainer.is_global_zero or not (last or epoch % self.every == 0):
+            return
+        images, references, predictions = predict_rows(pl_module, self.samples, self.positions)
+        path = self.folder / f"epoch_{epoch:03d}.png"
+        picture = self.draw(self.names, images, references, predictions, f"epoch {epoch}", path)
+        if self.writer is not None:
+            self.writer.add_image("panels/val", picture, epoch, dataformats="HWC")
+            self.writer.flush()

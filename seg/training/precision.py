@@ -1,0 +1,54 @@
+"""Which device, and which number format on it."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """accelerator and precision in Lightning's words; line: the choice, for the log."""
+
+    accelerator: str
+    precision: str
+    line: str
+
+
+def choose(accelerator: str, precision: str | int) -> Hardware:
+    """Resolve `auto`: the GPU if there is one, and bf16 where the hardware multiplies it.
+
+    Raises ValueError if a GPU is asked for and there is none: a silent CPU would be a surprise of days.
+    """
+    has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if accelerator == "auto":
+        accelerator = "gpu" if has_cuda or has_mps else "cpu"
+    if accelerator in ("gpu", "cuda") and not (has_cuda or (has_mps and accelerator == "gpu")):
+        raise ValueError(
+            f"trainer.accelerator={accelerator}: no GPU is visible to torch {torch.__version__}; "
+            "use trainer=cpu, or check the driver and CUDA_VISIBLE_DEVICES"
+        )
+    chosen, reason = str(precision), "as asked for"
+    if chosen == "auto":
+        chosen, reason = _fastest(accelerator, has_cuda)
+    name = torch.cuda.get_device_name() if accelerator != "cpu" and has_cuda else accelerator
+    threads = f", {torch.get_num_threads()} threads" if accelerator == "cpu" else ""
+    return Hardware(accelerator, chosen, f"{name}{threads}, precision {chosen} ({reason}), channels last")
+
+
+def _fastest(accelerator: str, has_cuda: bool) -> tuple[str, str]:
+    override = "trainer.precision=32 overrides"
+    if accelerator == "cpu":
+        if _cpu_multiplies_bf16():
+            return "bf16-mixed", f"the CPU has bf16 instructions; {override}"
+        return "32-true", "the CPU has no bf16 instructions"
+    if has_cuda and torch.cuda.is_bf16_supported(including_emulation=False):
+        return "bf16-mixed", override
+    if has_cuda:
+        return "16-mixed", override
+    return "32-true", "this GPU is trained in full precision"
+
+
+def _cpu_multiplies_bf16() -> bool:
+    # Without these instructions bf16 is emulated, and slower than fp32.
+    features = torch.cpu.get_capabilities()
+    return bool(features.get("avx512_bf16") or features.get("amx_bf16"))

@@ -1,0 +1,34 @@
+"""A bar on a terminal, for the training and for what comes before it; plain lines elsewhere."""
+
+import sys
+from collections.abc import Iterator
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTheme
+from rich.console import Console
+from rich.progress import track
+
+SHORT = 200  # steps of preparation that need no bar
+
+
+def on_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+def shown(steps: Iterator, total: int, label: str) -> Iterator:
+    """Pass `steps` on, with a bar where there is a terminal and enough of them."""
+    if total < SHORT or not on_terminal():
+        return steps
+    console = Console(stderr=True)
+    return track(steps, description=label, total=total, console=console, transient=True)
+
+
+class Bar(RichProgressBar):
+    """Lightning's bar, for the batches of the present epoch only: the lines above tell of the others."""
+
+    def __init__(self) -> None:
+        super().__init__(leave=False, theme=RichProgressBarTheme(), console_kwargs={"stderr": True})
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict:
+        return {}

@@ -1,0 +1,32 @@
+"""Learning-rate schedules that torch does not have as one piece."""
+
+import math
+
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+
+def cosine_factor(step: int, *, total_steps: int, warmup: float, final: float) -> float:
+    """Factor of the rate at `step`: linear rise over the `warmup` share, then half a cosine to `final`.
+
+    Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
+    """
+    rise = max(1, round(warmup * total_steps)) if warmup > 0 else 0
+    if step < rise:
+        return (step + 1) / rise
+    done = min(1.0, (step - rise) / max(1, total_steps - rise))
+    return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def cosine(
+    optimizer: Optimizer, *, total_steps: int, warmup: float = 0.03, final: float = 0.01
+) -> LambdaLR:
+    """Warm-up and cosine decay over `total_steps` batches. warmup, final: shares of steps and of the rate."""
+    if not (0 <= warmup < 1 and 0 <= final <= 1):
+        raise ValueError(
+            f"scheduler.warmup={warmup} must lie in 0 to 1, and scheduler.final={final} too"
+        )
+    return LambdaLR(
+        optimizer,
+        lambda step: cosine_factor(step, total_steps=total_steps, warmup=warmup, final=final),
+    )

@@ -1,0 +1,78 @@
+"""Stages: one run whose loss and optimizer change at given epochs, each from the best weights before."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is trained with, and for how many epochs.
+
+    optimizer: `optimizer(parameters)`. scheduler: `scheduler(optimizer)`, stepped after each epoch, or
+        `scheduler(optimizer, total_steps=)`, stepped after each batch.
+    """
+
+    name: str
+    loss: nn.Module
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
+    scheduler: Callable[..., Any]
+    epochs: int
+
+
+def stage_at(stages: Sequence[Stage], epoch: int) -> int:
+    """Index of the stage that trains `epoch` (from 0)."""
+    end = 0
+    for index, stage in enumerate(stages):
+        end += stage.epochs
+        if epoch < end:
+            return index
+    return len(stages) - 1
+
+
+def configure(stage: Stage, parameters: Iterable[nn.Parameter], steps_per_epoch: int, monitor: str) -> dict:
+    """Lightning's optimizer configuration of a stage."""
+    optimizer = stage.optimizer(parameters)
+    by_batch = "total_steps" in inspect.signature(stage.scheduler).parameters
+    if by_batch:
+        scheduler = stage.scheduler(optimizer, total_steps=steps_per_epoch * stage.epochs)
+    else:
+        scheduler = stage.scheduler(optimizer)
+    interval = "step" if by_batch else "epoch"
+    return {
+        "optimizer": optimizer,
+        "lr_scheduler": {"scheduler": scheduler, "interval": interval, "monitor": monitor},
+    }
+
+
+class NextStage(pl.Callback):
+    """Moves on to the next stage at its first epoch, from the best weights so far.
+
+    best: the checkpoint with those weights.
+    """
+
+    def __init__(self, *, best: Path) -> None:
+        self.best = best
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        index = stage_at(pl_module.stages, trainer.current_epoch)
+        if index == pl_module.stage_index:
+            return
+        weights = torch.load(self.best, map_location=pl_module.device, weights_only=True)["state_dict"]
+        pl_module.load_state_dict(weights)
+        pl_module.stage_index = index
+        trainer.strategy.setup_optimizers(trainer)  # asks the module for this stage's optimizer
+        log.info(
+            "stage %d of %d, %s, from the best weights so far",
+            index + 1, len(pl_module.stages), pl_module.stage.name,
+        )  # fmt: skip
