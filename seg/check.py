@@ -119,10 +119,14 @@ def _stages(cfg: Mapping[str, Any]) -> list[str]:
         if not isinstance(stage, Mapping):
             problems.append(f"stages.{name}: must hold {', '.join(sorted(STAGE))}")
             continue
-        problems += [f"stages.{name}.{k}: no such key{nearest(k, STAGE)}" for k in stage.keys() - STAGE]
+        problems += [
+            f"stages.{name}.{k}: no such key{nearest(k, STAGE)}" for k in stage.keys() - STAGE
+        ]
         problems += [f"stages.{name}.{k}: missing" for k in sorted(STAGE - stage.keys())]
         if "max_epochs" in stage and not is_count(stage["max_epochs"], 1):
-            problems.append(f"stages.{name}.max_epochs={stage['max_epochs']}: must be a whole number from 1")
+            problems.append(
+                f"stages.{name}.max_epochs={stage['max_epochs']}: must be a whole number from 1"
+            )
     return problems
 
 
@@ -133,7 +137,9 @@ def _classes(cfg: Mapping[str, Any]) -> list[str]:
     if not isinstance(classes, Mapping) or not classes:
         return [f"dataset.classes={classes}: must be null, or name: mask value"]
     return [
-        f"dataset.classes.{name}: background is value 0 and not listed" for name, v in classes.items() if v == 0
+        f"dataset.classes.{name}: background is value 0 and not listed"
+        for name, v in classes.items()
+        if v == 0
     ]
 
 
@@ -151,7 +157,9 @@ def import_target(name: str) -> Any:
             found = importlib.import_module(".".join(parts[:cut]))
         except ModuleNotFoundError as error:
             if error.name and not ".".join(parts[:cut]).startswith(error.name):
-                raise ImportError(f"{name} needs the package {error.name}, which is not installed") from error
+                raise ImportError(
+                    f"{name} needs the package {error.name}, which is not installed"
+                ) from error
             continue
         for part in parts[cut:]:
             try:
@@ -184,7 +192,9 @@ def _target(path: str, node: Mapping[str, Any]) -> list[str]:
     except ValueError:
         return []  # written in C, with no signature to hold it against
     problems = []
-    names = [n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    names = [
+        n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
     takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
     extra = LOADING if path == "dataset" else set()
     given = [k for k in node if not (k.startswith("_") and k.endswith("_"))]
@@ -196,13 +206,17 @@ def _target(path: str, node: Mapping[str, Any]) -> list[str]:
     if path == "dataset":
         split = node.get("split")
         if isinstance(split, Mapping):
-            problems += [f"dataset.split.{k}: no such key{nearest(k, SPLIT)}" for k in split.keys() - SPLIT]
+            problems += [
+                f"dataset.split.{k}: no such key{nearest(k, SPLIT)}" for k in split.keys() - SPLIT
+            ]
         problems += [f"dataset.{k}: missing" for k in sorted(LOADING - node.keys())]
     if not node.get("_partial_"):
         problems += [
             f"{path}.{key}: missing, {target.rpartition('.')[2]} needs it"
             for key in names
-            if parameters[key].default is inspect.Parameter.empty and key not in node and key != "self"
+            if parameters[key].default is inspect.Parameter.empty
+            and key not in node
+            and key != "self"
         ]
     return problems + _types(path, node, factory, names)
 
@@ -215,7 +229,12 @@ def _types(path: str, node: Mapping[str, Any], factory: Any, names: Sequence[str
     problems = []
     for key in names:
         value = node.get(key)
-        if key not in node or f"{path}.{key}" in RANGES or isinstance(value, Mapping) and "_target_" in value:
+        if (
+            key not in node
+            or f"{path}.{key}" in RANGES
+            or isinstance(value, Mapping)
+            and "_target_" in value
+        ):
             continue
         if key in hints and not fits(value, hints[key]):
             wanted = getattr(hints[key], "__name__", None) or str(hints[key]).replace("typing.", "")
@@ -239,7 +258,9 @@ def fits(value: Any, hint: Any) -> bool:
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool)
     if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+        return (
+            isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+        )
     if hint is str:
         return isinstance(value, str)
     if origin in (list, Sequence) or hint in (list, Sequence):
@@ -247,4 +268,8 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is dict or hint is dict:
         return isinstance(value, Mapping)
     # Other classes come as nested _target_ nodes; what is left over is accepted only if it is no plain number or text.
-    return not (inspect.isclass(hint) and isinstance(value, str | int | float | bool) and hint.__module__ != "typing")
+    return not (
+        inspect.isclass(hint)
+        and isinstance(value, str | int | float | bool)
+        and hint.__module__ != "typing"
+    )

@@ -143,7 +143,9 @@ def _parse(lines: Sequence[str]) -> tuple[list[Override], list[str]]:
         try:
             found.append(parser.parse_override(line))
         except (OverrideParseException, HydraException):
-            problems.append(f"{line}: cannot be read; write key=value, and quote blanks and brackets")
+            problems.append(
+                f"{line}: cannot be read; write key=value, and quote blanks and brackets"
+            )
     return found, problems
 
 
@@ -192,7 +194,9 @@ def _unknown_keys(
     names = list(_keys(cfg)) + list(loader.list_groups(""))
     for o in overrides:
         key = o.key_or_group
-        if key in chosen or o.is_add() or o.is_force_add():  # added keys are held against signatures later
+        if (
+            key in chosen or o.is_add() or o.is_force_add()
+        ):  # added keys are held against signatures later
             continue
         if key not in names:
             parent = key.rpartition(".")[0]
@@ -257,7 +261,9 @@ def launch(
         if not (arguments.hydra_help or arguments.help or arguments.info):
             composed = review(arguments)
             if arguments.multirun:
-                folder = sweep_folder(Path(composed[0].output_dir).expanduser().absolute() / "multirun")
+                folder = sweep_folder(
+                    Path(composed[0].output_dir).expanduser().absolute() / "multirun"
+                )
                 argv += _sweep_overrides(arguments.overrides, folder)
         argv += [line for line in ["hydra.run.dir=.", *_QUIET] if line not in argv]
         sys.argv = [sys.argv[0], *argv]
@@ -285,7 +291,9 @@ def _sweep_overrides(lines: Sequence[str], folder: Path) -> list[str]:
     ]
 
 
-def _kept(task: Callable[[DictConfig], Any], errors: list[Exception]) -> Callable[[DictConfig], None]:
+def _kept(
+    task: Callable[[DictConfig], Any], errors: list[Exception]
+) -> Callable[[DictConfig], None]:
     """Keep errors from Hydra, which would print its own account of them and end the sweep."""
 
     def run(cfg: DictConfig) -> None:
@@ -329,5 +337,12 @@ def _say_little() -> None:
     log.propagate = False
     for name in ("pytorch_lightning", "lightning_fabric", "torch.distributed", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for module in ("pytorch_lightning", "lightning_fabric", "torch", "torchmetrics", "albumentations", "hydra"):
+    for module in (
+        "pytorch_lightning",
+        "lightning_fabric",
+        "torch",
+        "torchmetrics",
+        "albumentations",
+        "hydra",
+    ):
         warnings.filterwarnings("ignore", module=rf"{module}\..*")

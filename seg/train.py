@@ -109,11 +109,15 @@ def build_data(cfg: DictConfig, hardware: precision.Hardware) -> SegmentationDat
 
 def build_stages(cfg: DictConfig) -> list[Stage]:
     """The first stage from the main groups, the others from `stages`."""
-    nodes = {"main" if not cfg.stages else str(cfg.loss._target_).rpartition(".")[2]: cfg} | dict(cfg.stages)
+    nodes = {"main" if not cfg.stages else str(cfg.loss._target_).rpartition(".")[2]: cfg} | dict(
+        cfg.stages
+    )
     stages = []
     for name, node in nodes.items():
         epochs = node.max_epochs if "max_epochs" in node else node.trainer.max_epochs
-        parts = {k: instantiate(node[k], _convert_="all") for k in ("loss", "optimizer", "scheduler")}
+        parts = {
+            k: instantiate(node[k], _convert_="all") for k in ("loss", "optimizer", "scheduler")
+        }
         stages.append(Stage(name=str(name), epochs=epochs, **parts))
     return stages
 
@@ -174,7 +178,9 @@ def build_trainer(
         keeper,
     ]
     if cfg.early_stopping is not None:
-        callbacks.append(pl.callbacks.EarlyStopping(MONITOR, patience=cfg.early_stopping, mode="max"))
+        callbacks.append(
+            pl.callbacks.EarlyStopping(MONITOR, patience=cfg.early_stopping, mode="max")
+        )
     if progress.on_terminal():
         callbacks.append(progress.Bar())
     return instantiate(

@@ -31,7 +31,9 @@ class CELoss(nn.Module):
 
     def __init__(self, *, weight: Sequence[float] | None = None) -> None:
         super().__init__()
-        self.register_buffer("weight", None if weight is None else torch.tensor(list(weight)).float())
+        self.register_buffer(
+            "weight", None if weight is None else torch.tensor(list(weight)).float()
+        )
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         return cross_entropy(logits, target, weight=self.weight)

@@ -29,7 +29,9 @@ class DiceLoss(nn.Module):
     def __init__(self, *, smooth: float = 1.0, pooled: bool = False) -> None:
         super().__init__()
         if not smooth > 0:
-            raise ValueError(f"loss.smooth={smooth} must be above 0: empty masks would divide 0 by 0")
+            raise ValueError(
+                f"loss.smooth={smooth} must be above 0: empty masks would divide 0 by 0"
+            )
         self.smooth = smooth
         self.pooled = pooled
 

@@ -17,5 +17,7 @@ class WeightedSum(nn.Module):
         self.weights = list(weights)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        terms = [w * loss(logits, target) for w, loss in zip(self.weights, self.losses, strict=True)]
+        terms = [
+            w * loss(logits, target) for w, loss in zip(self.weights, self.losses, strict=True)
+        ]
         return torch.stack(terms).sum()

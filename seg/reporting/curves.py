@@ -30,5 +30,7 @@ def draw(metrics: Path, path: Path) -> None:
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
-    figure.suptitle(f"best epoch {int(best['epoch'])}: val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}")
+    figure.suptitle(
+        f"best epoch {int(best['epoch'])}: val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}"
+    )
     figure.savefig(path)

@@ -18,7 +18,11 @@ def read_run(folder: Path) -> dict[str, Any]:
     if (folder / "test.json").is_file():
         content = json.loads((folder / "test.json").read_text(encoding="utf-8"))
         for name, figure in content["metrics"].items():
-            row |= {name: figure["value"], f"{name}_low": figure["low"], f"{name}_high": figure["high"]}
+            row |= {
+                name: figure["value"],
+                f"{name}_low": figure["low"],
+                f"{name}_high": figure["high"],
+            }
     return row
 
 
@@ -40,11 +44,19 @@ def show(rows: list[dict[str, Any]], sweep: Path, console: Console) -> None:
     for name in ("run", "status", "dice (95 % interval)", "iou", "seconds"):
         table.add_column(name, justify="left" if name in ("run", "status") else "right")
     for row in rows:
-        dice = f"{row['dice']:.4f} ({row['dice_low']:.3f} - {row['dice_high']:.3f})" if "dice" in row else "-"
+        dice = (
+            f"{row['dice']:.4f} ({row['dice_low']:.3f} - {row['dice_high']:.3f})"
+            if "dice" in row
+            else "-"
+        )
         iou = f"{row['iou']:.4f}" if "iou" in row else "-"
         table.add_row(row["run"], row["status"], dice, iou, str(row.get("seconds", "-")))
     console.print(table)
     for row in rows:
         if row["status"] != "finished":
-            console.print(f"{row['run']}: {row['status']}: {row.get('error', '')}", soft_wrap=True, markup=False)
+            console.print(
+                f"{row['run']}: {row['status']}: {row.get('error', '')}",
+                soft_wrap=True,
+                markup=False,
+            )
     console.print(f"sweep folder: {sweep}", soft_wrap=True, highlight=False)

@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 IGNORE = 255
 # Okabe and Ito's colours, which people with any colour vision tell apart
 HIT, MISS, FALSE_ALARM, CONFUSED = "#009E73", "#D55E00", "#56B4E9", "#F0E442"
-CLASS_COLOURS = ("#FFFFFF", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#F0E442", "#56B4E9", "#D55E00")
+CLASS_COLOURS = (
+    "#FFFFFF",
+    "#E69F00",
+    "#0072B2",
+    "#CC79A7",
+    "#009E73",
+    "#F0E442",
+    "#56B4E9",
+    "#D55E00",
+)
 VOID = "#808080"
 COLUMNS = ("image", "reference", "prediction", "overlay")
 
@@ -72,7 +81,9 @@ def draw(
     images: (N, H, W, C) in 0-255. references, predictions: (N, H, W) class indices.
     """
     rows, cell = len(names), 2.3
-    figure = Figure(figsize=(4 * cell + 0.2, rows * (cell + 0.25) + 0.9), dpi=100, layout="constrained")
+    figure = Figure(
+        figsize=(4 * cell + 0.2, rows * (cell + 0.25) + 0.9), dpi=100, layout="constrained"
+    )
     axes = figure.subplots(rows, len(COLUMNS), squeeze=False)
     for row, (name, image, reference, prediction) in enumerate(
         zip(names, images, references, predictions, strict=True)
@@ -91,7 +102,10 @@ def draw(
             axis.set_title(caption, fontsize=8)
             axis.set_axis_off()
     legend = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
-    if max(int(references[references != IGNORE].max(initial=0)), int(predictions.max(initial=0))) > 1:
+    if (
+        max(int(references[references != IGNORE].max(initial=0)), int(predictions.max(initial=0)))
+        > 1
+    ):
         legend.append(("wrong class", CONFUSED))
     figure.legend(
         handles=[Patch(color=colour, label=label) for label, colour in legend],

@@ -37,7 +37,12 @@ def write_cases(
 
 
 def summary(
-    *, split: str, groups: Sequence[str], class_names: Sequence[str], counts: NDArray, size: Sequence[int]
+    *,
+    split: str,
+    groups: Sequence[str],
+    class_names: Sequence[str],
+    counts: NDArray,
+    size: Sequence[int],
 ) -> dict[str, Any]:
     """What test.json holds: every figure with its 95 % interval, over all classes and by class.
 
@@ -55,9 +60,7 @@ def summary(
             for name, value in values.items()
         }
 
-    classes = {
-        name: interval(counts[:, j], summarize_class) for j, name in enumerate(class_names)
-    }
+    classes = {name: interval(counts[:, j], summarize_class) for j, name in enumerate(class_names)}
     metrics = interval(counts, summarize) if len(class_names) > 1 else next(iter(classes.values()))
     return {
         "split": split,
@@ -87,7 +90,11 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
         cells = []
         for _, figures in columns:
             f = figures.get(metric)
-            cells.append("-" if f is None else f"{f['value']:.4f}  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]")
+            cells.append(
+                "-"
+                if f is None
+                else f"{f['value']:.4f}  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]"
+            )
         table.add_row(metric, *cells)
     console.print(table)
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
@@ -99,4 +106,8 @@ def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:
     order = np.argsort(dice, kind="stable").tolist()
     rows = min(rows, len(order))
     middle = (len(order) - rows) // 2
-    return {"worst": order[:rows], "median": order[middle : middle + rows], "best": order[-rows:][::-1]}
+    return {
+        "worst": order[:rows],
+        "median": order[middle : middle + rows],
+        "best": order[-rows:][::-1],
+    }

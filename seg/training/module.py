@@ -35,10 +35,14 @@ class SegmentationModule(pl.LightningModule):
         carried: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.model = model.to(memory_format=torch.channels_last)  # the order in which batches arrive
+        self.model = model.to(
+            memory_format=torch.channels_last
+        )  # the order in which batches arrive
         self.normalize = normalize
         self.stages = list(stages)
-        self.losses = nn.ModuleList(stage.loss for stage in stages)  # so that their buffers move along
+        self.losses = nn.ModuleList(
+            stage.loss for stage in stages
+        )  # so that their buffers move along
         self.stage_index = 0
         self.class_names = list(class_names)
         self.groups = list(groups)
@@ -124,9 +128,15 @@ class SegmentationModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        if self.trainer.precision == "16-mixed":  # gradients are scaled: Lightning clips, or says why not
-            super().configure_gradient_clipping(optimizer, gradient_clip_val, gradient_clip_algorithm)
-        elif gradient_clip_val is not None:  # Lightning would refuse fused optimizers here, needlessly
+        if (
+            self.trainer.precision == "16-mixed"
+        ):  # gradients are scaled: Lightning clips, or says why not
+            super().configure_gradient_clipping(
+                optimizer, gradient_clip_val, gradient_clip_algorithm
+            )
+        elif (
+            gradient_clip_val is not None
+        ):  # Lightning would refuse fused optimizers here, needlessly
             nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -18,7 +18,9 @@ Draw = Callable[[Sequence[str], NDArray, NDArray, NDArray, str, Path], NDArray]
 def fixed_cases(foreground: Sequence[float], count: int) -> list[int]:
     """Positions of `count` cases spread evenly from the smallest to the largest foreground."""
     order = np.argsort(np.asarray(foreground), kind="stable")
-    return order[np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))].tolist()
+    return order[
+        np.unique(np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int))
+    ].tolist()
 
 
 def predict_rows(

@@ -32,7 +32,9 @@ def choose(accelerator: str, precision: str | int) -> Hardware:
         chosen, reason = _fastest(accelerator, has_cuda)
     name = torch.cuda.get_device_name() if accelerator != "cpu" and has_cuda else accelerator
     threads = f", {torch.get_num_threads()} threads" if accelerator == "cpu" else ""
-    return Hardware(accelerator, chosen, f"{name}{threads}, precision {chosen} ({reason}), channels last")
+    return Hardware(
+        accelerator, chosen, f"{name}{threads}, precision {chosen} ({reason}), channels last"
+    )
 
 
 def _fastest(accelerator: str, has_cuda: bool) -> tuple[str, str]:

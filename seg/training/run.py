@@ -45,7 +45,12 @@ def git_commit() -> str | None:
     here = Path(__file__).parent
     try:
         commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True, timeout=10
+            ["git", "rev-parse", "HEAD"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
         ).stdout.strip()
         dirty = subprocess.run(
             ["git", "status", "--porcelain", "-uno"],
@@ -66,6 +71,7 @@ class Run:
         self.folder = folder
         self.facts = facts
         self.started = time.time()
+        self.cpu_started = time.process_time()
 
     def record(self, **facts: Any) -> None:
         """Add facts to run.json, now."""
@@ -91,7 +97,10 @@ class Run:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         if kind is None:
             status = "finished"
@@ -100,4 +109,9 @@ class Run:
         else:
             status = "failed"
         reason = {"error": str(error)} if status == "failed" else {}
-        self.record(status=status, seconds=round(time.time() - self.started, 1), **reason)
+        self.record(
+            status=status,
+            seconds=round(time.time() - self.started, 1),
+            cpu_seconds=round(time.process_time() - self.cpu_started, 1),
+            **reason,
+        )

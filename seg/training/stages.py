@@ -40,7 +40,9 @@ def stage_at(stages: Sequence[Stage], epoch: int) -> int:
     return len(stages) - 1
 
 
-def configure(stage: Stage, parameters: Iterable[nn.Parameter], steps_per_epoch: int, monitor: str) -> dict:
+def configure(
+    stage: Stage, parameters: Iterable[nn.Parameter], steps_per_epoch: int, monitor: str
+) -> dict:
     """Lightning's optimizer configuration of a stage."""
     optimizer = stage.optimizer(parameters)
     by_batch = "total_steps" in inspect.signature(stage.scheduler).parameters
@@ -68,7 +70,9 @@ class NextStage(pl.Callback):
         index = stage_at(pl_module.stages, trainer.current_epoch)
         if index == pl_module.stage_index:
             return
-        weights = torch.load(self.best, map_location=pl_module.device, weights_only=True)["state_dict"]
+        weights = torch.load(self.best, map_location=pl_module.device, weights_only=True)[
+            "state_dict"
+        ]
         pl_module.load_state_dict(weights)
         pl_module.stage_index = index
         trainer.strategy.setup_optimizers(trainer)  # asks the module for this stage's optimizer

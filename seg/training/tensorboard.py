@@ -37,7 +37,9 @@ def flatten(node: Any, prefix: str = "") -> dict[str, bool | int | float | str]:
     return {prefix: node if isinstance(node, bool | int | float | str) else str(node)}
 
 
-def add_hparams(writer: SummaryWriter, config: Mapping[str, Any], figures: Mapping[str, float]) -> None:
+def add_hparams(
+    writer: SummaryWriter, config: Mapping[str, Any], figures: Mapping[str, float]
+) -> None:
     """The configuration beside the final figures, in the run's own event file.
 
     `SummaryWriter.add_hparams` would open a second one in a folder below, which shows as a run of its own.

@@ -274,7 +274,9 @@ def test_first_picture_of_a_multi_picture_jpeg_is_read(tmp_path):
     path = tmp_path / "a.jpg"
     second = Image.fromarray(255 - RGB)
     Image.fromarray(RGB).save(path, format="MPO", save_all=True, append_images=[second])
-    reference = np.asarray(Image.open(path).convert("RGB"))
+    with Image.open(path) as image:
+        assert image.n_frames == 2
+        reference = np.asarray(image.convert("RGB"))
     assert np.array_equal(read_image(path, channels=3), reference)
 
 

@@ -83,7 +83,7 @@ REFUSED = {
     "unclaimed colour": ([[RED, GREEN]], {"a": RED}, None, "colour '#00ff00' .50 % of pixels"),
     "colour file, value classes": ([[RED, BLACK]], {"a": 1}, None, "classes are values"),
     "colour file, no classes": ([[RED, BLACK]], None, None, "colour mask"),
-    "grey that is no whole part of a colour": ([[0, 253]], {"a": RED}, None, "value 253"),
+    "grey that is no whole part of a colour": ([[0, 254]], {"a": RED}, None, "value 254"),
     "index file, colour classes": ([[0, 1]], {"a": RED}, None, "value 1"),
 }
 

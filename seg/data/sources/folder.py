@@ -33,7 +33,9 @@ class Folder:
             try:
                 groups = re.compile(group).groups
             except re.error as error:
-                raise ValueError(f"dataset.group={group!r} is no regular expression: {error}") from error
+                raise ValueError(
+                    f"dataset.group={group!r} is no regular expression: {error}"
+                ) from error
             if groups < 1:
                 raise ValueError(
                     f"dataset.group={group!r} needs a group in parentheses around the patient"
