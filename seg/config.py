@@ -106,16 +106,16 @@ def review(arguments: Any) -> list[DictConfig]:
             raise ConfigError([f"--config-dir {arguments.config_dir}: no such folder"])
         search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).absolute()}]"]
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(directory.absolute())):
-        overrides, problems = _parse(arguments.overrides)
+        overrides, problems = _parse([quoted(line) for line in arguments.overrides])
         own = [o for o in overrides if not o.key_or_group.startswith("hydra")]
         loader = GlobalHydra.instance().config_loader()
         base = _try_compose(arguments.config_name, search, problems)
         if base is None:
             raise ConfigError(problems)
-        known = search + [o for o in _groups(own, loader, arguments.config_dir, problems)]
-        shaped = _try_compose(arguments.config_name, known, problems) if not problems else None
+        known = search + list(_groups(own, loader, arguments.config_dir, problems))
+        shaped = _try_compose(arguments.config_name, known, problems)
         if shaped is not None:
-            problems += list(_unknown_keys(own, shaped, loader, known))
+            problems += list(_unknown_keys(own, shaped, loader))
         if problems:
             raise ConfigError(problems)
         composed = []
@@ -135,6 +135,17 @@ def _all_or_refuse(composed: list[DictConfig], problems: list[str]) -> list[Dict
     if problems:
         raise ConfigError(problems)
     return composed
+
+
+def quoted(line: str) -> str:
+    """An override as Hydra's grammar reads it: a path with a blank or an accent gets its quotes."""
+    key, equals, value = line.partition("=")
+    try:
+        OverridesParser.create().parse_override(line)
+    except (OverrideParseException, HydraException):
+        if equals and value and not set(value) & set("[]{}()'\",="):
+            return f"{key}='{value}'"
+    return line
 
 
 def _parse(lines: Sequence[str]) -> tuple[list[Override], list[str]]:
@@ -177,27 +188,22 @@ def _groups(
             options |= {f.stem for f in (extra / o.key_or_group).glob("*.yaml")}
         if not options:
             continue
-        for value in _values(o):
-            if value not in options and value != "null":
-                choices = ", ".join(sorted(options))
-                problems.append(
-                    f"{o.key_or_group}={value}: no such choice{checks.nearest(value, options)}; there are {choices}"
-                )
-        prefix = "+" if o.is_add() else ""
-        yield f"{prefix}{o.get_key_element().lstrip('+~')}={_values(o)[0]}"
+        wrong = [v for v in _values(o) if v not in options and v != "null"]
+        choices = ", ".join(sorted(options))
+        problems += [
+            f"{o.key_or_group}={v}: no such choice{checks.nearest(v, options)}; there are {choices}"
+            for v in wrong
+        ]
+        if not wrong:
+            yield f"{'+' if o.is_add() else ''}{o.key_or_group}={_values(o)[0]}"
 
 
-def _unknown_keys(
-    overrides: Sequence[Override], cfg: DictConfig, loader: Any, known: Sequence[str]
-) -> Iterator[str]:
-    chosen = {line.lstrip("+").split("=")[0].split("@")[0] for line in known}
+def _unknown_keys(overrides: Sequence[Override], cfg: DictConfig, loader: Any) -> Iterator[str]:
     names = list(_keys(cfg)) + list(loader.list_groups(""))
     for o in overrides:
         key = o.key_or_group
-        if (
-            key in chosen or o.is_add() or o.is_force_add()
-        ):  # added keys are held against signatures later
-            continue
+        if loader.get_group_options(key) or o.is_add() or o.is_force_add():
+            continue  # a choice was judged already; an added key is held to a signature later
         if key not in names:
             parent = key.rpartition(".")[0]
             # a key inside an open mapping, such as dataset.classes, may be new
@@ -253,7 +259,7 @@ def launch(
     try:
         arguments = get_args_parser().parse_args()
         arguments.config_name = arguments.config_name or config_name
-        argv = list(sys.argv[1:])
+        argv = [quoted(a) if a in arguments.overrides else a for a in sys.argv[1:]]
         if arguments.config_path:  # Hydra would look beside this file, users mean where they stand
             absolute = str(Path(arguments.config_path).absolute())
             argv = [a.replace(arguments.config_path, absolute) for a in argv]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from seg.data.images import DataError, DataErrors, check_geometry, read_image, read_mask
-from seg.data.masks import to_indices
+from seg.data.masks import IGNORE, to_indices, uses_colours
 from seg.data.pairs import Pair
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 VERSION = (
     1  # raise it when decoding or resizing changes, so that no older array is taken for a new one
 )
-IGNORE = 255
 THREADS = 4
 
 
@@ -209,7 +208,7 @@ def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     Raises DataError where the two have not the same geometry or a file cannot be used.
     """
     image = read_image(pair.image, channels=pre.channels)
-    values, lossy = read_mask(pair.mask)
+    values, lossy = read_mask(pair.mask, palette_as_colours=uses_colours(pre.classes))
     check_geometry(pair.image, pair.mask)
     mask = to_indices(
         values, lossy=lossy, classes=pre.classes, ignore_value=pre.ignore_value, path=pair.mask

@@ -93,11 +93,10 @@ def _claims(classes: dict[str, object] | None, *, in_colour: bool) -> dict[int, 
     as_colours = uses_colours(classes) or (in_colour and _may_be_colours(classes))
     claims = {0: BACKGROUND}
     for index, (name, claim) in enumerate(classes.items(), start=1):
-        for code in _codes(name, claim, as_colours=as_colours):
-            if as_colours and not in_colour:
-                if code % 0x010101:
-                    continue  # a true colour cannot occur in a grey mask
-                code //= 0x010101
+        codes = _codes(name, claim, as_colours=as_colours)
+        if as_colours and not in_colour:  # a true colour cannot occur in a grey mask
+            codes = [code // 0x010101 for code in codes if code % 0x010101 == 0]
+        for code in codes:
             if code in claims:
                 other = "the background" if code == 0 else "another class"
                 raise ValueError(f"dataset.classes: {name}: {claim} belongs to {other}")
@@ -119,15 +118,14 @@ def _codes(name: str, claim: object, *, as_colours: bool) -> list[int]:
         isinstance(c, list | tuple | str) for c in claim
     )
     codes = []
-    for colour in claim if nested else [claim]:
-        if isinstance(colour, str):
-            try:
-                colour = list(bytes.fromhex(colour.removeprefix("#")))
-            except ValueError:
-                raise problem from None
+    for part in claim if nested else [claim]:
+        try:
+            colour = list(bytes.fromhex(part.removeprefix("#"))) if isinstance(part, str) else part
+        except ValueError:
+            raise problem from None
         if not isinstance(colour, list | tuple) or len(colour) != 3:
             raise problem
-        if any(type(part) is not int or not 0 <= part <= 255 for part in colour):
+        if any(type(c) is not int or not 0 <= c <= 255 for c in colour):
             raise problem
         codes.append(colour[0] << 16 | colour[1] << 8 | colour[2])
     return codes

@@ -85,7 +85,7 @@ def _three(grey):
 
 
 DEEP_255 = DEEP.astype(np.float32) / 257
-INVERTED = dict(photometric="miniswhite")
+INVERTED = {"photometric": "miniswhite"}
 IMAGES = {
     "rgb png": ("a.png", _pillow(RGB), RGB),
     "grey png": ("a.png", _pillow(GREY), _three(GREY)),
@@ -145,7 +145,8 @@ def test_image_reads_as_what_was_written(case, tmp_path):
     assert image.dtype == expected.dtype
     np.testing.assert_allclose(image, expected, rtol=1e-6)
     assert image.dtype != np.uint8 or np.array_equal(image, expected)
-    assert image.flags.c_contiguous and image.flags.writeable
+    assert image.flags.c_contiguous
+    assert image.flags.writeable
     assert image_size(tmp_path / name) == (13, 17)
     assert orientation(tmp_path / name) == 1
 
@@ -162,7 +163,8 @@ def test_jpeg_reads_as_pillow_decodes_it(mode, tmp_path):
 def test_rgb_becomes_grey_by_the_weights_of_itu_601(name, write, tmp_path):
     write(tmp_path / name)
     grey = read_image(tmp_path / name, channels=1)
-    assert grey.shape == (13, 17, 1) and grey.dtype == np.uint8
+    assert grey.shape == (13, 17, 1)
+    assert grey.dtype == np.uint8
     assert np.array_equal(grey[..., 0], _reference_grey(RGB))
 
 
@@ -243,7 +245,8 @@ def test_mask_reads_as_the_values_written(case, tmp_path):
     name, write, expected = MASKS[case]
     write(tmp_path / name)
     values, lossy = read_mask(tmp_path / name)
-    assert not lossy and values.dtype.kind in "iu"
+    assert not lossy
+    assert values.dtype.kind in "iu"
     assert np.array_equal(values, expected)
     assert image_size(tmp_path / name) == (13, 17)
 
@@ -260,14 +263,16 @@ def test_jpeg_mask_is_lossy_and_grey(shape, tmp_path):
     array[4:, 5:] = 255
     _pillow(array, quality=95)(tmp_path / "a.jpg")
     values, lossy = read_mask(tmp_path / "a.jpg")
-    assert lossy and values.shape == (13, 17)
+    assert lossy
+    assert values.shape == (13, 17)
     assert np.array_equal(values >= 128, array.reshape(13, 17, -1)[..., 0] == 255)
 
 
 def test_jpeg_inside_a_tiff_and_a_jpeg_named_png_are_lossy(tmp_path):
     _pillow(BINARY * 255, compression="jpeg")(tmp_path / "a.tif")
     _pillow(BINARY * 255, format="JPEG")(tmp_path / "a.png")
-    assert read_mask(tmp_path / "a.tif")[1] and read_mask(tmp_path / "a.png")[1]
+    assert read_mask(tmp_path / "a.tif")[1]
+    assert read_mask(tmp_path / "a.png")[1]
 
 
 def test_first_picture_of_a_multi_picture_jpeg_is_read(tmp_path):
@@ -331,7 +336,7 @@ REFUSED = {
     "missing": ("a.png", lambda path: None, "no such file"),
     "dangling link": ("a.png", lambda path: path.symlink_to("gone.png"), "link to a file that is"),
     "directory": ("a.png", lambda path: path.mkdir(), "a directory, not a file"),
-    "pipe": ("a.png", lambda path: os.mkfifo(path), "a device or pipe"),
+    "pipe": ("a.png", os.mkfifo, "a device or pipe"),
     "truncated jpeg": ("a.jpg", _cut(_pillow(RGB), 0.9), "damaged or truncated"),
     "truncated png": ("a.png", _cut(_pillow(RGB), 0.9), "damaged or truncated"),
     "truncated 16-bit png": ("a.png", _cut(_cv2(DEEP), 0.9), "damaged or truncated"),
@@ -385,7 +390,9 @@ def test_unusable_file_is_refused_in_one_line_with_reason_and_mend(case, tmp_pat
         with pytest.raises(DataError, match=reason) as caught:
             read()
         message = str(caught.value)
-        assert message.startswith(f"{path}: ") and "; " in message and "\n" not in message
+        assert message.startswith(f"{path}: ")
+        assert "; " in message
+        assert "\n" not in message
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
@@ -482,8 +489,10 @@ def test_error_survives_a_process_border():
 def test_many_errors_are_one_message_of_at_most_fifteen_files():
     assert str(DataErrors(["x", "y"])) == "2 files cannot be used:\nx\ny"
     lines = str(DataErrors([f"f{i}" for i in range(40)])).splitlines()
-    assert lines[0] == "40 files cannot be used:" and lines[15] == "f14"
-    assert lines[16] == "... and 25 more" and len(lines) == 17
+    assert lines[0] == "40 files cannot be used:"
+    assert lines[15] == "f14"
+    assert lines[16] == "... and 25 more"
+    assert len(lines) == 17
 
 
 def test_real_tiffs_agree_with_pillow():

@@ -94,7 +94,8 @@ def test_unclaimed_value_is_refused_by_name(case, dtype):
     values, classes, ignore_value, reason = REFUSED[case]
     with pytest.raises(DataError, match=reason) as caught:
         _indices(values, classes, ignore_value=ignore_value, dtype=dtype)
-    assert "\n" not in str(caught.value) and "; " in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert "; " in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -120,13 +121,13 @@ def test_classes_that_contradict_are_refused(classes, ignore_value, reason):
 
 
 def test_only_unmistakable_colours_use_colours():
-    assert (
-        uses_colours({"a": RED}) and uses_colours({"a": "#ff0000"}) and uses_colours({"a": [RED]})
-    )
+    assert uses_colours({"a": RED})
+    assert uses_colours({"a": "#ff0000"})
+    assert uses_colours({"a": [RED]})
     assert uses_colours({"a": [7, 8, 9], "b": RED})
-    assert (
-        not uses_colours({"a": [7, 8, 9]}) and not uses_colours({"a": 1}) and not uses_colours(None)
-    )
+    assert not uses_colours({"a": [7, 8, 9]})
+    assert not uses_colours({"a": 1})
+    assert not uses_colours(None)
 
 
 def _disc(size=96, radius=30):
@@ -222,8 +223,8 @@ def test_real_jpeg_masks_are_accepted_and_their_photographs_refused(name):
         indices = to_indices(values, lossy=lossy, classes=None, ignore_value=None, path=path)
         assert np.array_equal(indices, np.asarray(Image.open(path).convert("L")) >= 128)
     for path in sorted((SAMPLES / name / "images").glob("*.jpg"))[::40]:
+        values, lossy = read_mask(path)
         with pytest.raises(DataError, match="JPEG in colour"):
-            values, lossy = read_mask(path)
             to_indices(values, lossy=lossy, classes=None, ignore_value=None, path=path)
 
 
