@@ -1,7 +1,8 @@
-"""check(cfg): everything wrong in a configuration, at once, before data is read. Plain containers only."""
+"""check(cfg): everything wrong in a configuration, at once, before data is read. Plain containers
+only.
+"""
 
 import difflib
-import importlib
 import inspect
 import math
 import types
@@ -9,19 +10,11 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-# A configuration may name any class, but none that runs programs, opens connections or loads pickles.
-REFUSED = (
-    "asyncio", "builtins", "code", "commands", "ctypes", "dill", "ftplib", "http", "imp", "importlib",
-    "io", "joblib", "marshal", "multiprocessing", "nt", "os", "pathlib", "pdb", "pickle", "_pickle", "cPickle",
-    "cloudpickle", "platform", "posix", "pty", "requests", "runpy", "shelve", "shutil", "signal", "site",
-    "smtplib", "socket", "socketserver", "ssl", "subprocess", "_posixsubprocess", "sys", "tempfile", "threading",
-    "_thread", "timeit", "torch.hub", "torch.load", "torch.serialization", "torch.utils.cpp_extension",
-    "torch.distributed", "torch.multiprocessing", "torch.jit", "torch.package", "numpy.load", "numpy.fromfile",
-    "numpy.f2py", "numpy.lib", "pandas.read_pickle", "pandas.io", "urllib", "urllib3", "webbrowser", "xmlrpc",
-)  # fmt: skip
+from seg.targets import import_target
 
 LOADING = {"image_size", "channels", "batch_size", "num_workers", "split", "normalize", "cache_dir"}
 SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file"}
+PRECISIONS = ("auto", "32", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64", "64-true")
 STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
 
@@ -43,27 +36,29 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "seed": (lambda v: is_count(v, 0), "a whole number from 0"),
     "threshold": (lambda v: is_number(v) and 0 < v < 1, "a probability between 0 and 1"),
     "panels_every": (lambda v: is_count(v, 1), "a number of epochs, at least 1"),
-    "early_stopping": (lambda v: v is None or is_count(v, 1), "null, or a number of epochs of patience"),
+    "early_stopping": (lambda v: v is None or is_count(v, 1), "null, or epochs of patience"),
     "dataset.image_size": (_is_size, "a side in pixels, or [height, width]"),
     "dataset.channels": (lambda v: v in (1, 3), "1 (grey) or 3 (RGB)"),
     "dataset.batch_size": (lambda v: is_count(v, 1), "a whole number from 1"),
-    "dataset.num_workers": (lambda v: v == "auto" or is_count(v, 0), "auto, or a whole number from 0"),
+    "dataset.num_workers": (lambda v: v == "auto" or is_count(v, 0), "auto, or a count from 0"),
     "dataset.normalize": (lambda v: v in ("unit", "dataset", "image"), "unit, dataset or image"),
     "dataset.split.by": (lambda v: v in ("group", "file"), "group or file"),
     "dataset.split.val": (lambda v: is_number(v) and v > 0, "a fraction or a count, above 0"),
     "dataset.split.test": (lambda v: is_number(v) and v >= 0, "a fraction or a count, from 0"),
+    "dataset.split.folds": (lambda v: v is None or is_count(v, 2), "null, or a count from 2"),
+    "dataset.split.fold": (lambda v: v is None or is_count(v, 0), "null, or a count from 0"),
     "dataset.split.seed": (lambda v: is_count(v, 0), "a whole number from 0"),
     "optimizer.lr": (lambda v: is_number(v) and v >= 0, "a number from 0"),
     "optimizer.weight_decay": (lambda v: is_number(v) and v >= 0, "a number from 0"),
     "trainer.max_epochs": (lambda v: is_count(v, 1), "a whole number from 1"),
     "trainer.num_nodes": (lambda v: is_count(v, 1), "a whole number from 1"),
     "trainer.accumulate_grad_batches": (lambda v: is_count(v, 1), "a whole number from 1"),
-    "trainer.gradient_clip_val": (lambda v: v is None or (is_number(v) and v > 0), "null, or above 0"),
+    "trainer.gradient_clip_val": (
+        lambda v: v is None or (is_number(v) and v > 0), "null, or a norm above 0"),
     "trainer.accelerator": (
         lambda v: v in ("auto", "cpu", "gpu", "cuda", "mps"), "auto, cpu, gpu, cuda or mps"),
     "trainer.precision": (
-        lambda v: str(v) in ("auto", "32", "32-true", "bf16-mixed", "16-mixed", "64", "64-true", "bf16-true"),
-        "auto, 32, bf16-mixed, 16-mixed, bf16-true or 64"),
+        lambda v: str(v) in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
 }  # fmt: skip
 
 
@@ -76,8 +71,8 @@ def nearest(name: str, names: Iterable[str]) -> str:
 def check(cfg: Mapping[str, Any], *, top_level: Iterable[str]) -> list[str]:
     """Every problem of a resolved training configuration, a short line each; empty if it is sound.
 
-    cfg: plain containers. top_level: the keys that may stand at the top. Nothing is instantiated; the
-    modules that `_target_` names are imported, after their names are found harmless.
+    cfg: plain containers. top_level: the keys that may stand at the top. Nothing is instantiated;
+    the modules that `_target_` names are imported, after their names are found harmless.
     """
     problems = [
         f"{key}: no such key{nearest(key, top_level)}" for key in cfg if key not in set(top_level)
@@ -91,6 +86,8 @@ def check(cfg: Mapping[str, Any], *, top_level: Iterable[str]) -> list[str]:
             if found and not holds(value):
                 problems.append(f"{path}={value}: must be {wanted}")
     problems += _classes(cfg)
+    if cfg.get("early_stopping") is not None and cfg.get("stages"):
+        problems.append("early_stopping: it ends the whole run, stages included; use one of both")
     return list(dict.fromkeys(problems))
 
 
@@ -143,38 +140,6 @@ def _classes(cfg: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def import_target(name: str) -> Any:
-    """The object of a dotted name. Raises ImportError, or PermissionError for one that is refused."""
-
-    def refuse(dotted: str) -> None:
-        if any(dotted == r or dotted.startswith(f"{r}.") for r in REFUSED):
-            raise PermissionError(f"{name} may start processes, open connections or load code")
-
-    refuse(name)
-    parts = name.split(".")
-    for cut in range(len(parts) - 1, 0, -1):
-        try:
-            found = importlib.import_module(".".join(parts[:cut]))
-        except ModuleNotFoundError as error:
-            if error.name and not ".".join(parts[:cut]).startswith(error.name):
-                raise ImportError(
-                    f"{name} needs the package {error.name}, which is not installed"
-                ) from error
-            continue
-        for part in parts[cut:]:
-            try:
-                found = getattr(found, part)
-            except AttributeError:
-                raise ImportError(f"{'.'.join(parts[:cut])} has no {part}") from None
-            # `some.module.os.system` is refused by where it leads, not only by its name
-            if isinstance(found, types.ModuleType):
-                refuse(found.__name__)
-        home = getattr(found, "__module__", None) or ""
-        refuse(f"{home}.{getattr(found, '__qualname__', '')}")
-        return found
-    raise ImportError(f"no module {name}")
-
-
 def _target(path: str, node: Mapping[str, Any]) -> list[str]:
     target = node["_target_"]
     if not isinstance(target, str):
@@ -192,6 +157,7 @@ def _target(path: str, node: Mapping[str, Any]) -> list[str]:
     except ValueError:
         return []  # written in C, with no signature to hold it against
     problems = []
+    short = target.rpartition(".")[2]
     names = [
         n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
@@ -199,7 +165,7 @@ def _target(path: str, node: Mapping[str, Any]) -> list[str]:
     extra = LOADING if path == "dataset" else set()
     given = [k for k in node if not (k.startswith("_") and k.endswith("_"))]
     problems += [
-        f"{path}.{key}: {target.rpartition('.')[2]} takes no such key{nearest(key, [*names, *extra])}"
+        f"{path}.{key}: {short} takes no such key{nearest(key, [*names, *extra])}"
         for key in given
         if key not in names and key not in extra and not takes_any
     ]
@@ -212,7 +178,7 @@ def _target(path: str, node: Mapping[str, Any]) -> list[str]:
         problems += [f"dataset.{k}: missing" for k in sorted(LOADING - node.keys())]
     if not node.get("_partial_"):
         problems += [
-            f"{path}.{key}: missing, {target.rpartition('.')[2]} needs it"
+            f"{path}.{key}: missing, {short} needs it"
             for key in names
             if parameters[key].default is inspect.Parameter.empty
             and key not in node
@@ -245,7 +211,9 @@ def _types(path: str, node: Mapping[str, Any], factory: Any, names: Sequence[str
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value can be what an annotation says; True for annotations of other objects."""
+    """Whether a plain value can be what an annotation says; True for annotations of other
+    objects.
+    """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, a) for a in arguments)
@@ -267,7 +235,8 @@ def fits(value: Any, hint: Any) -> bool:
         return isinstance(value, list) and all(fits(v, a) for v in value for a in arguments[:1])
     if origin is dict or hint is dict:
         return isinstance(value, Mapping)
-    # Other classes come as nested _target_ nodes; what is left over is accepted only if it is no plain number or text.
+    # Other classes come as nested _target_ nodes; what is left over is accepted only if it is no
+    # plain number or text.
     return not (
         inspect.isclass(hint)
         and isinstance(value, str | int | float | bool)

@@ -1,4 +1,6 @@
-"""Where conf/ is, and how a door is opened: compose, check, run, and say what went wrong in one message."""
+"""Where conf/ is, and how a door is opened: compose, check, run, and say what went wrong in one
+message.
+"""
 
 import logging
 import os
@@ -45,7 +47,9 @@ class ConfigError(ValueError):
 
 
 def out_channels(classes: Any) -> int:
-    """Channels of logits for `dataset.classes`: 1 for one class, else the classes and background."""
+    """Channels of logits for `dataset.classes`: 1 for one class, else the classes and
+    background.
+    """
     count = 1 if classes is None else len(classes)
     return 1 if count == 1 else count + 1
 
@@ -96,7 +100,9 @@ def _compose(config_name: str, overrides: list[str]) -> DictConfig:
 
 
 def review(arguments: Any) -> list[DictConfig]:
-    """Compose what the command line asks for, and every value of a sweep once. Raises ConfigError."""
+    """Compose what the command line asks for, and every value of a sweep once. Raises
+    ConfigError.
+    """
     directory = Path(arguments.config_path or CONF_DIR)
     if not directory.is_dir():
         raise ConfigError([f"--config-path {directory}: no such folder"])
@@ -178,7 +184,9 @@ def _values(override: Override) -> list[str]:
 def _groups(
     overrides: Sequence[Override], loader: Any, config_dir: str | None, problems: list[str]
 ) -> Iterator[str]:
-    """The choices of config groups, first value of each; a choice that does not exist is a problem."""
+    """The choices of config groups, first value of each; a choice that does not exist is a
+    problem.
+    """
     extra = Path(config_dir) if config_dir else None
     for o in overrides:
         if "." in o.key_or_group or o.is_delete():
@@ -222,7 +230,9 @@ def _keys(cfg: DictConfig, prefix: str = "") -> Iterator[str]:
 
 
 def _variants(overrides: Sequence[Override]) -> Iterator[list[str]]:
-    """The overrides with the first value of every sweep, then each further value with all others first."""
+    """The overrides with the first value of every sweep, then each further value with all others
+    first.
+    """
     first = [_line(o, _values(o)[0]) if o.is_sweep_override() else o.input_line for o in overrides]
     yield first
     for i, o in enumerate(overrides):
@@ -251,8 +261,9 @@ def launch(
 ) -> None:
     """Open a door: read the command line, review it, run the task once or as a sweep, and exit.
 
-    sweep_folder: makes the folder of a sweep below the given one. after_sweep: sums it up, and returns
-    how many jobs failed. Exit status: 0 done, 1 refused or failed, 130 after Ctrl-C, 143 after SIGTERM.
+    sweep_folder: makes the folder of a sweep below the given one. after_sweep: sums it up, and
+    returns how many jobs failed. Exit status: 0 done, 1 refused or failed, 130 after Ctrl-C, 143
+    after SIGTERM.
     """
     _say_little()
     signal.signal(signal.SIGTERM, _terminated)

@@ -1,9 +1,8 @@
 """Train. python -m seg.train dataset=lgg loss=dice optimizer=adamw"""
 
-import inspect
 import logging
 import os
-import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,9 @@ PANEL_ROWS = 5
 
 
 def train(cfg: DictConfig) -> float:
-    """One run: data, model, training, test on the best weights, pictures. Returns the test's mean Dice."""
+    """One run: data, model, training, test on the best weights, pictures. Returns the test's mean
+    Dice.
+    """
     content = config.plain(cfg)
     hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
     folder, ckpt_path = find_folder(cfg, content)
@@ -72,7 +73,9 @@ def train(cfg: DictConfig) -> float:
 
 
 def find_folder(cfg: DictConfig, content: dict[str, Any]) -> tuple[Path | None, Path | None]:
-    """The run folder and the checkpoint to go on from; no folder if the run to resume is finished."""
+    """The run folder and the checkpoint to go on from; no folder if the run to resume is
+    finished.
+    """
     if "SEG_RUN_FOLDER" in os.environ:  # this is a further rank of a run that has one
         return Path(os.environ["SEG_RUN_FOLDER"]), None
     root = Path(cfg.output_dir).expanduser().absolute()
@@ -162,7 +165,6 @@ def build_trainer(
     """Lightning's Trainer, with the callbacks that fill the run folder."""
     validation = data.rows("val")
     positions = fixed_cases(data.cache.foreground[validation], PANEL_ROWS)
-    keeper = checkpoint.best_and_last(folder / "checkpoints", monitor=MONITOR)
     callbacks: list[pl.Callback] = [
         NextStage(best=folder / "checkpoints" / "best.ckpt"),
         History(path=folder / "metrics.csv", writer=writer),
@@ -170,12 +172,12 @@ def build_trainer(
             samples=data.samples("val"),
             positions=positions,
             names=[data.pairs[validation[p]].case for p in positions],
-            draw=panels.draw,
+            draw=partial(panels.draw, classes=len(data.class_names)),
             folder=folder / "panels",
             writer=writer,
             every=cfg.panels_every,
         ),
-        keeper,
+        *checkpoint.best_and_last(folder / "checkpoints", monitor=MONITOR),
     ]
     if cfg.early_stopping is not None:
         callbacks.append(
@@ -203,7 +205,9 @@ def build_trainer(
 def test(
     trainer: pl.Trainer, module: SegmentationModule, data: SegmentationDataModule, folder: Path
 ) -> dict[str, Any]:
-    """Score the test cases; write test.json, test_cases.csv and the worst, median and best panels."""
+    """Score the test cases; write test.json, test_cases.csv and the worst, median and best
+    panels.
+    """
     trainer.test(module, datamodule=data, verbose=False)
     rows, counts = module.counts["test"]
     if not trainer.is_global_zero:
@@ -218,7 +222,8 @@ def test(
     for title, chosen in results.worst_median_best(counts, PANEL_ROWS).items():
         pictures = predict_rows(module, samples, [position[rows[i]] for i in chosen])
         path = folder / "test_panels" / f"{title}.png"
-        panels.draw([names[i] for i in chosen], *pictures, f"test, {title} cases", path)
+        shown, classes = [names[i] for i in chosen], len(data.class_names)
+        panels.draw(shown, *pictures, f"test, {title} cases", path, classes=classes)
     return scores
 
 

@@ -28,7 +28,9 @@ THREADS = 4
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a file becomes an array: size (height, width) in pixels, channels 1 or 3, meaning of masks."""
+    """How a file becomes an array: size (height, width) in pixels, channels 1 or 3, meaning of
+    masks.
+    """
 
     size: tuple[int, int]
     channels: int
@@ -41,7 +43,8 @@ class Cache:
     """Decoded cases, in the order of their pairs.
 
     images: (N, H, W, C) uint8, or float32 in 0-255 where a file had more than 8 bits.
-    masks: (N, H, W) uint8 class indices, 255 void. foreground: (N,) share of pixels that are not background.
+    masks: (N, H, W) uint8 class indices, 255 void. foreground: (N,) share of pixels that are not
+        background.
     image_sha256, mask_sha256: hex digests of the files.
     """
 
@@ -54,7 +57,9 @@ class Cache:
 
 
 def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W, C) to `size`; area averaging when shrinking, since plain bilinear would alias."""
+    """Resize (H, W, C) to `size`; area averaging when shrinking, since plain bilinear would
+    alias.
+    """
     height, width = size
     if image.shape[:2] == size:
         return image
@@ -142,8 +147,8 @@ def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Ca
     free = shutil.disk_usage(target.parent).free
     if need > free:
         raise OSError(
-            f"{target.parent}: the decoded data needs {need / 1e9:.1f} GB and {free / 1e9:.1f} GB are free; "
-            "set dataset.cache_dir to a larger disk"
+            f"{target.parent}: the decoded data needs {need / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; set dataset.cache_dir to a larger disk"
         )
     # Written beside the target and renamed: a killed run leaves nothing that looks complete, and of
     # two processes that build the same cache the second finds the first one's and drops its own.
@@ -203,7 +208,8 @@ def _decode_all(
 
 
 def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
-    """One case at its own size: image (H, W, C) uint8 or float32 in 0-255, mask (H, W) uint8 indices.
+    """One case at its own size: image (H, W, C) uint8 or float32 in 0-255, mask (H, W) uint8
+    indices.
 
     Raises DataError where the two have not the same geometry or a file cannot be used.
     """

@@ -62,6 +62,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
     ) -> None:
         super().__init__()
+        splits.validate(**{key: split[key] for key in ("val", "test", "folds", "fold")})
         height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
         self.source = source
         self.preprocessing = Preprocessing(

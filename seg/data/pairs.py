@@ -28,7 +28,9 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files directly inside `folder`, in natural order; hidden files and subfolders are left out."""
+    """Image files directly inside `folder`, in natural order; hidden files and subfolders are left
+    out.
+    """
     found = [
         p
         for p in folder.iterdir()
@@ -40,7 +42,8 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def locate(root: Path, *, holds: Callable[[Path], bool], layout: str, depth: int = 2) -> Path:
-    """The folder with the known layout: `root` itself, or the one below it, at most `depth` levels down.
+    """The folder with the known layout: `root` itself, or the one below it, at most `depth` levels
+    down.
 
     Raises FileNotFoundError if there is none, or several on one level.
     """
@@ -106,7 +109,8 @@ def pair_by_name(
 
 
 def group_of(case: str, rule: str) -> str:
-    """The group of a case: `file`, `folder`, or a regular expression whose first group is the patient.
+    """The group of a case: `file`, `folder`, or a regular expression whose first group is the
+    patient.
 
     Raises ValueError where the expression does not match.
     """

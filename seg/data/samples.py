@@ -1,5 +1,6 @@
 """Cached cases to batches: which case when, and its augmentation."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -16,9 +17,9 @@ class Samples(Dataset):
     cases: the rows that belong to this split. transform: `transform(image=, mask=)`, with
         `set_random_seed`, or None.
 
-    A key is `epoch * len(self) + position`, and the augmentation is drawn from (seed, key) alone: it is
-    the same for any number of workers and after a resume, and another one in every epoch. Albumentations
-    by itself repeats one stream in all workers.
+    A key is `epoch * len(self) + position`, and the augmentation is drawn from (seed, key) alone:
+    it is the same for any number of workers and after a resume, and another one in every epoch.
+    Albumentations by itself repeats one stream in all workers.
     """
 
     def __init__(
@@ -43,7 +44,9 @@ class Samples(Dataset):
         return self.__getitems__([key])
 
     def __getitems__(self, keys: Sequence[int]) -> Batch:
-        """image: (N, C, H, W) as stored, channels last in memory; mask: (N, H, W) uint8; case: (N,) row."""
+        """image: (N, C, H, W) as stored, channels last in memory; mask: (N, H, W) uint8; case: (N,)
+        row.
+        """
         rows = [int(self.cases[key % len(self)]) for key in keys]
         drawn = [self._draw(row, key) for row, key in zip(rows, keys, strict=True)]
         image = torch.from_numpy(np.stack([image for image, _ in drawn]))  # (N, H, W, C)
@@ -73,8 +76,8 @@ def as_batch(batch: Batch) -> Batch:
 class EpochSampler(Sampler[int]):
     """Keys for `Samples`, shuffled anew in each epoch from (seed, epoch), shared out among ranks.
 
-    Every rank gets equally many: the first cases are repeated to fill up, and metrics drop repeats by
-    their case. Lightning calls `set_epoch` before each epoch, also after a resume.
+    Every rank gets equally many: the first cases are repeated to fill up, and metrics drop repeats
+    by their case. Lightning calls `set_epoch` before each epoch, also after a resume.
     """
 
     def __init__(
@@ -91,7 +94,7 @@ class EpochSampler(Sampler[int]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self.size // self.ranks)
+        return math.ceil(self.size / self.ranks)
 
     def __iter__(self) -> Iterator[int]:
         order = np.arange(self.size)

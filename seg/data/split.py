@@ -1,4 +1,6 @@
-"""Which case goes where: by group, stratified by empty and non-empty, seeded, readable from a file."""
+"""Which case goes where: by group, stratified by empty and non-empty, seeded, readable from a
+file.
+"""
 
 import csv
 import math
@@ -46,7 +48,8 @@ def assign(
     _move(labels, groups, strata, _count(val, n), "val", seed + 1)
     if "train" not in labels.values():
         raise ValueError(
-            f"no training cases left: {len(labels)} groups, dataset.split.val={val}, dataset.split.test={test}"
+            f"no training cases left: {len(labels)} groups, dataset.split.val={val}, "
+            f"dataset.split.test={test}"
         )
     return [labels[g] for g in groups]
 
@@ -114,7 +117,8 @@ def _move(
 def read(path: Path, cases: Sequence[str]) -> list[str]:
     """The labels of a written split.csv (columns image, split), for `cases` in their order.
 
-    Raises ValueError naming the cases that the file lacks, or a label that is none of train, val, test.
+    Raises ValueError naming the cases that the file lacks, or a label that is none of train, val,
+    test.
     """
     if not path.is_file():
         raise ValueError(f"dataset.split.file={path}: no such file")
@@ -131,7 +135,8 @@ def read(path: Path, cases: Sequence[str]) -> list[str]:
     missing = [case for case in cases if case not in labels]
     if missing:
         raise ValueError(
-            f"dataset.split.file={path}: {len(missing)} cases are not in it, the first is {missing[0]}"
+            f"dataset.split.file={path}: {len(missing)} cases are not in it, "
+            f"the first is {missing[0]}"
         )
     return [labels[case] for case in cases]
 
@@ -142,8 +147,8 @@ def check_disjoint(groups: Sequence[str], labels: Sequence[str]) -> None:
     for group, label in zip(groups, labels, strict=True):
         if seen.setdefault(group, label) != label:
             raise ValueError(
-                f"group {group} is in both {seen[group]} and {label}: its cases are not independent; "
-                "mend the split file, or set dataset.split.by=file if they are"
+                f"group {group} is in both {seen[group]} and {label}: its cases are not "
+                "independent; mend the split file, or set dataset.split.by=file if they are"
             )
 
 

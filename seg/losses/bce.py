@@ -19,7 +19,7 @@ def binary_cross_entropy(
         logits.float(), target, pos_weight=weight, reduction="none"
     )
     count = (valid.sum() * logits.shape[1]).clamp(min=1)
-    return (pixelwise * valid).sum() / count
+    return pixelwise.masked_fill(~valid, 0.0).sum() / count
 
 
 class BCELoss(nn.Module):

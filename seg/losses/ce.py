@@ -12,8 +12,9 @@ from seg.losses.target import IGNORE
 def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
     """Mean over the valid pixels. logits: (N, C, H, W); target: (N, H, W) int64.
 
-    A single channel z is read as the two classes (0, z), whose softmax is the sigmoid of z. With class
-    weights the mean is over the sum of weights, as in torch. A batch without valid pixels scores 0.
+    A single channel z is read as the two classes (0, z), whose softmax is the sigmoid of z. With
+    class weights the mean is over the sum of weights, as in torch. A batch without valid pixels
+    scores 0.
     """
     logits = logits.float()
     if logits.shape[1] == 1:

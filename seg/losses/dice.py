@@ -1,4 +1,6 @@
-"""Soft Dice loss. Milletari et al. 2016, arXiv:1606.04797; denominator not squared, as most use it."""
+"""Soft Dice loss. Milletari et al. 2016, arXiv:1606.04797; denominator not squared, as most use
+it.
+"""
 
 from torch import Tensor, nn
 
@@ -8,7 +10,8 @@ from seg.losses.target import one_hot, probabilities, valid_pixels
 def soft_dice(
     probs: Tensor, target: Tensor, valid: Tensor, *, smooth: float = 1.0, pooled: bool = False
 ) -> Tensor:
-    """Soft Dice in 0-1 of every image and class (N, C), or of every class over the batch (C,) if pooled.
+    """Soft Dice in 0-1 of every image and class (N, C), or of every class over the batch (C,) if
+    pooled.
 
     probs, target: (N, C, H, W) in 0-1. valid: (N, 1, H, W), pixels that count.
     smooth: added above and below, in pixels; with it, empty and predicted empty scores 1.
@@ -22,8 +25,8 @@ def soft_dice(
 class DiceLoss(nn.Module):
     """1 - soft Dice, averaged over images and foreground classes.
 
-    smooth: in pixels, above 0. pooled: one Dice of the whole batch, which small objects and empty images
-        disturb less, but whose value depends on the batch size.
+    smooth: in pixels, above 0. pooled: one Dice of the whole batch, which small objects and empty
+        images disturb less, but whose value depends on the batch size.
     """
 
     def __init__(self, *, smooth: float = 1.0, pooled: bool = False) -> None:

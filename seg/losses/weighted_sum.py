@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 
 class WeightedSum(nn.Module):
-    """sum of weight x loss. losses: modules of this package's contract; weights: as many numbers."""
+    """sum of weight x loss. losses: modules of this package's contract; weights: as many
+    numbers.
+    """
 
     def __init__(self, *, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
         super().__init__()
-        if len(losses) != len(weights):
+        if not losses or len(losses) != len(weights):
             raise ValueError(f"loss.weights has {len(weights)} entries for {len(losses)} losses")
         self.losses = nn.ModuleList(losses)
         self.weights = list(weights)

@@ -14,7 +14,8 @@ IGNORE = 255
 
 
 def decide(logits: Tensor, threshold: float) -> Tensor:
-    """(N, C, H, W) logits to (N, H, W) class indices: probability above `threshold`, or the likeliest class.
+    """(N, C, H, W) logits to (N, H, W) class indices: probability above `threshold`, or the
+    likeliest class.
 
     threshold: in 0-1, on the probability of a single channel; several channels do not use it.
     """
@@ -24,7 +25,8 @@ def decide(logits: Tensor, threshold: float) -> Tensor:
 
 
 def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
-    """(N, classes, 4) int64: tp, fp, fn, tn of each image and foreground class, over the valid pixels.
+    """(N, classes, 4) int64: tp, fp, fn, tn of each image and foreground class, over the valid
+    pixels.
 
     prediction, target: (N, H, W) class indices, 0 background, 1 to `classes`; target 255 is void.
     """
@@ -41,8 +43,8 @@ def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
 class CaseTable(torchmetrics.Metric):
     """Collects `confusion` by case on the device; nothing is copied to the host before `compute`.
 
-    classes: number of foreground classes. `compute` returns (cases (M,), counts (M, classes, 4)) in the
-    order of cases; a case that came twice (ranks are filled up with repeats) counts once.
+    classes: number of foreground classes. `compute` returns (cases (M,), counts (M, classes, 4)) in
+    the order of cases; a case that came twice (ranks are filled up with repeats) counts once.
     """
 
     full_state_update = False
@@ -68,13 +70,13 @@ class CaseTable(torchmetrics.Metric):
 def summarize(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str, float]:
     """Every overlap figure of a table (M, classes, 4), by the metric contract.
 
-    `dice`, ...: mean over images. `dice_positive`, `iou_positive`: over images whose reference has foreground.
-    `*_pooled`: all pixels together. `dice_group`, `iou_group` (with `groups`, one name a case): mean over
-    groups of the pixels of each. With several classes every figure is the mean of the classes', without
-    background. A figure with no case to stand on is left out.
+    `dice`, ...: mean over images. `dice_positive`, `iou_positive`: over images whose reference has
+    foreground. `*_pooled`: all pixels together. `dice_group`, `iou_group` (with `groups`, one name
+    a case): mean over groups of the pixels of each. With several classes every figure is the mean
+    of the classes', without background. A figure with no case to stand on is left out.
     """
     by_class = [summarize_class(counts[:, i], groups) for i in range(counts.shape[1])]
-    names = [n for n in by_class[0] if any(n in figures for figures in by_class)]
+    names = dict.fromkeys(name for figures in by_class for name in figures)
     means = {}
     for name in names:
         values = [figures[name] for figures in by_class if name in figures]
@@ -93,7 +95,7 @@ def summarize_class(counts: NDArray, groups: Sequence[str] | None = None) -> dic
     pooled = counts.sum(0)
     for name, metric in METRICS.items():
         figures[f"{name}_pooled"] = float(metric(*pooled))
-    if groups is not None and len(set(groups)) < len(counts):
+    if groups is not None:
         _, index = np.unique(np.asarray(groups), return_inverse=True)
         volumes = np.zeros((index.max() + 1, 4), dtype=np.int64)
         np.add.at(volumes, index, counts)

@@ -1,7 +1,9 @@
-"""Overlap figures from counts of pixels. Definitions: Taha and Hanbury 2015, doi:10.1186/s12880-015-0068-x.
+"""Overlap figures from counts of pixels. Definitions: Taha and Hanbury 2015,
+doi:10.1186/s12880-015-0068-x.
 
-tp, fp, fn, tn: arrays of one shape, non-negative. Rule for a zero denominator: 1 if nothing was missed or
-invented, else 0; so an empty mask that is predicted empty scores 1, and one with a false alarm scores 0.
+tp, fp, fn, tn: arrays of one shape, non-negative. Rule for a zero denominator: 1 if nothing was
+missed or invented, else 0; so an empty mask that is predicted empty scores 1, and one with a false
+alarm scores 0.
 """
 
 import numpy as np

@@ -9,7 +9,7 @@ MODES = ("unit", "dataset", "image")
 
 
 class Normalize(nn.Module):
-    """(N, C, H, W) uint8 or float in 0-255 to float32, zero-centred.
+    """(N, C, H, W) uint8 or float in 0-255 to float32 of about unit size.
 
     mode: `unit` divides by 255; `dataset` takes `mean` and `std` (by channel, in 0-255) as given;
         `image` takes each image's own, by channel.
@@ -26,8 +26,8 @@ class Normalize(nn.Module):
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        image = image.float()
         if self.per_image:
+            image = image.float()
             std, mean = torch.std_mean(image, dim=(2, 3), keepdim=True, correction=0)
             return (image - mean) / std.clamp(min=1.0)
-        return (image - self.mean) / self.std
+        return (image - self.mean).div_(self.std)  # uint8 minus float32 is float32, a new tensor

@@ -47,7 +47,8 @@ class Up(nn.Module):
         if up == "transposed":
             self.up: nn.Module = nn.ConvTranspose2d(channels, half, 2, stride=2)
         elif up == "bilinear":
-            # The 1x1 convolution comes first: linear, it commutes with the interpolation and is 4x cheaper there.
+            # The 1x1 convolution comes first: linear, it commutes with the interpolation and is 4x
+            # cheaper there.
             self.up = nn.Sequential(
                 nn.Conv2d(channels, half, 1), nn.Upsample(scale_factor=2, mode="bilinear")
             )
@@ -87,6 +88,7 @@ class UNet(nn.Module):
         if not 0 <= dropout < 1:
             raise ValueError(f"model.dropout={dropout} must lie in 0 to 1")
         self.divisor = 2**depth
+        self.norm = norm
         widths = [width * 2**level for level in range(depth + 1)]
         rest = {"norm": norm, "dropout": dropout}
         self.stem = DoubleConv(in_channels=in_channels, out_channels=width, **rest)
@@ -99,12 +101,22 @@ class UNet(nn.Module):
         self.apply(_initialize)
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: (N, C, H, W) of any H and W, normalised. Returns logits (N, out_channels, H, W)."""
+        """image: (N, C, H, W) of any H and W, normalised. Returns logits (N, out_channels, H,
+        W).
+        """
         height, width = image.shape[-2:]
         pad_bottom, pad_right = -height % self.divisor, -width % self.divisor
         x = image
         if pad_bottom or pad_right:
             x = F.pad(x, (0, pad_right, 0, pad_bottom), mode="replicate")
+        samples = x[0, 0].numel() // self.divisor**2  # of one feature map at the lowest level
+        if self.norm == "batch":
+            samples *= len(x)
+        if self.training and samples == 1 and self.norm in ("batch", "instance"):
+            raise ValueError(
+                f"model.depth={len(self.down)} leaves one pixel of {height}x{width} to normalise: "
+                "lower model.depth, raise dataset.image_size, or set model.norm=none"
+            )
         x = self.stem(x)
         skips = []
         for block in self.down:

@@ -10,7 +10,9 @@ COLOURS = {"train": "#0072B2", "val": "#D55E00"}
 
 
 def draw(metrics: Path, path: Path) -> None:
-    """Draw metrics.csv to `path`; the best epoch by validation Dice is marked, and where a stage begins."""
+    """Draw metrics.csv to `path`; the best epoch by validation Dice is marked, and where a stage
+    begins.
+    """
     table = pd.read_csv(metrics)
     figure = Figure(figsize=(13, 4), dpi=100, layout="constrained")
     best = table.loc[table["val/dice"].idxmax()]
@@ -31,6 +33,7 @@ def draw(metrics: Path, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
     figure.suptitle(
-        f"best epoch {int(best['epoch'])}: val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}"
+        f"best epoch {int(best['epoch'])}: "
+        f"val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}"
     )
     figure.savefig(path)

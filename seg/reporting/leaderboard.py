@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -50,7 +51,7 @@ def show(rows: list[dict[str, Any]], sweep: Path, console: Console) -> None:
             else "-"
         )
         iou = f"{row['iou']:.4f}" if "iou" in row else "-"
-        table.add_row(row["run"], row["status"], dice, iou, str(row.get("seconds", "-")))
+        table.add_row(escape(row["run"]), row["status"], dice, iou, str(row.get("seconds", "-")))
     console.print(table)
     for row in rows:
         if row["status"] != "finished":
@@ -59,4 +60,4 @@ def show(rows: list[dict[str, Any]], sweep: Path, console: Console) -> None:
                 soft_wrap=True,
                 markup=False,
             )
-    console.print(f"sweep folder: {sweep}", soft_wrap=True, highlight=False)
+    console.print(f"sweep folder: {sweep}", soft_wrap=True, highlight=False, markup=False)

@@ -42,7 +42,9 @@ def colour_classes(mask: NDArray) -> NDArray[np.float64]:
 
 
 def overlay(image: NDArray, reference: NDArray, prediction: NDArray) -> NDArray[np.float64]:
-    """The image (H, W, C) with hits, misses, false alarms and confused classes tinted; (H, W, 3) in 0-1."""
+    """The image (H, W, C) with hits, misses, false alarms and confused classes tinted; (H, W, 3) in
+    0-1.
+    """
     shown = as_rgb(image) / 255.0
     valid = reference != IGNORE
     true, found = (reference > 0) & valid, (prediction > 0) & valid
@@ -57,15 +59,15 @@ def overlay(image: NDArray, reference: NDArray, prediction: NDArray) -> NDArray[
     return shown
 
 
-def case_dice(reference: NDArray, prediction: NDArray) -> float:
-    """Mean over the foreground classes of either mask (H, W); both empty scores 1."""
+def case_dice(reference: NDArray, prediction: NDArray, classes: int) -> float:
+    """Mean over classes 1 to `classes` of two masks (H, W); an empty pair scores 1."""
     valid = reference != IGNORE
-    found = np.union1d(reference[valid], prediction[valid])
     scores = []
-    for index in found[found > 0]:
+    for index in range(1, classes + 1):
         a, b = (reference == index) & valid, (prediction == index) & valid
-        scores.append(2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b)))
-    return float(np.mean(scores)) if scores else 1.0
+        total = np.count_nonzero(a) + np.count_nonzero(b)
+        scores.append(2 * np.count_nonzero(a & b) / total if total else 1.0)
+    return float(np.mean(scores))
 
 
 def draw(
@@ -75,10 +77,13 @@ def draw(
     predictions: NDArray,
     title: str,
     path: Path,
+    *,
+    classes: int,
 ) -> NDArray[np.uint8]:
     """Write the panels of some cases to `path`, and return the picture (H, W, 3).
 
-    images: (N, H, W, C) in 0-255. references, predictions: (N, H, W) class indices.
+    images: (N, H, W, C) in 0-255. references, predictions: (N, H, W) indices of
+        `classes` foreground classes.
     """
     rows, cell = len(names), 2.3
     figure = Figure(
@@ -94,12 +99,12 @@ def draw(
             colour_classes(prediction),
             overlay(image, reference, prediction),
         )
-        score = case_dice(reference, prediction)
+        score = case_dice(reference, prediction, classes)
         shown = name if len(name) <= 30 else f"…{name[-29:]}"
         captions = (shown, "reference", "prediction", f"Dice {score:.3f}")
         for axis, picture, caption in zip(axes[row], cells, captions, strict=True):
             axis.imshow(picture, interpolation="nearest")
-            axis.set_title(caption, fontsize=8)
+            axis.set_title(caption, fontsize=8, parse_math=False)
             axis.set_axis_off()
     legend = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
     if (

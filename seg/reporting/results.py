@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from seg.metrics.cases import summarize, summarize_class
@@ -76,7 +77,8 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
     """The figures of a test.json as a table on the console, and where the rest lies."""
     height, width = content["size"]
     table = Table(
-        title=f"{content['split']}: {content['cases']} cases of {content['groups']} groups at {height}x{width}",
+        title=f"{content['split']}: {content['cases']} cases, {content['groups']} groups, "
+        f"at {height}x{width}",
         caption="95 % intervals: bootstrap over groups",
         title_justify="left",
         caption_justify="left",
@@ -85,7 +87,7 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
     columns += list(content["classes"].items())
     table.add_column("metric")
     for name, _ in columns:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     for metric in content["metrics"]:
         cells = []
         for _, figures in columns:
@@ -97,7 +99,7 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
             )
         table.add_row(metric, *cells)
     console.print(table)
-    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False)
+    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False, markup=False)
 
 
 def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:

@@ -17,9 +17,9 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:
     """Percentile interval of every figure of a table. Efron and Tibshirani 1993, chapter 13.
 
-    counts: (M, ...), a row a case. groups: a name for each; whole groups are drawn with replacement, since
-        cases of one patient are not independent. figures: a table and its groups to named figures; a
-        group that is drawn twice counts as two.
+    counts: (M, ...), a row a case. groups: a name for each; whole groups are drawn with
+        replacement, since cases of one patient are not independent. figures: a table and its groups
+        to named figures; a group that is drawn twice counts as two.
     """
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(index == g) for g in range(len(names))]

@@ -1,4 +1,6 @@
-"""Checkpoints that survive a kill: written beside the target, synced, renamed; read without pickle."""
+"""Checkpoints that survive a kill: written beside the target, synced, renamed; read without
+pickle.
+"""
 
 import os
 from pathlib import Path
@@ -37,17 +39,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_atomically(checkpoint, Path(path))
 
 
-def best_and_last(folder: Path, *, monitor: str) -> ModelCheckpoint:
-    """The callback that keeps best.ckpt (highest `monitor`) and last.ckpt, at the end of each epoch."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="best",
-        monitor=monitor,
-        mode="max",
-        save_last=True,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+def best_and_last(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
+    """The callbacks that keep best.ckpt (highest `monitor`) and last.ckpt, at each epoch's end.
+
+    Two, since Lightning's `save_last` writes only in epochs that are the best so far; the best
+    comes first, so that the last knows of it.
+    """
+    both = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
+    return [
+        ModelCheckpoint(filename="best", monitor=monitor, mode="max", **both),
+        ModelCheckpoint(filename="last", **both),
+    ]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -62,7 +64,8 @@ def read(path: Path) -> dict[str, Any]:
     except Exception as error:  # torch raises half a dozen types for damaged files
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise ValueError(
-            f"{path}: cannot be read as a checkpoint ({reason}); it is damaged, or holds more than weights"
+            f"{path}: cannot be read as a checkpoint ({reason}); "
+            "it is damaged, or holds more than weights"
         ) from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: holds a {type(content).__name__}, not a checkpoint")
@@ -70,7 +73,9 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def model_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The model's state_dict out of a run's checkpoint, or `content` itself where it is bare weights."""
+    """The model's state_dict out of a run's checkpoint, or `content` itself where it is bare
+    weights.
+    """
     if "state_dict" not in content:
         return content
     return {

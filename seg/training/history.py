@@ -23,8 +23,8 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 class History(pl.Callback):
     """After each epoch: a row of metrics.csv, the scalars of TensorBoard, a line of the log.
 
-    path: metrics.csv. writer: TensorBoard's. Epochs are counted from 1, for people. A resumed run keeps the
-    rows of the epochs before it.
+    path: metrics.csv. writer: TensorBoard's. Epochs are counted from 1, for people. A resumed run
+    keeps the rows of the epochs before it.
     """
 
     def __init__(self, *, path: Path, writer: SummaryWriter | None) -> None:
@@ -59,7 +59,8 @@ class History(pl.Callback):
         best = figures["val/dice"] > self.best
         self.best = max(self.best, figures["val/dice"])
         log.info(
-            "epoch %*d/%d  train loss %.4f dice %.4f  val loss %.4f dice %.4f iou %.4f%s  lr %.2g  %.1f s",
+            "epoch %*d/%d  train loss %.4f dice %.4f  val loss %.4f dice %.4f iou %.4f%s  "
+            "lr %.2g  %.1f s",
             len(str(trainer.max_epochs)), epoch, trainer.max_epochs,
             figures["train/loss"], figures["train/dice"],
             figures["val/loss"], figures["val/dice"], figures["val/iou"],

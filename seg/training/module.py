@@ -18,7 +18,8 @@ SPLITS = ("train", "val", "test")
 class SegmentationModule(pl.LightningModule):
     """Logits inside; decisions only at the border, by `threshold` or the likeliest class.
 
-    model: image (N, C, H, W) float to logits (N, outputs, H, W). normalize: stored image to model input.
+    model: image (N, C, H, W) float to logits (N, outputs, H, W). normalize: stored image to model
+        input.
     class_names: foreground classes, index 1 first. groups: the group of every case, in the order of
         the data module's rows. carried: plain containers that make a checkpoint self-contained.
     """
@@ -90,9 +91,9 @@ class SegmentationModule(pl.LightningModule):
         loss = self._log_split("train")
         if not torch.isfinite(loss):
             raise ValueError(
-                f"the training loss is {loss.item()} in epoch {self.current_epoch + 1}: lower optimizer.lr "
-                f"(now {self.optimizers().param_groups[0]['lr']:g}), or set trainer.precision=32; "
-                "the checkpoints of the epochs before are sound"
+                f"the training loss is {loss.item()} in epoch {self.current_epoch + 1}: lower "
+                f"optimizer.lr (now {self.optimizers().param_groups[0]['lr']:g}), or set "
+                "trainer.precision=32; the checkpoints of the epochs before are sound"
             )
 
     def on_validation_epoch_end(self) -> None:
@@ -105,7 +106,8 @@ class SegmentationModule(pl.LightningModule):
         table, mean = self.tables[SPLITS.index(split)], self.means[SPLITS.index(split)]
         cases, counts = table.compute()
         loss = mean.compute()
-        figures = summarize(counts, [self.groups[i] for i in cases])
+        groups = [self.groups[i] for i in cases]
+        figures = summarize(counts, groups if len(set(groups)) < len(groups) else None)
         if len(self.class_names) > 1:
             for i, name in enumerate(self.class_names):
                 of_class = summarize_class(counts[:, i])

@@ -11,7 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seg.data.samples import Samples
 
-# (case names, images, references, predictions, title) -> picture (H, W, 3) uint8; also written to the path
+# (case names, images, references, predictions, title) -> picture (H, W, 3) uint8; also written to
+# the path
 Draw = Callable[[Sequence[str], NDArray, NDArray, NDArray, str, Path], NDArray]
 
 
@@ -26,7 +27,9 @@ def fixed_cases(foreground: Sequence[float], count: int) -> list[int]:
 def predict_rows(
     module: pl.LightningModule, samples: Samples, positions: Sequence[int]
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """images (N, H, W, C), references and predictions (N, H, W) of some samples, the module in eval mode."""
+    """images (N, H, W, C), references and predictions (N, H, W) of some samples, the module in eval
+    mode.
+    """
     batch = samples.__getitems__(list(positions))
     training = module.training
     module.eval()

@@ -17,12 +17,14 @@ class Hardware:
 def choose(accelerator: str, precision: str | int) -> Hardware:
     """Resolve `auto`: the GPU if there is one, and bf16 where the hardware multiplies it.
 
-    Raises ValueError if a GPU is asked for and there is none: a silent CPU would be a surprise of days.
+    Raises ValueError if a GPU is asked for and there is none: a silent CPU would be a surprise of
+        days.
     """
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if accelerator == "auto":
         accelerator = "gpu" if has_cuda or has_mps else "cpu"
-    if accelerator in ("gpu", "cuda") and not (has_cuda or (has_mps and accelerator == "gpu")):
+    has_it = {"gpu": has_cuda or has_mps, "cuda": has_cuda, "mps": has_mps}.get(accelerator, True)
+    if not has_it:
         raise ValueError(
             f"trainer.accelerator={accelerator}: no GPU is visible to torch {torch.__version__}; "
             "use trainer=cpu, or check the driver and CUDA_VISIBLE_DEVICES"

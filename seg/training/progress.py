@@ -25,7 +25,9 @@ def shown(steps: Iterator, total: int, label: str) -> Iterator:
 
 
 class Bar(RichProgressBar):
-    """Lightning's bar, for the batches of the present epoch only: the lines above tell of the others."""
+    """Lightning's bar, for the batches of the present epoch only: the lines above tell of the
+    others.
+    """
 
     def __init__(self) -> None:
         super().__init__(leave=False, theme=RichProgressBarTheme(), console_kwargs={"stderr": True})

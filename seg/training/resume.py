@@ -37,8 +37,9 @@ def last_checkpoint(folder: Path) -> Path | None:
 def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
     """The run folder to go on with.
 
-    which: a run folder, whose configuration must be `config`; or `auto`: the newest unfinished run of `config`
-        below `runs`, the newest finished one if there is no other, None if there is none.
+    which: a run folder, whose configuration must be `config`; or `auto`: the newest unfinished run
+        of `config` below `runs`, the newest finished one if there is no other, None if there is
+        none.
 
     Raises FileNotFoundError, or ValueError naming the keys in which the configurations differ.
     """
@@ -48,8 +49,8 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
         different = differences(stored(folder), config)
         if different:
             raise ValueError(
-                f"resume={which}: it was started with another configuration ({'; '.join(different[:8])}); "
-                "give the same, or start anew with init_from"
+                f"resume={which}: it was started with another configuration "
+                f"({'; '.join(different[:8])}); give the same, or start anew with init_from"
             )
         return folder
     same = [
@@ -82,7 +83,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str =
 
 
 def load_weights(model: nn.Module, source: Path) -> None:
-    """Weights of a run folder, a checkpoint or a .pth file into `model`, where names and shapes agree.
+    """Weights of a run folder, a checkpoint or a .pth file into `model`, where names and shapes
+    agree.
 
     Raises ValueError if none do.
     """

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -41,7 +42,9 @@ def write_json(content: dict[str, Any], path: Path) -> None:
 
 
 def git_commit() -> str | None:
-    """The commit of the code that runs, with `+` if the tree differs from it; None outside a checkout."""
+    """The commit of the code that runs, with `+` if the tree differs from it; None outside a
+    checkout.
+    """
     here = Path(__file__).parent
     try:
         commit = subprocess.run(
@@ -82,7 +85,7 @@ class Run:
         self.record(
             status="running",
             started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-            command=" ".join(["python -m seg.train", *sys.argv[1:]]),
+            command=shlex.join(["python", *sys.orig_argv[1:]]),
             pid=os.getpid(),
             host=platform.node(),
             git_commit=git_commit(),

@@ -7,7 +7,8 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def cosine_factor(step: int, *, total_steps: int, warmup: float, final: float) -> float:
-    """Factor of the rate at `step`: linear rise over the `warmup` share, then half a cosine to `final`.
+    """Factor of the rate at `step`: linear rise over the `warmup` share, then half a cosine to
+    `final`.
 
     Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
     """
@@ -21,7 +22,9 @@ def cosine_factor(step: int, *, total_steps: int, warmup: float, final: float) -
 def cosine(
     optimizer: Optimizer, *, total_steps: int, warmup: float = 0.03, final: float = 0.01
 ) -> LambdaLR:
-    """Warm-up and cosine decay over `total_steps` batches. warmup, final: shares of steps and of the rate."""
+    """Warm-up and cosine decay over `total_steps` batches. warmup, final: shares of steps and of
+    the rate.
+    """
     if not (0 <= warmup < 1 and 0 <= final <= 1):
         raise ValueError(
             f"scheduler.warmup={warmup} must lie in 0 to 1, and scheduler.final={final} too"

@@ -1,4 +1,6 @@
-"""Stages: one run whose loss and optimizer change at given epochs, each from the best weights before."""
+"""Stages: one run whose loss and optimizer change at given epochs, each from the best weights
+before.
+"""
 
 import inspect
 import logging
@@ -19,8 +21,8 @@ log = logging.getLogger(__name__)
 class Stage:
     """What is trained with, and for how many epochs.
 
-    optimizer: `optimizer(parameters)`. scheduler: `scheduler(optimizer)`, stepped after each epoch, or
-        `scheduler(optimizer, total_steps=)`, stepped after each batch.
+    optimizer: `optimizer(parameters)`. scheduler: `scheduler(optimizer)`, stepped after each epoch,
+        or `scheduler(optimizer, total_steps=)`, stepped after each batch.
     """
 
     name: str

@@ -1,4 +1,6 @@
-"""What TensorBoard needs beside scalars and panels: the graph, and HParams with the final figures."""
+"""What TensorBoard needs beside scalars and panels: the graph, and HParams with the final
+figures.
+"""
 
 import logging
 import warnings
@@ -42,7 +44,8 @@ def add_hparams(
 ) -> None:
     """The configuration beside the final figures, in the run's own event file.
 
-    `SummaryWriter.add_hparams` would open a second one in a folder below, which shows as a run of its own.
+    `SummaryWriter.add_hparams` would open a second one in a folder below, which shows as a run of
+    its own.
     """
     for summary in hparams(flatten(config), dict(figures)):
         writer.file_writer.add_summary(summary)

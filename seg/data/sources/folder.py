@@ -67,7 +67,8 @@ class Folder:
         )
         if not matched:
             raise FileNotFoundError(
-                f"{root / self.image_dir}: no image name ends in {self.image_suffix!r} (dataset.image_suffix)"
+                f"{root / self.image_dir}: no image name ends in "
+                f"dataset.image_suffix={self.image_suffix!r}"
             )
         problems: list[str] = []
         pairs: list[Pair] = []

@@ -1,6 +1,7 @@
 """LGG-MRI: 110 patients, a folder each, slices beside their masks.
 
-Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002; `kaggle_3m/TCGA_*/TCGA_*_<slice>[_mask].tif`.
+Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002;
+`kaggle_3m/TCGA_*/TCGA_*_<slice>[_mask].tif`.
 """
 
 from pathlib import Path
