@@ -30,8 +30,15 @@ RUN_FILES = [
 
 
 LEARNS = [
-    "dataset.patients=10", "dataset.frames=2", "dataset.size=48", "dataset.image_size=32",
-    "model.width=8", "model.depth=2", "trainer.max_epochs=6", "optimizer.lr=5e-3",
+    "dataset.patients=10",
+    "dataset.frames=2",
+    "dataset.size=48",
+    "dataset.image_size=32",
+    "dataset.batch_size=2",
+    "model.width=8",
+    "model.depth=2",
+    "optimizer.lr=5e-3",
+    "trainer.max_epochs=6",
     "trainer.precision=32",
 ]  # fmt: skip
 
@@ -190,8 +197,7 @@ def test_two_launches_in_one_second_get_two_folders(tmp_path: Path) -> None:
 
 
 def test_several_classes_train_with_figures_for_each(tmp_path: Path, tiny: list[str]) -> None:
-    classes = "dataset.classes={organ: 128, lesion: 255}"
-    folder = run([*tiny, classes, "loss=ce_dice"], tmp_path)
+    folder = run(["dataset=synthetic_classes", *tiny, "loss=ce_dice"], tmp_path)
     scores = json.loads((folder / "test.json").read_text())
     assert list(scores["classes"]) == ["organ", "lesion"]
     mean = np.mean([scores["classes"][c]["dice"]["value"] for c in scores["classes"]])

@@ -34,7 +34,7 @@ class History(pl.Callback):
         self.epoch_started = 0.0
         self.best = float("-inf")
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.rows = [r for r in read_rows(self.path) if int(r["epoch"]) <= trainer.current_epoch]
         self.best = max((float(r["val/dice"]) for r in self.rows), default=float("-inf"))
 
