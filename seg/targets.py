@@ -10,11 +10,12 @@ REFUSED = frozenset(
     ast asyncio builtins cloudpickle code codeop commands ctypes dill distutils ensurepip fabric
     ftplib functools http hydra imaplib imp importlib inspect io joblib marshal multiprocessing
     nntplib nt numpy.f2py numpy.fromfile numpy.lib numpy.load omegaconf operator os pandas.io
-    pandas.read_pickle paramiko pathlib pdb pickle _pickle cPickle pip pkgutil platform pooch poplib posix pty requests
-    runpy setuptools shelve shutil signal site smtplib socket socketserver ssl subprocess
-    _posixsubprocess sys telnetlib tempfile _thread threading timeit torch.distributed torch.hub
-    torch.jit torch.load torch.multiprocessing torch.package torch.serialization
-    torch.utils.cpp_extension types urllib urllib3 venv webbrowser xmlrpc zipimport
+    pandas.read_pickle paramiko pathlib pdb pickle _pickle cPickle pip pkgutil platform pooch
+    poplib posix pty requests runpy setuptools shelve shutil signal site smtplib socket
+    socketserver ssl subprocess _posixsubprocess sys telnetlib tempfile _thread threading timeit
+    torch.distributed torch.hub torch.jit torch.load torch.multiprocessing torch.package
+    torch.serialization torch.utils.cpp_extension types urllib urllib3 venv webbrowser xmlrpc
+    zipimport
     """.split()  # noqa: SIM905
 )
 
