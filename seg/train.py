@@ -172,7 +172,7 @@ def build_trainer(
             samples=data.samples("val"),
             positions=positions,
             names=[data.pairs[validation[p]].case for p in positions],
-            draw=partial(panels.draw, classes=len(data.class_names)),
+            draw=partial(panels.draw, class_names=data.class_names),
             folder=folder / "panels",
             writer=writer,
             every=cfg.panels_every,
@@ -222,8 +222,8 @@ def test(
     for title, chosen in results.worst_median_best(counts, PANEL_ROWS).items():
         pictures = predict_rows(module, samples, [position[rows[i]] for i in chosen])
         path = folder / "test_panels" / f"{title}.png"
-        shown, classes = [names[i] for i in chosen], len(data.class_names)
-        panels.draw(shown, *pictures, f"test, {title} cases", path, classes=classes)
+        shown, about = [names[i] for i in chosen], f"test, {title} cases"
+        panels.draw(shown, *pictures, about, path, class_names=data.class_names)
     return scores
 
 

@@ -78,12 +78,12 @@ def draw(
     title: str,
     path: Path,
     *,
-    classes: int,
+    class_names: Sequence[str],
 ) -> NDArray[np.uint8]:
     """Write the panels of some cases to `path`, and return the picture (H, W, 3).
 
-    images: (N, H, W, C) in 0-255. references, predictions: (N, H, W) indices of
-        `classes` foreground classes.
+    images: (N, H, W, C) in 0-255. references, predictions: (N, H, W) indices
+        of `class_names`, from 1.
     """
     rows, cell = len(names), 2.3
     figure = Figure(
@@ -99,7 +99,7 @@ def draw(
             colour_classes(prediction),
             overlay(image, reference, prediction),
         )
-        score = case_dice(reference, prediction, classes)
+        score = case_dice(reference, prediction, len(class_names))
         shown = name if len(name) <= 30 else f"…{name[-29:]}"
         captions = (shown, "reference", "prediction", f"Dice {score:.3f}")
         for axis, picture, caption in zip(axes[row], cells, captions, strict=True):
@@ -107,13 +107,11 @@ def draw(
             axis.set_title(caption, fontsize=8, parse_math=False)
             axis.set_axis_off()
     legend = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
-    if (
-        max(int(references[references != IGNORE].max(initial=0)), int(predictions.max(initial=0)))
-        > 1
-    ):
+    if len(class_names) > 1:
         legend.append(("wrong class", CONFUSED))
+        legend = [*zip(class_names, CLASS_COLOURS, strict=False), *legend]
     figure.legend(
-        handles=[Patch(color=colour, label=label) for label, colour in legend],
+        handles=[Patch(fc=colour, ec="0.5", label=label) for label, colour in legend],
         loc="outside lower center",
         ncols=len(legend),
         frameon=False,

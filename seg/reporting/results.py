@@ -103,9 +103,13 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
 
 
 def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:
-    """Positions of the `rows` cases with the lowest, middle and highest Dice, mean over classes."""
+    """Positions of the `rows` cases with the lowest, middle and highest Dice, mean over classes.
+
+    Cases without anything to see, in reference and prediction, are left out unless all are so.
+    """
     dice = METRICS["dice"](*np.moveaxis(counts, -1, 0)).mean(1)
-    order = np.argsort(dice, kind="stable").tolist()
+    visible = counts[..., :3].sum((1, 2)) > 0  # tp, fp or fn
+    order = [i for i in np.argsort(dice, kind="stable").tolist() if visible[i] or not visible.any()]
     rows = min(rows, len(order))
     middle = (len(order) - rows) // 2
     return {

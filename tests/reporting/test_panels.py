@@ -95,17 +95,17 @@ def test_background_is_black_void_is_grey_and_classes_differ():
 @pytest.mark.parametrize(
     ("reference", "prediction", "expected"),
     [
-        ([0, 0, 0, 0], [0, 0, 0, 0], 1),
-        ([0, 0, 0, 0], [0, 1, 0, 0], 0),
-        ([1, 1, 0, 0], [0, 0, 0, 0], 0),
-        ([1, 1, 0, 0], [1, 0, 0, 0], 2 / 3),
-        ([1, 2, 0, 0], [1, 0, 0, 0], (1 + 0) / 2),
-        ([1, 255, 255, 0], [1, 1, 0, 0], 1),
+        ([0, 0, 0, 0], [0, 0, 0, 0], [1, 1]),
+        ([0, 0, 0, 0], [0, 1, 0, 0], [0, (0 + 1) / 2]),
+        ([1, 1, 0, 0], [0, 0, 0, 0], [0, (0 + 1) / 2]),
+        ([1, 1, 0, 0], [1, 0, 0, 0], [2 / 3, (2 / 3 + 1) / 2]),
+        ([1, 2, 0, 0], [1, 0, 0, 0], [1, (1 + 0) / 2]),
+        ([1, 255, 255, 0], [1, 1, 0, 0], [1, 1]),
     ],
 )
 def test_the_dice_of_a_case_is_the_one_worked_out_by_hand(reference, prediction, expected):
     masks = np.array([reference], np.uint8), np.array([prediction], np.int64)
-    assert panels.case_dice(*masks) == pytest.approx(expected)
+    assert [panels.case_dice(*masks, classes) for classes in (1, 2)] == pytest.approx(expected)
 
 
 def test_the_dice_of_a_binary_case_is_that_of_the_table():
@@ -115,7 +115,8 @@ def test_the_dice_of_a_binary_case_is_that_of_the_table():
         tp, fp = (prediction & reference).sum(), (prediction & ~reference & 1).sum()
         fn = (reference & ~prediction & 1).sum()
         counts = np.array([[[tp, fp, fn, 81 - tp - fp - fn]]])
-        assert panels.case_dice(reference, prediction) == pytest.approx(summarize(counts)["dice"])
+        of_table = summarize(counts)["dice"]
+        assert panels.case_dice(reference, prediction, 1) == pytest.approx(of_table)
 
 
 def _cases(count=2, classes=1, channels=3):
@@ -129,7 +130,9 @@ def _cases(count=2, classes=1, channels=3):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_picture_is_written_and_returned_alike(tmp_path, channels):
     path = tmp_path / "panels" / "epoch_005.png"  # the folder is not there yet
-    picture = panels.draw(["a", "b"], *_cases(channels=channels), "epoch 5", path)
+    picture = panels.draw(
+        ["a", "b"], *_cases(channels=channels), "epoch 5", path, class_names=["organ"]
+    )
     written = np.asarray(Image.open(path).convert("RGB"))
     assert picture.dtype == np.uint8
     assert picture.shape == written.shape
@@ -139,7 +142,9 @@ def test_the_picture_is_written_and_returned_alike(tmp_path, channels):
 def test_hits_misses_and_false_alarms_are_seen_in_the_picture(tmp_path):
     images, references, predictions = _cases()
     images[:] = 0
-    picture = panels.draw(["a", "b"], images, references, predictions, "", tmp_path / "p.png")
+    picture = panels.draw(
+        ["a", "b"], images, references, predictions, "", tmp_path / "p.png", class_names=["organ"]
+    )
     for colour in (HIT, MISS, FALSE_ALARM):
         wanted = 255 * _tinted(0, colour)
         assert (abs(picture - wanted).max(-1) <= 2).sum() > 500, colour
@@ -147,7 +152,13 @@ def test_hits_misses_and_false_alarms_are_seen_in_the_picture(tmp_path):
 
 def test_more_cases_are_more_rows(tmp_path):
     one, five = (
-        panels.draw([f"case {i}" for i in range(n)], *_cases(n), "", tmp_path / f"{n}.png")
+        panels.draw(
+            [f"case {i}" for i in range(n)],
+            *_cases(n),
+            "",
+            tmp_path / f"{n}.png",
+            class_names=["organ"],
+        )
         for n in (1, 5)
     )
     assert five.shape[1] == one.shape[1]
@@ -157,16 +168,18 @@ def test_more_cases_are_more_rows(tmp_path):
 def test_the_legend_speaks_of_wrong_classes_only_where_there_are_several(tmp_path, monkeypatch):
     labels = []
     monkeypatch.setattr(
-        panels, "Patch", lambda color, label: labels.append(label) or Patch(color=color)
+        panels, "Patch", lambda label, **look: labels.append(label) or Patch(**look)
     )
-    panels.draw(["a", "b"], *_cases(classes=1), "", tmp_path / "one.png")
+    panels.draw(["a", "b"], *_cases(classes=1), "", tmp_path / "one.png", class_names=["organ"])
     assert labels == ["hit", "miss", "false alarm"]
     labels.clear()
-    panels.draw(["a", "b"], *_cases(classes=2), "", tmp_path / "two.png")
-    assert labels == ["hit", "miss", "false alarm", "wrong class"]
+    panels.draw(
+        ["a", "b"], *_cases(classes=2), "", tmp_path / "two.png", class_names=["organ", "lesion"]
+    )
+    assert labels == ["organ", "lesion", "hit", "miss", "false alarm", "wrong class"]
 
 
 @pytest.mark.parametrize("name", ["x" * 200, "cost$_$x.png", "a\\b.png", "tag_<b>.png"])
 def test_every_file_name_can_be_a_caption(tmp_path, name):
-    panels.draw([name, name], *_cases(), "epoch 5", tmp_path / "p.png")
+    panels.draw([name, name], *_cases(), "epoch 5", tmp_path / "p.png", class_names=["organ"])
     assert (tmp_path / "p.png").is_file()

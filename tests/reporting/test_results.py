@@ -157,8 +157,16 @@ def test_worst_median_and_best_are_by_dice():
 
 
 def test_with_fewer_cases_than_rows_every_case_is_shown():
-    chosen = results.worst_median_best(_counts(cases=3), 5)
-    assert [sorted(rows) for rows in chosen.values()] == [[0, 1, 2]] * 3
+    counts = np.array([[[1, 2, 3, 4]], [[5, 0, 0, 5]], [[0, 3, 0, 7]]])
+    chosen = results.worst_median_best(counts, 5)
+    assert chosen == {"worst": [2, 0, 1], "median": [2, 0, 1], "best": [1, 0, 2]}
+
+
+def test_cases_with_nothing_to_see_are_shown_only_if_there_are_no_others():
+    empty, seen = [[0, 0, 0, 10]], [[1, 2, 3, 4]]
+    chosen = results.worst_median_best(np.array([empty, seen, empty]), 2)
+    assert chosen == {"worst": [1], "median": [1], "best": [1]}
+    assert results.worst_median_best(np.array([empty, empty]), 2)["worst"] == [0, 1]
 
 
 def test_worst_and_best_of_several_classes_are_by_their_mean():
