@@ -29,13 +29,25 @@ def add_graph(writer: SummaryWriter, model: nn.Module, image: torch.Tensor) -> N
         model.train(training)
 
 
-def flatten(node: Any, prefix: str = "") -> dict[str, bool | int | float | str]:
-    """Nested containers to dotted keys; values that HParams cannot hold become text."""
+# Where a run lay and how it was started says nothing about what was trained.
+LEFT_OUT = ("cache_dir", "ignore_value", "init_from", "num_workers", "output_dir", "resume", "root")
+
+
+def hyperparameters(node: Any, prefix: str = "") -> dict[str, bool | int | float | str]:
+    """A configuration as columns of HParams: dotted keys, and `_target_` as the class's own name.
+
+    A list of targets becomes their names: `loss.losses: BCELoss, DiceLoss`.
+    """
     if isinstance(node, Mapping):
         flat: dict[str, bool | int | float | str] = {}
         for key, value in node.items():
-            flat |= flatten(value, f"{prefix}.{key}" if prefix else str(key))
+            if key == "_target_":
+                flat[prefix] = value.rpartition(".")[2]
+            elif key not in LEFT_OUT and not str(key).startswith("_"):
+                flat |= hyperparameters(value, f"{prefix}.{key}" if prefix else str(key))
         return flat
+    if isinstance(node, list) and node and all(isinstance(n, Mapping) for n in node):
+        return {prefix: ", ".join(str(n.get("_target_", n)).rpartition(".")[2] for n in node)}
     return {prefix: node if isinstance(node, bool | int | float | str) else str(node)}
 
 
@@ -47,7 +59,7 @@ def add_hparams(
     `SummaryWriter.add_hparams` would open a second one in a folder below, which shows as a run of
     its own.
     """
-    for summary in hparams(flatten(config), dict(figures)):
+    for summary in hparams(hyperparameters(config), dict(figures)):
         writer.file_writer.add_summary(summary)
     for name, value in figures.items():
         writer.add_scalar(name, value, 0)
