@@ -8,8 +8,10 @@ import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from seg.data.split import validate
 from seg.targets import import_target
 
 LOADING = {"image_size", "channels", "batch_size", "num_workers", "split", "normalize", "cache_dir"}
@@ -26,14 +28,24 @@ def is_count(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
+def is_share(value: Any) -> bool:
+    return is_number(value) and value >= 0 and (value < 1 or value == int(value))
+
+
 def _is_size(value: Any) -> bool:
     sides = value if isinstance(value, list) else [value]
-    return len(sides) in (1, 2) and all(is_count(s, 1) for s in sides) and value != [value]
+    return len(sides) == (2 if isinstance(value, list) else 1) and all(
+        is_count(s, 1) for s in sides
+    )
 
 
 # What signatures cannot say: key, test, and what is wanted.
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "seed": (lambda v: is_count(v, 0), "a whole number from 0"),
+    "seed": (lambda v: is_count(v, 0) and v < 2**32, "a whole number from 0, below 2^32"),
+    "name": (lambda v: isinstance(v, str) and v and ".." not in v, "the name of a folder"),
+    "output_dir": (lambda v: isinstance(v, str) and v != "", "a folder"),
+    "dataset.root": (lambda v: isinstance(v, str) and v != "", "a folder"),
+    "dataset.cache_dir": (lambda v: isinstance(v, str) and v != "", "a folder"),
     "threshold": (lambda v: is_number(v) and 0 < v < 1, "a probability between 0 and 1"),
     "panels_every": (lambda v: is_count(v, 1), "a number of epochs, at least 1"),
     "early_stopping": (lambda v: v is None or is_count(v, 1), "null, or epochs of patience"),
@@ -43,13 +55,25 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dataset.num_workers": (lambda v: v == "auto" or is_count(v, 0), "auto, or a count from 0"),
     "dataset.normalize": (lambda v: v in ("unit", "dataset", "image"), "unit, dataset or image"),
     "dataset.split.by": (lambda v: v in ("group", "file"), "group or file"),
-    "dataset.split.val": (lambda v: is_number(v) and v > 0, "a fraction or a count, above 0"),
-    "dataset.split.test": (lambda v: is_number(v) and v >= 0, "a fraction or a count, from 0"),
+    "dataset.split.val": (lambda v: is_share(v) and v > 0, "a fraction or a count, above 0"),
+    "dataset.split.test": (is_share, "a fraction or a count, from 0"),
     "dataset.split.folds": (lambda v: v is None or is_count(v, 2), "null, or a count from 2"),
     "dataset.split.fold": (lambda v: v is None or is_count(v, 0), "null, or a count from 0"),
     "dataset.split.seed": (lambda v: is_count(v, 0), "a whole number from 0"),
     "optimizer.lr": (lambda v: is_number(v) and v >= 0, "a number from 0"),
     "optimizer.weight_decay": (lambda v: is_number(v) and v >= 0, "a number from 0"),
+    "model.width": (lambda v: is_count(v, 1), "a whole number from 1"),
+    "model.depth": (lambda v: is_count(v, 1), "a whole number from 1"),
+    "model.dropout": (lambda v: is_number(v) and 0 <= v < 1, "a share from 0, below 1"),
+    "loss.smooth": (lambda v: is_number(v) and v > 0, "a number of pixels above 0"),
+    "loss.pos_weight": (lambda v: is_number(v) and v > 0, "a number above 0"),
+    "scheduler.warmup": (lambda v: is_number(v) and 0 <= v < 1, "a share from 0, below 1"),
+    "scheduler.final": (lambda v: is_number(v) and 0 <= v <= 1, "a share from 0 to 1"),
+    "trainer.devices": (
+        lambda v: v in ("auto", -1) or is_count(v, 1) or isinstance(v, list), "a count from 1"),
+    "trainer.check_val_every_n_epoch": (lambda v: v == 1, "1: every epoch is validated"),
+    "trainer.val_check_interval": (lambda v: v == 1.0, "1.0: every epoch is validated"),
+    "trainer.limit_val_batches": (lambda v: v == 1.0, "1.0: all validation cases count"),
     "trainer.max_epochs": (lambda v: is_count(v, 1), "a whole number from 1"),
     "trainer.num_nodes": (lambda v: is_count(v, 1), "a whole number from 1"),
     "trainer.accumulate_grad_batches": (lambda v: is_count(v, 1), "a whole number from 1"),
@@ -68,14 +92,18 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f" (nearest: {found[0]})" if found else ""
 
 
-def check(cfg: Mapping[str, Any], *, top_level: Iterable[str]) -> list[str]:
+def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str]) -> list[str]:
     """Every problem of a resolved training configuration, a short line each; empty if it is sound.
 
-    cfg: plain containers. top_level: the keys that may stand at the top. Nothing is instantiated;
-    the modules that `_target_` names are imported, after their names are found harmless.
+    cfg: plain containers. keys, groups: what may stand at the top. Nothing is instantiated; the
+        modules that `_target_` names are imported, after their names are found harmless.
     """
-    problems = [
-        f"{key}: no such key{nearest(key, top_level)}" for key in cfg if key not in set(top_level)
+    top = [*keys, *groups]
+    problems = [f"{key}: no such key{nearest(key, top)}" for key in cfg if key not in top]
+    problems += [
+        f"{group}={cfg.get(group)}: must be a choice of the group, with its _target_"
+        for group in groups
+        if not isinstance(cfg.get(group), Mapping) or "_target_" not in cfg[group]
     ]
     problems += _stages(cfg)
     for path, node in _targets(cfg):
@@ -85,7 +113,7 @@ def check(cfg: Mapping[str, Any], *, top_level: Iterable[str]) -> list[str]:
             found, value = _lookup(cfg, path)
             if found and not holds(value):
                 problems.append(f"{path}={value}: must be {wanted}")
-    problems += _classes(cfg)
+    problems += _classes(cfg) + _split(cfg) + _paths(cfg)
     if cfg.get("early_stopping") is not None and cfg.get("stages"):
         problems.append("early_stopping: it ends the whole run, stages included; use one of both")
     return list(dict.fromkeys(problems))
@@ -127,6 +155,30 @@ def _stages(cfg: Mapping[str, Any]) -> list[str]:
     return problems
 
 
+def _split(cfg: Mapping[str, Any]) -> list[str]:
+    split = _lookup(cfg, "dataset.split")[1]
+    if not isinstance(split, Mapping):
+        return ["dataset.split: must hold " + ", ".join(sorted(SPLIT))]
+    problems = [f"dataset.split.{key}: missing" for key in sorted(SPLIT - split.keys())]
+    if not problems and is_number(split["val"]) and is_number(split["test"]):
+        try:
+            validate(**{key: split[key] for key in ("val", "test", "folds", "fold")})
+        except (TypeError, ValueError) as error:
+            problems.append(str(error))
+    if split.get("file") is not None and not Path(split["file"]).expanduser().is_file():
+        problems.append(f"dataset.split.file={split['file']}: no such file")
+    return problems
+
+
+def _paths(cfg: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for key in ("init_from", "resume"):
+        value = cfg.get(key)
+        if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
+            problems.append(f"{key}={value}: no such file or folder")
+    return problems
+
+
 def _classes(cfg: Mapping[str, Any]) -> list[str]:
     found, classes = _lookup(cfg, "dataset.classes")
     if not found or classes is None:
@@ -136,7 +188,7 @@ def _classes(cfg: Mapping[str, Any]) -> list[str]:
     return [
         f"dataset.classes.{name}: background is value 0 and not listed"
         for name, v in classes.items()
-        if v == 0
+        if v in (0, [0])
     ]
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,17 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for upda
 import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
+from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from seg import config
+from seg.check import LOADING
 from seg.data.datamodule import SegmentationDataModule
+from seg.launch import launch
 from seg.models.normalize import Normalize
 from seg.reporting import curves, leaderboard, panels, results
 from seg.training import checkpoint, precision, progress, resume
@@ -30,75 +36,107 @@ from seg.training.tensorboard import add_graph, add_hparams
 log = logging.getLogger("seg.train")  # __name__ is __main__ here
 
 PANEL_ROWS = 5
+HANDED_ON = ("SEG_RUN_FOLDER", "SEG_CHECKPOINT")  # from the first rank to the others
 
 
 def train(cfg: DictConfig) -> float:
-    """One run: data, model, training, test on the best weights, pictures. Returns the test's mean
-    Dice.
-    """
+    """One run: data, model, training, test of the best weights. Returns the test's mean Dice."""
     content = config.plain(cfg)
-    hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
+    hardware = precision.choose(
+        cfg.trainer.accelerator, cfg.trainer.precision, devices=content["trainer"]["devices"]
+    )
     folder, ckpt_path = find_folder(cfg, content)
-    if folder is None:
-        return float("nan")  # it was finished already
-    with Run(folder, facts={"name": cfg.name, "seed": cfg.seed, "device": hardware.line}) as run:
-        OmegaConf.save(OmegaConf.create(content), folder / "config.yaml")
+    if resume.is_finished(folder):
+        log.info("%s is finished; nothing to do", folder)
+        return float("nan")
+    if cfg.trainer.devices == 1 and cfg.trainer.num_nodes == 1:
+        forget_ranks()
+    is_main = rank_zero_only.rank == 0  # further ranks train, and leave the folder alone
+    facts = {"name": cfg.name, "seed": cfg.seed, "device": hardware.line}
+    with Run(folder, facts=facts) if is_main else nullcontext() as run:
         log.info("%s on %s", folder, hardware.line)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build_data(cfg, hardware)
+        model, stages = instantiate(cfg.model, _convert_="all"), build_stages(cfg)
+        if is_main:
+            resume.store(folder, content)
         data.setup()
         log.info("%s", data.describe())
-        data.write_split(folder / "split.csv")
-        module = build_module(cfg, content, data)
-        writer = SummaryWriter(str(folder)) if os.environ.get("LOCAL_RANK", "0") == "0" else None
-        trainer = build_trainer(cfg, hardware, data, module, folder, writer)
+        module = build_module(cfg, content, data, model, stages)
+        writer = SummaryWriter(str(folder)) if is_main else None
         if writer is not None:
-            image = module.normalize(data.samples("train")[0]["image"])
-            add_graph(writer, module.model, image)
-        trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
+            data.write_split(folder / "split.csv")
+            add_graph(writer, model, module.normalize(data.samples("train")[0]["image"]))
+        trainer = build_trainer(cfg, hardware, data, module, folder, writer)
+        fit(trainer, module, data, ckpt_path)
         best = checkpoint.read(folder / "checkpoints" / "best.ckpt")
         module.load_state_dict(best["state_dict"])
         scores = test(trainer, module, data, folder) if data.rows("test") else {}
-        if writer is not None:
-            torch.save(checkpoint.model_weights(best), folder / "model.pth")
-            curves.draw(folder / "metrics.csv", folder / "curves.png")
-            final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
-            final[f"best/{MONITOR}"] = float(trainer.checkpoint_callback.best_model_score)
-            add_hparams(writer, content, final)
-            writer.close()
-            run.record(best_epoch=best["epoch"] + 1, **{MONITOR: final[f"best/{MONITOR}"]})
-    if writer is not None and scores:
+        if run is None or writer is None:
+            return float("nan")
+        torch.save(checkpoint.model_weights(best), folder / "model.pth")
+        curves.draw(folder / "metrics.csv", folder / "curves.png")
+        final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
+        final[f"best/{MONITOR}"] = float(trainer.checkpoint_callback.best_model_score)
+        add_hparams(writer, content, final)
+        writer.close()
+        run.record(best_epoch=best["epoch"] + 1, **{MONITOR: final[f"best/{MONITOR}"]})
+    if scores:
         results.show(scores, folder, Console())
-    return scores["metrics"]["dice"]["value"] if scores else final[f"best/{MONITOR}"]
+    return final.get("test/dice", final[f"best/{MONITOR}"])
 
 
-def find_folder(cfg: DictConfig, content: dict[str, Any]) -> tuple[Path | None, Path | None]:
-    """The run folder and the checkpoint to go on from; no folder if the run to resume is
-    finished.
-    """
-    if "SEG_RUN_FOLDER" in os.environ:  # this is a further rank of a run that has one
-        return Path(os.environ["SEG_RUN_FOLDER"]), None
+def forget_ranks() -> None:
+    """A single process is the first rank, whatever a surrounding job left in the environment."""
+    for key in ("RANK", "LOCAL_RANK", "GROUP_RANK", "SLURM_PROCID"):
+        os.environ.pop(key, None)
+    rank_zero_only.rank = 0
+
+
+def fit(
+    trainer: pl.Trainer,
+    module: SegmentationModule,
+    data: SegmentationDataModule,
+    ckpt_path: Path | None,
+) -> None:
+    """Lightning's fit. Its answer to Ctrl-C, an exit with 1, is turned into KeyboardInterrupt."""
+    try:
+        if ckpt_path is not None:
+            data.first_epoch = checkpoint.read(ckpt_path)["epoch"] + 1
+        trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        for key in HANDED_ON:
+            os.environ.pop(key, None)
+
+
+def find_folder(cfg: DictConfig, content: dict[str, Any]) -> tuple[Path, Path | None]:
+    """The run folder, and the checkpoint to go on from."""
+    if rank_zero_only.rank > 0 and HANDED_ON[0] in os.environ:
+        given = os.environ.get(HANDED_ON[1])
+        return Path(os.environ[HANDED_ON[0]]), Path(given) if given else None
     root = Path(cfg.output_dir).expanduser().absolute()
-    folder = config.job_folder()
+    folder, ckpt_path = config.job_folder(), None
     if folder is None and cfg.resume is not None:
         folder = resume.find(cfg.resume, content, root / cfg.name)
-        if folder is not None:
-            if resume.is_finished(folder):
-                log.info("%s is finished; nothing to do", folder)
-                return None, None
-            return folder, resume.last_checkpoint(folder)
+        ckpt_path = None if folder is None else resume.last_checkpoint(folder)
     if folder is None:
         folder = fresh_folder(root / cfg.name)
     folder.mkdir(parents=True, exist_ok=True)
     if cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1:
-        os.environ["SEG_RUN_FOLDER"] = str(folder)  # the processes that Lightning starts inherit it
-    return folder, None
+        # the processes that Lightning starts for further devices inherit the environment
+        os.environ |= {HANDED_ON[0]: str(folder)}
+        os.environ |= {HANDED_ON[1]: str(ckpt_path)} if ckpt_path else {}
+    return folder, ckpt_path
 
 
 def build_data(cfg: DictConfig, hardware: precision.Hardware) -> SegmentationDataModule:
     """The source gets the keys that its signature names, the data module the others."""
     node = config.plain(cfg.dataset)
-    loading = {k: node.pop(k) for k in list(node) if k in config.checks.LOADING}
+    loading = {k: node.pop(k) for k in list(node) if k in LOADING}
     if loading["num_workers"] == "auto":
         loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
     return SegmentationDataModule(
@@ -112,28 +150,34 @@ def build_data(cfg: DictConfig, hardware: precision.Hardware) -> SegmentationDat
 
 def build_stages(cfg: DictConfig) -> list[Stage]:
     """The first stage from the main groups, the others from `stages`."""
-    nodes = {"main" if not cfg.stages else str(cfg.loss._target_).rpartition(".")[2]: cfg} | dict(
-        cfg.stages
-    )
-    stages = []
-    for name, node in nodes.items():
-        epochs = node.max_epochs if "max_epochs" in node else node.trainer.max_epochs
-        parts = {
-            k: instantiate(node[k], _convert_="all") for k in ("loss", "optimizer", "scheduler")
-        }
-        stages.append(Stage(name=str(name), epochs=epochs, **parts))
-    return stages
+    first = str(cfg.loss._target_).rpartition(".")[2] if cfg.stages else "main"
+    nodes = [(first, cfg, cfg.trainer.max_epochs)]
+    nodes += [(str(name), node, node.max_epochs) for name, node in cfg.stages.items()]
+    return [
+        Stage(
+            name=name,
+            epochs=epochs,
+            loss=instantiate(node.loss, _convert_="all"),
+            optimizer=instantiate(node.optimizer, _convert_="all"),
+            scheduler=instantiate(node.scheduler, _convert_="all"),
+        )
+        for name, node, epochs in nodes
+    ]
 
 
 def build_module(
-    cfg: DictConfig, content: dict[str, Any], data: SegmentationDataModule
+    cfg: DictConfig,
+    content: dict[str, Any],
+    data: SegmentationDataModule,
+    model: nn.Module,
+    stages: list[Stage],
 ) -> SegmentationModule:
     """The model with its normalisation and stages; weights from `init_from` if it is given."""
     mean, std = data.statistics()
     module = SegmentationModule(
-        model=instantiate(cfg.model, _convert_="all"),
+        model=model,
         normalize=Normalize(mode=data.normalize, mean=mean, std=std),
-        stages=build_stages(cfg),
+        stages=stages,
         class_names=data.class_names,
         groups=data.groups,
         threshold=cfg.threshold,
@@ -149,9 +193,33 @@ def build_module(
             },
         },
     )
+    try_out(module, data)
     if cfg.init_from is not None:
         resume.load_weights(module.model, Path(cfg.init_from).expanduser())
     return module
+
+
+def try_out(module: SegmentationModule, data: SegmentationDataModule) -> None:
+    """Raises ValueError if the model or a loss breaks its contract, on one training image."""
+    batch = data.samples("train")[0]
+    outputs = config.out_channels(data.source.classes)
+    module.eval()
+    with torch.no_grad():
+        logits = module(batch["image"])
+        expected = (1, outputs, *batch["mask"].shape[1:])
+        if tuple(logits.shape) != expected:
+            raise ValueError(f"the model gives {tuple(logits.shape)} for one image, not {expected}")
+        for stage in module.stages:
+            try:
+                value = stage.loss(logits, batch["mask"].long())
+            except Exception as error:
+                raise ValueError(
+                    f"the loss of stage {stage.name} cannot be called as loss(logits (N, C, H, W), "
+                    f"target (N, H, W) int64): {str(error).splitlines()[0]}"
+                ) from error
+            if value.ndim:
+                raise ValueError(f"the loss of stage {stage.name} gives {tuple(value.shape)}")
+    module.train()
 
 
 def build_trainer(
@@ -165,7 +233,11 @@ def build_trainer(
     """Lightning's Trainer, with the callbacks that fill the run folder."""
     validation = data.rows("val")
     positions = fixed_cases(data.cache.foreground[validation], PANEL_ROWS)
-    callbacks: list[pl.Callback] = [
+    callbacks: list[pl.Callback] = []
+    if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
+        stopping = pl.callbacks.EarlyStopping(MONITOR, patience=cfg.early_stopping, mode="max")
+        callbacks.append(stopping)
+    callbacks += [
         NextStage(best=folder / "checkpoints" / "best.ckpt"),
         History(path=folder / "metrics.csv", writer=writer),
         Panels(
@@ -179,12 +251,11 @@ def build_trainer(
         ),
         *checkpoint.best_and_last(folder / "checkpoints", monitor=MONITOR),
     ]
-    if cfg.early_stopping is not None:
-        callbacks.append(
-            pl.callbacks.EarlyStopping(MONITOR, patience=cfg.early_stopping, mode="max")
-        )
     if progress.on_terminal():
         callbacks.append(progress.Bar())
+    plugins: list[Any] = [checkpoint.AtomicCheckpointIO()]
+    if cfg.trainer.num_nodes == 1:  # stray SLURM_* variables of a login shell mean nothing
+        plugins.append(LightningEnvironment())
     return instantiate(
         cfg.trainer,
         _convert_="all",
@@ -192,7 +263,7 @@ def build_trainer(
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),
         callbacks=callbacks,
-        plugins=[checkpoint.AtomicCheckpointIO()],
+        plugins=plugins,
         logger=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
@@ -205,9 +276,7 @@ def build_trainer(
 def test(
     trainer: pl.Trainer, module: SegmentationModule, data: SegmentationDataModule, folder: Path
 ) -> dict[str, Any]:
-    """Score the test cases; write test.json, test_cases.csv and the worst, median and best
-    panels.
-    """
+    """Score the test cases; write test.json, test_cases.csv and panels of worst to best."""
     trainer.test(module, datamodule=data, verbose=False)
     rows, counts = module.counts["test"]
     if not trainer.is_global_zero:
@@ -235,4 +304,4 @@ def after_sweep(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    config.launch(train, config_name="train", sweep_folder=fresh_folder, after_sweep=after_sweep)
+    launch(train, config_name="train", sweep_folder=fresh_folder, after_sweep=after_sweep)

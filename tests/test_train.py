@@ -212,20 +212,26 @@ def test_several_classes_train_with_figures_for_each(tmp_path: Path, tiny: list[
 def test_losses_and_optimizers_train(
     tmp_path: Path, tiny: list[str], loss: str, optimizer: str
 ) -> None:
-    folder = run(
-        [*tiny, f"loss={loss}", f"optimizer={optimizer}", "trainer.max_epochs=1"], tmp_path
-    )
+    options = [f"loss={loss}", f"optimizer={optimizer}", "dataset.batch_size=2"]
+    folder = run([*tiny, *options, "trainer.max_epochs=3"], tmp_path)
     assert folder.parent.name == f"synthetic-unet-{loss}"
+    losses = pd.read_csv(folder / "metrics.csv")["train/loss"].tolist()
+    assert losses[-1] < losses[0]
 
 
 @pytest.mark.parametrize("scheduler", ["none", "cosine", "plateau", "onecycle"])
 def test_schedulers_move_the_rate_as_they_say(
     tmp_path: Path, tiny: list[str], scheduler: str
 ) -> None:
-    folder = run([*tiny, f"scheduler={scheduler}", "trainer.max_epochs=3"], tmp_path)
+    more = ["optimizer.lr=1e-3", "trainer.max_epochs=3"]
+    if scheduler == "plateau":  # a validation Dice that never rises
+        more += ["scheduler.patience=0", "optimizer=sgd", "optimizer.lr=1e-6", "model.norm=none"]
+    folder = run([*tiny, f"scheduler={scheduler}", *more], tmp_path)
     rates = pd.read_csv(folder / "metrics.csv")["lr"].tolist()
-    if scheduler in ("none", "plateau"):
+    if scheduler == "none":
         assert rates == [1e-3] * 3
+    elif scheduler == "plateau":
+        assert rates == [1e-6, 1e-6, 5e-7]
     elif scheduler == "cosine":
         assert rates[1] > rates[2]
     else:
@@ -262,6 +268,9 @@ def test_two_stages_keep_one_split_and_start_from_the_best(
     assert table["stage"].tolist() == ["BCELoss"] * 3 + ["dice"] * 2
     assert table["lr"].tolist() == [1e-3] * 3 + [1e-4] * 2
     assert seen == {"epoch": 3, "equal": True, "lr": 1e-4}
+    split = pd.read_csv(folder / "split.csv")
+    held_out = set(split.loc[split["split"] == "test", "image"])
+    assert set(pd.read_csv(folder / "test_cases.csv")["case"]) == held_out
 
 
 def test_early_stopping_ends_the_run(tmp_path: Path, tiny: list[str]) -> None:
@@ -305,12 +314,14 @@ def test_weights_of_another_run_can_be_started_from(
     assert all(torch.equal(before[k], after[k]) for k in weights)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
 def test_a_resumed_run_equals_the_uninterrupted_one(
-    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     from seg.training.history import History
 
     options = [*tiny, "trainer.max_epochs=4", "trainer.precision=32"]
+    options.append(f"dataset.num_workers={workers}")
     whole = run(options, tmp_path / "whole")
     original = History.on_train_epoch_start
 
@@ -330,10 +341,63 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
     assert (whole / "test_cases.csv").read_text() == (halves / "test_cases.csv").read_text()
 
 
-def test_a_finished_run_is_not_repeated(finished: Path, caplog: pytest.LogCaptureFixture) -> None:
-    content = resume.stored(finished)
-    assert resume.find("auto", content, finished.parent) == finished
-    assert resume.is_finished(finished)
+def test_a_finished_run_is_not_repeated(tmp_path: Path, tiny: list[str]) -> None:
+    options = [*tiny, "trainer.max_epochs=1"]
+    folder = run(options, tmp_path)
+    before = (folder / "run.json").read_text()
+    assert run([*options, "resume=auto"], tmp_path) == folder
+    assert (folder / "run.json").read_text() == before
+    assert len(list(folder.parent.iterdir())) == 1
+
+
+def test_a_moved_run_goes_on_and_keeps_its_best(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seg.training.history import History
+
+    original = History.on_train_epoch_start
+
+    def killed(self, trainer, module) -> None:
+        original(self, trainer, module)
+        if trainer.current_epoch == 2:
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr(History, "on_train_epoch_start", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        run([*tiny, "trainer.max_epochs=3"], tmp_path / "a")
+    monkeypatch.undo()
+    folder = next((tmp_path / "a").glob("*-*/*"))
+    moved = tmp_path / "elsewhere"
+    folder.rename(moved)
+    last = torch.load(moved / "checkpoints" / "last.ckpt", weights_only=True)
+    state = next(v for k, v in last["callbacks"].items() if "val/dice" in k)
+    cfg = compose([*tiny, "trainer.max_epochs=3", "optimizer.lr=1e-3", f"resume={moved}",
+                   f"output_dir={tmp_path / 'a'}"])  # fmt: skip
+    train(cfg)
+    facts = json.loads((moved / "run.json").read_text())
+    assert facts["status"] == "finished"
+    assert facts["val/dice"] >= float(state["best_model_score"])
+
+
+def test_data_that_changed_are_noticed_on_resume(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seg.training.history import History
+
+    options = ["dataset=folder", f"dataset.root={folder}", "dataset.image_size=32",
+               "model.width=4", "model.depth=2", "trainer.max_epochs=2"]  # fmt: skip
+
+    def killed(self, trainer, module) -> None:
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(History, "on_train_epoch_start", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        run(options, tmp_path / "out")
+    monkeypatch.undo()
+    (folder / "images" / "case_3.png").unlink()
+    (folder / "masks" / "case_3.png").unlink()
+    with pytest.raises(ValueError, match=r"first difference is at images/case_"):
+        run([*options, "resume=auto"], tmp_path / "out")
 
 
 def test_resuming_with_another_configuration_names_the_difference(finished: Path) -> None:
@@ -358,6 +422,20 @@ def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, tiny: list[str]) -> 
     with pytest.raises(ValueError, match="no GPU"):
         run([*tiny, "trainer=gpu"], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_may_stand_after_overrides(tmp_path: Path) -> None:
+    done = command("loss=dice", "--cfg", "job", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "seg.losses.dice.DiceLoss" in done.stdout
+    assert command("--nonsense", cwd=tmp_path).returncode == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stray_variables_of_a_cluster_change_nothing(tmp_path: Path, tiny: list[str]) -> None:
+    stray = {"SLURM_JOB_ID": "1", "SLURM_NTASKS": "4", "SLURM_PROCID": "0", "LANG": "C"}
+    done = command(*tiny, "trainer.max_epochs=1", cwd=tmp_path, **stray)
+    assert done.returncode == 0, done.stderr
 
 
 def test_missing_data_is_one_message(tmp_path: Path) -> None:
@@ -418,7 +496,9 @@ def test_two_ranks_give_the_figures_of_one(tmp_path: Path, tiny: list[str]) -> N
         ordered = [*extra, *options]
         done = command(*ordered, f"output_dir={tmp_path / name}", cwd=tmp_path, OMP_NUM_THREADS="1")
         assert done.returncode == 0, done.stderr
+        assert "Error" not in done.stderr
         folder = next((tmp_path / name).glob("*-*/*"))
+        assert "best_epoch" in json.loads((folder / "run.json").read_text())
         scores.append(json.loads((folder / "test.json").read_text()))
     assert scores[0]["cases"] == 5
     assert scores[0] == scores[1]

@@ -28,9 +28,7 @@ THREADS = 4
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a file becomes an array: size (height, width) in pixels, channels 1 or 3, meaning of
-    masks.
-    """
+    """How a file becomes an array: size (height, width), channels 1 or 3, the masks' meaning."""
 
     size: tuple[int, int]
     channels: int
@@ -57,9 +55,7 @@ class Cache:
 
 
 def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W, C) to `size`; area averaging when shrinking, since plain bilinear would
-    alias.
-    """
+    """Resize (H, W, C) to `size`; by area averaging when shrinking, as bilinear would alias."""
     height, width = size
     if image.shape[:2] == size:
         return image
@@ -91,8 +87,7 @@ def load(
 
     Raises DataErrors naming every file that cannot be used.
     """
-    image_sha = _hash_all([p.image for p in pairs], progress)
-    mask_sha = _hash_all([p.mask for p in pairs], progress)
+    image_sha, mask_sha = _hash_all(pairs, preprocessing, progress)
     target = folder / _key(pairs, image_sha, mask_sha, preprocessing)
     if not target.is_dir():
         _build(pairs, preprocessing, target, progress)
@@ -106,22 +101,32 @@ def load(
     )
 
 
-def _hash_all(paths: Sequence[Path], progress: Callable) -> list[str]:
+def _hash_all(
+    pairs: Sequence[Pair], pre: Preprocessing, progress: Callable
+) -> tuple[list[str], list[str]]:
+    """Hex digests of all images and masks. Raises DataErrors, which names undecodable files too."""
+
     def digest(path: Path) -> str | DataError:
         try:
             with path.open("rb") as handle:
                 return hashlib.file_digest(handle, "sha256").hexdigest()
         except OSError as error:
-            return DataError(
-                path, error.strerror or str(error), "restore the file or remove its pair"
-            )
+            return DataError(path, error.strerror or str(error), "restore the file or its pair")
 
+    def problem(pair: Pair) -> str | None:
+        try:
+            read_pair(pair, pre)
+        except DataError as error:
+            return str(error)
+        return None
+
+    paths = [p.image for p in pairs] + [p.mask for p in pairs]
     with ThreadPoolExecutor(THREADS) as pool:
         digests = list(progress(pool.map(digest, paths), len(paths), "checking files"))
-    problems = [str(d) for d in digests if isinstance(d, DataError)]
-    if problems:
-        raise DataErrors(problems)
-    return digests
+        if any(isinstance(d, DataError) for d in digests):
+            found = progress(pool.map(problem, pairs), len(pairs), "checking images")
+            raise DataErrors([message for message in found if message is not None])
+    return digests[: len(pairs)], digests[len(pairs) :]
 
 
 def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Preprocessing) -> str:
@@ -143,16 +148,10 @@ def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Prepro
 
 def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Callable) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    need = len(pairs) * pre.size[0] * pre.size[1] * (pre.channels + 1)
-    free = shutil.disk_usage(target.parent).free
-    if need > free:
-        raise OSError(
-            f"{target.parent}: the decoded data needs {need / 1e9:.1f} GB, "
-            f"{free / 1e9:.1f} GB are free; set dataset.cache_dir to a larger disk"
-        )
     # Written beside the target and renamed: a killed run leaves nothing that looks complete, and of
     # two processes that build the same cache the second finds the first one's and drops its own.
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    temporary.chmod(0o755)  # others may share it, mkdtemp's folders are private
     try:
         if not _decode_all(pairs, pre, temporary, np.uint8, progress):
             _decode_all(pairs, pre, temporary, np.float32, progress)
@@ -170,6 +169,13 @@ def _decode_all(
 ) -> bool:
     """Write the arrays; False if a file has more than the 8 bits that `dtype` holds."""
     n, (height, width) = len(pairs), pre.size
+    need = n * height * width * (pre.channels * np.dtype(dtype).itemsize + 1)
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise OSError(
+            f"{folder.parent}: the decoded data needs {need / 1e9:.1f} GB, "
+            f"{free / 1e9:.1f} GB are free; set dataset.cache_dir to a larger disk"
+        )
     open_array = np.lib.format.open_memmap
     images = open_array(
         folder / "images.npy", mode="w+", dtype=dtype, shape=(n, height, width, pre.channels)
@@ -178,11 +184,12 @@ def _decode_all(
     foreground = np.zeros(n)
     problems: list[str] = []
     deeper = False
+    lossy = np.zeros(n, dtype=bool)
 
     def decode(i: int) -> DataError | None:
         nonlocal deeper
         try:
-            image, mask = read_pair(pairs[i], pre)
+            image, mask, lossy[i] = read_pair(pairs[i], pre)
         except DataError as error:
             return error
         if image.dtype != np.uint8 and dtype == np.uint8:
@@ -201,13 +208,15 @@ def _decode_all(
         raise DataErrors(problems)
     if deeper:
         return False
+    if lossy.any():
+        log.warning("%d masks are lossy JPEG: their greys are thresholded at half", lossy.sum())
     for array in (images, masks):
         array.flush()
     np.save(folder / "foreground.npy", foreground)
     return True
 
 
-def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, bool]:
     """One case at its own size: image (H, W, C) uint8 or float32 in 0-255, mask (H, W) uint8
     indices.
 
@@ -219,4 +228,4 @@ def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     mask = to_indices(
         values, lossy=lossy, classes=pre.classes, ignore_value=pre.ignore_value, path=pair.mask
     )
-    return image, mask
+    return image, mask, lossy

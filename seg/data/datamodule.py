@@ -1,6 +1,7 @@
 """The LightningDataModule: a source's pairs, decoded once, split by group, in batches."""
 
 import csv
+import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -77,6 +78,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.seed = seed
         self.progress = progress
         self.pairs: list[Pair] = []
+        self.first_epoch = 0  # of a resumed run, the one it goes on with
 
     @property
     def class_names(self) -> list[str]:
@@ -145,16 +147,28 @@ class SegmentationDataModule(pl.LightningDataModule):
         return mean.tolist(), np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()
 
     def write_split(self, path: Path) -> None:
-        """Write split.csv: image, mask (relative to the root), group, split and both digests."""
+        """Write split.csv: image, mask (relative to the root), group, split and both digests.
+
+        Raises ValueError if there is one already, of a resumed run, and the data differ from it.
+        """
+        columns = ("image", "mask", "group", "split", "image_sha256", "mask_sha256")
+        rows = []
+        for i, pair in enumerate(self.pairs):
+            mask = os.path.relpath(pair.mask, pair.image.parents[pair.case.count("/")])
+            where = [pair.case, Path(mask).as_posix(), self.groups[i], self.labels[i]]
+            rows.append([*where, self.cache.image_sha256[i], self.cache.mask_sha256[i]])
+        if path.is_file():
+            with path.open(newline="", encoding="utf-8") as handle:
+                before = list(csv.reader(handle))[1:]
+            for old, new in itertools.zip_longest(before, rows):
+                if old != new:
+                    raise ValueError(
+                        f"{path}: the data are not those of this run, the first difference is at "
+                        f"{(new or old)[0]}; restore them, or start a new run"
+                    )
+            return
         with path.open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.writer(handle)
-            writer.writerow(["image", "mask", "group", "split", "image_sha256", "mask_sha256"])
-            for i, pair in enumerate(self.pairs):
-                mask = os.path.relpath(pair.mask, pair.image.parents[pair.case.count("/")])
-                digests = [self.cache.image_sha256[i], self.cache.mask_sha256[i]]
-                writer.writerow(
-                    [pair.case, Path(mask).as_posix(), self.groups[i], self.labels[i], *digests]
-                )
+            csv.writer(handle).writerows([columns, *rows])
 
     def samples(self, split: str, *, augment: bool = False) -> Samples:
         """The cases of a split, as cached, or augmented."""
@@ -185,6 +199,8 @@ class SegmentationDataModule(pl.LightningDataModule):
             rank=trainer.global_rank if trainer else 0,
             ranks=trainer.world_size if trainer else 1,
         )
+        # Lightning starts the workers, which read ahead, before it tells the sampler the epoch
+        sampler.set_epoch(self.first_epoch)
         return DataLoader(
             samples,
             sampler=sampler,

@@ -65,6 +65,11 @@ class Samples(Dataset):
         )
         deep = image.dtype == np.float32  # albumentations takes float images in 0-1
         done = self.transform(image=image / np.float32(255) if deep else image, mask=mask)
+        if done["mask"].shape != mask.shape:
+            raise ValueError(
+                f"the augmentation turns {mask.shape} into {done['mask'].shape}: "
+                "with D4 or a turn by 90 degrees, dataset.image_size must be square"
+            )
         return (done["image"] * np.float32(255) if deep else done["image"]), done["mask"]
 
 

@@ -1,6 +1,4 @@
-"""Which case goes where: by group, stratified by empty and non-empty, seeded, readable from a
-file.
-"""
+"""Which case goes where: by group, stratified, seeded, or as a file says."""
 
 import csv
 import math
@@ -55,7 +53,7 @@ def assign(
 
 
 def _count(share: float, n: int) -> int:
-    return round(share * n) if share < 1 else int(share)
+    return max(round(share * n), share > 0) if share < 1 else int(share)
 
 
 def _strata(groups: Sequence[str], positive: Sequence[bool]) -> dict[str, bool]:
@@ -93,7 +91,8 @@ def _move(
     if len([g for g in labels if labels[g] == "train"]) < 2 or count >= total:
         raise ValueError(
             f"dataset.split.{label} asks for {count} cases, and {total} cases of "
-            f"{sum(len(m) for m in members.values())} groups are left; a group is never divided"
+            f"{sum(len(m) for m in members.values())} groups are left; a group is never "
+            "divided: check dataset.group, or ask for less"
         )
     moved_any = False
     for stratum in sorted(members):
@@ -122,7 +121,7 @@ def read(path: Path, cases: Sequence[str]) -> list[str]:
     """
     if not path.is_file():
         raise ValueError(f"dataset.split.file={path}: no such file")
-    with path.open(newline="", encoding="utf-8") as handle:
+    with path.open(newline="", encoding="utf-8-sig") as handle:
         rows = list(csv.DictReader(handle))
     if not rows or not {"image", "split"} <= rows[0].keys():
         raise ValueError(f"dataset.split.file={path}: needs the columns image and split")

@@ -7,9 +7,7 @@ from torch import Tensor, nn
 
 
 class WeightedSum(nn.Module):
-    """sum of weight x loss. losses: modules of this package's contract; weights: as many
-    numbers.
-    """
+    """Sum of weight x loss. losses: of this package's contract; weights: as many numbers."""
 
     def __init__(self, *, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
         super().__init__()

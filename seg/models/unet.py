@@ -1,5 +1,7 @@
 """U-Net. Ronneberger et al. 2015, arXiv:1505.04597; same padding instead of valid convolutions."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -77,9 +79,9 @@ class UNet(nn.Module):
         out_channels: int,
         width: int = 64,
         depth: int = 4,
-        norm: str = "batch",
+        norm: Literal["none", "batch", "instance", "group"] = "batch",
         dropout: float = 0.0,
-        up: str = "transposed",
+        up: Literal["transposed", "bilinear"] = "transposed",
     ) -> None:
         super().__init__()
         for name, value in (("depth", depth), ("width", width)):
@@ -101,9 +103,7 @@ class UNet(nn.Module):
         self.apply(_initialize)
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: (N, C, H, W) of any H and W, normalised. Returns logits (N, out_channels, H,
-        W).
-        """
+        """image: (N, C, H, W) of any H and W. Returns logits (N, out_channels, H, W)."""
         height, width = image.shape[-2:]
         pad_bottom, pad_right = -height % self.divisor, -width % self.divisor
         x = image

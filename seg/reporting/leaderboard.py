@@ -16,6 +16,8 @@ def read_run(folder: Path) -> dict[str, Any]:
     if (folder / "run.json").is_file():
         facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         row |= {key: facts[key] for key in ("status", "seconds", "error") if key in facts}
+        if "error" in row:
+            row["error"] = " ".join(row["error"].split())
     if (folder / "test.json").is_file():
         content = json.loads((folder / "test.json").read_text(encoding="utf-8"))
         for name, figure in content["metrics"].items():

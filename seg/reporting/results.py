@@ -51,11 +51,10 @@ def summary(
     """
     # Volumes are told from single images by their groups; a resample must keep that distinction.
     has_volumes = len(set(groups)) < len(groups)
-    unique = list(groups)
 
     def interval(table: NDArray, figures: Any) -> dict[str, dict[str, float]]:
-        values = figures(table, unique if has_volumes else None)
-        bounds = bootstrap(table, unique, lambda t, g: figures(t, g if has_volumes else None))
+        values = figures(table, groups if has_volumes else None)
+        bounds = bootstrap(table, groups, lambda t, g: figures(t, g if has_volumes else None))
         return {
             name: {"value": value, "low": bounds[name][0], "high": bounds[name][1]}
             for name, value in values.items()

@@ -1,6 +1,4 @@
-"""Checkpoints that survive a kill: written beside the target, synced, renamed; read without
-pickle.
-"""
+"""Checkpoints that survive a kill: written beside the target, synced, renamed."""
 
 import os
 from pathlib import Path
@@ -39,6 +37,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         write_atomically(checkpoint, Path(path))
 
 
+class _Movable(ModelCheckpoint):
+    """Lightning's callback forgets the best score when the run folder was moved; this does not."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        path = str(Path(self.dirpath, f"{self.filename}.ckpt"))
+        scores = dict(zip([path], state_dict["best_k_models"].values(), strict=False))
+        moved = {"dirpath": self.dirpath, "best_model_path": path, "best_k_models": scores}
+        super().load_state_dict(state_dict | moved | {"kth_best_model_path": path})
+
+
 def best_and_last(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
     """The callbacks that keep best.ckpt (highest `monitor`) and last.ckpt, at each epoch's end.
 
@@ -48,10 +56,8 @@ def best_and_last(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
     """
     both = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
     return [
-        ModelCheckpoint(
-            filename="best", monitor=monitor, mode="max", save_weights_only=True, **both
-        ),
-        ModelCheckpoint(filename="last", **both),
+        _Movable(filename="best", monitor=monitor, mode="max", save_weights_only=True, **both),
+        _Movable(filename="last", **both),
     ]
 
 

@@ -88,16 +88,20 @@ class SegmentationModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         # Here and not at the end of the training epoch: a loss that is no number must stop the run
         # before its weights are judged, and callbacks read both splits' figures at one time.
-        loss = self._log_split("train")
-        if not torch.isfinite(loss):
-            raise ValueError(
-                f"the training loss is {loss.item()} in epoch {self.current_epoch + 1}: lower "
-                f"optimizer.lr (now {self.optimizers().param_groups[0]['lr']:g}), or set "
-                "trainer.precision=32; the checkpoints of the epochs before are sound"
-            )
+        self._stop_unless_finite(self._log_split("train"), "training")
 
     def on_validation_epoch_end(self) -> None:
-        self._log_split("val")
+        self._stop_unless_finite(self._log_split("val"), "validation")
+
+    def _stop_unless_finite(self, loss: Tensor, split: str) -> None:
+        if torch.isfinite(loss):
+            return
+        sound = "; the checkpoints of the epochs before are sound" if self.current_epoch else ""
+        rate = self.optimizers().param_groups[0]["lr"]
+        raise ValueError(
+            f"the {split} loss is {loss.item()} in epoch {self.current_epoch + 1}: lower "
+            f"optimizer.lr (now {rate:g}), or set trainer.precision=32{sound}"
+        )
 
     def on_test_epoch_end(self) -> None:
         self._log_split("test")

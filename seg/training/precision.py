@@ -1,5 +1,6 @@
 """Which device, and which number format on it."""
 
+import os
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +15,7 @@ class Hardware:
     line: str
 
 
-def choose(accelerator: str, precision: str | int) -> Hardware:
+def choose(accelerator: str, precision: str | int, *, devices: int | str = 1) -> Hardware:
     """Resolve `auto`: the GPU if there is one, and bf16 where the hardware multiplies it.
 
     Raises ValueError if a GPU is asked for and there is none: a silent CPU would be a surprise of
@@ -29,6 +30,8 @@ def choose(accelerator: str, precision: str | int) -> Hardware:
             f"trainer.accelerator={accelerator}: no GPU is visible to torch {torch.__version__}; "
             "use trainer=cpu, or check the driver and CUDA_VISIBLE_DEVICES"
         )
+    if accelerator == "cpu" and isinstance(devices, int) and devices > (os.cpu_count() or 1):
+        raise ValueError(f"trainer.devices={devices}: this machine has {os.cpu_count()} CPU cores")
     chosen, reason = str(precision), "as asked for"
     if chosen == "auto":
         chosen, reason = _fastest(accelerator, has_cuda)

@@ -32,5 +32,13 @@ class Bar(RichProgressBar):
     def __init__(self) -> None:
         super().__init__(leave=False, theme=RichProgressBarTheme(), console_kwargs={"stderr": True})
 
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+    # The test takes seconds, and its bar would stay on the screen above the table.
+    def on_test_batch_start(self, *args: object, **kwargs: object) -> None: ...
+
+    def on_test_batch_end(self, *args: object, **kwargs: object) -> None: ...
+
     def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict:
         return {}

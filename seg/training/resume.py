@@ -2,6 +2,8 @@
 
 import json
 import logging
+import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,10 @@ from seg.training.checkpoint import model_weights, read
 
 log = logging.getLogger(__name__)
 
-OF_THE_LAUNCH = ("resume", "output_dir")  # keys that say how a run was started, not what it is
+# keys that say how and where a run was started, not what it is; data are compared by their contents
+OF_THE_LAUNCH = (
+    "resume", "output_dir", "dataset.cache_dir", "dataset.num_workers", "dataset.root"
+)  # fmt: skip
 
 
 def status(folder: Path) -> str:
@@ -25,7 +30,29 @@ def status(folder: Path) -> str:
 
 
 def is_finished(folder: Path) -> bool:
-    return status(folder) == "finished"
+    return (folder / "run.json").is_file() and status(folder) == "finished"
+
+
+def store(folder: Path, config: Mapping[str, Any]) -> None:
+    """Write config.yaml, from which `seg.train` can be started again, whole or not at all."""
+    text = yaml.safe_dump({**config, "resume": None}, sort_keys=False, allow_unicode=True)
+    temporary = folder / f".config.yaml.{os.getpid()}"
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, folder / "config.yaml")
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether the process that runs in this folder still does, as far as this machine can tell."""
+    facts = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    if facts["status"] != "running" or facts["host"] != platform.node():
+        return False
+    try:
+        os.kill(facts["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return facts["pid"] != os.getpid()
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -45,7 +72,8 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
     """
     if which != "auto":
         folder = Path(which).expanduser().absolute()
-        status(folder)
+        if is_alive(folder):
+            raise ValueError(f"resume={which}: that run is still running")
         different = differences(stored(folder), config)
         if different:
             raise ValueError(
@@ -59,20 +87,21 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
         if (folder / "run.json").is_file()
         and (folder / "config.yaml").is_file()
         and not differences(stored(folder), config)
+        and not is_alive(folder)
     ]
     return next((f for f in same if not is_finished(f)), same[0] if same else None)
 
 
 def stored(folder: Path) -> dict[str, Any]:
-    """The configuration of a run."""
-    return yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    """The configuration of a run; empty if there is none in the file."""
+    return yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
     """`key: before -> now` for every difference that matters."""
     found = []
     for key in sorted(before.keys() | now.keys(), key=str):
-        if not prefix and key in OF_THE_LAUNCH:
+        if f"{prefix}{key}" in OF_THE_LAUNCH:
             continue
         a, b = before.get(key), now.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):

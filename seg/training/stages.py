@@ -1,6 +1,4 @@
-"""Stages: one run whose loss and optimizer change at given epochs, each from the best weights
-before.
-"""
+"""Stages: one run whose loss and optimizer change, each stage from the best weights before."""
 
 import inspect
 import logging

@@ -6,6 +6,7 @@ Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002;
 
 from pathlib import Path
 
+from seg.data.images import DataErrors
 from seg.data.pairs import Pair, image_files, locate, pair_by_name
 
 MASK_SUFFIX = "_mask"
@@ -31,11 +32,18 @@ class LGG:
             holds=lambda p: any(child.is_dir() for child in p.glob("TCGA_*")),
             layout="kaggle_3m/ with its TCGA_* folders",
         )
-        pairs = []
+        pairs, problems = [], []
         for patient in sorted(p for p in root.glob("TCGA_*") if p.is_dir()):
             files = image_files(patient)
             masks = [f for f in files if f.stem.endswith(MASK_SUFFIX)]
             images = [f for f in files if not f.stem.endswith(MASK_SUFFIX)]
-            for image, mask in pair_by_name(images, masks, mask_suffix=MASK_SUFFIX):
+            try:
+                matched = pair_by_name(images, masks, mask_suffix=MASK_SUFFIX)
+            except DataErrors as error:
+                problems += error.messages
+                continue
+            for image, mask in matched:
                 pairs.append(Pair(f"{patient.name}/{image.name}", image, mask, patient.name))
+        if problems:
+            raise DataErrors(problems)
         return pairs
