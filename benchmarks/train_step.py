@@ -225,7 +225,8 @@ def prepare(
         )
     if len(data.class_names) > 1:
         raise ValueError(f"the fp32 loop knows one class, not {', '.join(data.class_names)}")
-    module = train.build_module(cfg, config.plain(cfg), data)
+    model, stages = instantiate(cfg.model, _convert_="all"), train.build_stages(cfg)
+    module = train.build_module(cfg, config.plain(cfg), data, model, stages)
     batch = data.samples("train").__getitems__(range(data.batch_size))
     size, mode = data.preprocessing.size, {1: "L", 3: "RGB"}[data.preprocessing.channels]
     loader = DataLoader(

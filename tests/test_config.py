@@ -191,7 +191,7 @@ def test_misspelt_keys_on_the_command_line_are_all_named_with_the_nearest() -> N
 
 
 def test_an_override_that_cannot_be_read_is_named() -> None:
-    assert "cannot be read" in refusal("dataset.root=a b=c[")
+    assert "cannot be read" in refusal("dataset.image_size=[1,2")
 
 
 def test_every_value_of_a_sweep_is_checked() -> None:
