@@ -45,7 +45,8 @@ def show(rows: list[dict[str, Any]], sweep: Path, console: Console) -> None:
     """The leaderboard on the console."""
     table = Table(title=f"{len(rows)} runs", title_justify="left")
     for name in ("run", "status", "dice (95 % interval)", "iou", "seconds"):
-        table.add_column(name, justify="left" if name in ("run", "status") else "right")
+        text = name in ("run", "status")
+        table.add_column(name, justify="left" if text else "right", overflow="fold")
     for row in rows:
         dice = (
             f"{row['dice']:.4f} ({row['dice_low']:.3f} - {row['dice_high']:.3f})"

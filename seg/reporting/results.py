@@ -89,13 +89,13 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
         table.add_column(escape(name), justify="right")
     for metric in content["metrics"]:
         cells = []
-        for _, figures in columns:
+        for position, (_, figures) in enumerate(columns):
             f = figures.get(metric)
-            cells.append(
-                "-"
-                if f is None
-                else f"{f['value']:.4f}  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]"
+            # of several classes, the intervals of the mean alone fit a terminal
+            interval = (
+                f"  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]" if f and not position else ""
             )
+            cells.append("-" if f is None else f"{f['value']:.4f}{interval}")
         table.add_row(metric, *cells)
     console.print(table)
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False, markup=False)
