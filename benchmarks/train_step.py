@@ -38,7 +38,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from seg import config, train
+from seg import assemble, config
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.pairs import Pair
 from seg.training import precision
@@ -215,7 +215,7 @@ def prepare(
     on_cpu = hardware.accelerator == "cpu"
     device = torch.device("cpu") if on_cpu else torch.accelerator.current_accelerator()
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data = train.build_data(cfg, hardware)
+    data = assemble.build_data(cfg, hardware)
     data.setup()
     rows, needed = data.rows("train"), (WARMUP + args.steps) * data.batch_size
     if len(rows) < needed:  # a smaller batch, or an epoch's end, would be among the steps
@@ -225,8 +225,8 @@ def prepare(
         )
     if len(data.class_names) > 1:
         raise ValueError(f"the fp32 loop knows one class, not {', '.join(data.class_names)}")
-    model, stages = instantiate(cfg.model, _convert_="all"), train.build_stages(cfg)
-    module = train.build_module(cfg, config.plain(cfg), data, model, stages)
+    model, stages = instantiate(cfg.model, _convert_="all"), assemble.build_stages(cfg)
+    module = assemble.build_module(cfg, config.plain(cfg), data, model, stages)
     batch = data.samples("train").__getitems__(range(data.batch_size))
     size, mode = data.preprocessing.size, {1: "L", 3: "RGB"}[data.preprocessing.channels]
     loader = DataLoader(
@@ -239,7 +239,7 @@ def prepare(
     model, layout = instantiate(cfg.model, _convert_="all"), getattr(torch, args.loop_layout)
     contestants = {
         "seg": seg_path(
-            lambda: train.build_trainer(cfg, hardware, data, module, folder, None), module, data
+            lambda: assemble.build_trainer(cfg, hardware, data, module, folder, None), module, data
         ),
         "ceiling": ceiling(module, batch, hardware.precision, device),
         "fp32 loop": fp32_loop(model, loader, device, layout),

@@ -100,3 +100,22 @@ def test_help_names_the_groups_and_keys(site: Path, tmp_path: Path) -> None:
     for word in ("dataset", "kvasir", "optimizer", "max_epochs"):
         assert word in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_wheel_runs_in_an_empty_environment(site: Path, tmp_path: Path) -> None:
+    """Installed with what it declares and nothing else: an undeclared dependency shows here."""
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True, timeout=120)
+    python = tmp_path / "venv" / "bin" / "python"
+    wheel = next(site.parent.glob("*.whl"))
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", wheel],
+        check=True, capture_output=True, timeout=900,
+    )  # fmt: skip
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    done = subprocess.run(
+        [python, "-m", "seg.train", *TINY],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, env=environment,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "outputs").glob("synthetic-unet-bce_dice/*/test.json"))

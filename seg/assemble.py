@@ -1,0 +1,167 @@
+"""The objects of a run, made from a configuration: data, module, trainer."""
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from pytorch_lightning.plugins.environments import LightningEnvironment
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from seg import config
+from seg.check import LOADING
+from seg.data.datamodule import SegmentationDataModule
+from seg.models.normalize import Normalize
+from seg.reporting import panels
+from seg.training import checkpoint, precision, progress, resume
+from seg.training.history import History
+from seg.training.module import MONITOR, SegmentationModule
+from seg.training.panels import Panels, fixed_cases
+from seg.training.stages import NextStage, Stage
+
+PANEL_ROWS = 5
+
+
+def build_data(cfg: DictConfig, hardware: precision.Hardware) -> SegmentationDataModule:
+    """The source gets the keys that its signature names, the data module the others."""
+    node = config.plain(cfg.dataset)
+    loading = {k: node.pop(k) for k in list(node) if k in LOADING}
+    if loading["num_workers"] == "auto":
+        loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
+    return SegmentationDataModule(
+        source=instantiate(node, _convert_="all"),
+        augmentation=instantiate(cfg.augmentation, _convert_="all"),
+        seed=cfg.seed,
+        progress=progress.shown,
+        **loading,
+    )
+
+
+def build_stages(cfg: DictConfig) -> list[Stage]:
+    """The first stage from the main groups, the others from `stages`."""
+    first = str(cfg.loss._target_).rpartition(".")[2] if cfg.stages else "main"
+    nodes = [(first, cfg, cfg.trainer.max_epochs)]
+    nodes += [(str(name), node, node.max_epochs) for name, node in cfg.stages.items()]
+    return [
+        Stage(
+            name=name,
+            epochs=epochs,
+            loss=instantiate(node.loss, _convert_="all"),
+            optimizer=instantiate(node.optimizer, _convert_="all"),
+            scheduler=instantiate(node.scheduler, _convert_="all"),
+        )
+        for name, node, epochs in nodes
+    ]
+
+
+def build_module(
+    cfg: DictConfig,
+    content: dict[str, Any],
+    data: SegmentationDataModule,
+    model: nn.Module,
+    stages: list[Stage],
+) -> SegmentationModule:
+    """The model with its normalisation and stages; weights from `init_from` if it is given."""
+    mean, std = data.statistics()
+    module = SegmentationModule(
+        model=model,
+        normalize=Normalize(mode=data.normalize, mean=mean, std=std),
+        stages=stages,
+        class_names=data.class_names,
+        groups=data.groups,
+        threshold=cfg.threshold,
+        carried={
+            "config": content,
+            "classes": data.class_names,
+            "preprocessing": {
+                "size": list(data.preprocessing.size),
+                "channels": data.preprocessing.channels,
+                "normalize": data.normalize,
+                "mean": mean,
+                "std": std,
+            },
+        },
+    )
+    try_out(module, data)
+    if cfg.init_from is not None:
+        resume.load_weights(module.model, Path(cfg.init_from).expanduser())
+    return module
+
+
+def try_out(module: SegmentationModule, data: SegmentationDataModule) -> None:
+    """Raises ValueError if the model or a loss breaks its contract, on one training image."""
+    batch = data.samples("train")[0]
+    outputs = config.out_channels(data.source.classes)
+    module.eval()
+    with torch.no_grad():
+        logits = module(batch["image"])
+        expected = (1, outputs, *batch["mask"].shape[1:])
+        if tuple(logits.shape) != expected:
+            raise ValueError(f"the model gives {tuple(logits.shape)} for one image, not {expected}")
+        for stage in module.stages:
+            try:
+                value = stage.loss(logits, batch["mask"].long())
+            except Exception as error:
+                raise ValueError(
+                    f"the loss of stage {stage.name} cannot be called as loss(logits (N, C, H, W), "
+                    f"target (N, H, W) int64): {str(error).splitlines()[0]}"
+                ) from error
+            if value.ndim:
+                raise ValueError(f"the loss of stage {stage.name} gives {tuple(value.shape)}")
+    module.train()
+
+
+def build_trainer(
+    cfg: DictConfig,
+    hardware: precision.Hardware,
+    data: SegmentationDataModule,
+    module: SegmentationModule,
+    folder: Path,
+    writer: SummaryWriter | None,
+) -> pl.Trainer:
+    """Lightning's Trainer, with the callbacks that fill the run folder."""
+    validation = data.rows("val")
+    positions = fixed_cases(data.cache.foreground[validation], PANEL_ROWS)
+    callbacks: list[pl.Callback] = []
+    if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
+        stopping = pl.callbacks.EarlyStopping(MONITOR, patience=cfg.early_stopping, mode="max")
+        callbacks.append(stopping)
+    callbacks += [
+        NextStage(best=folder / "checkpoints" / "best.ckpt"),
+        History(path=folder / "metrics.csv", writer=writer),
+        Panels(
+            samples=data.samples("val"),
+            positions=positions,
+            names=[data.pairs[validation[p]].case for p in positions],
+            draw=partial(panels.draw, class_names=data.class_names),
+            folder=folder / "panels",
+            writer=writer,
+            every=cfg.panels_every,
+        ),
+        *checkpoint.best_and_last(folder / "checkpoints", monitor=MONITOR),
+    ]
+    if progress.on_terminal():
+        callbacks.append(progress.Bar())
+    plugins: list[Any] = [checkpoint.AtomicCheckpointIO()]
+    if cfg.trainer.num_nodes == 1:  # stray SLURM_* variables of a login shell mean nothing
+        plugins.append(LightningEnvironment())
+    return instantiate(
+        cfg.trainer,
+        _convert_="all",
+        accelerator=hardware.accelerator,
+        precision=hardware.precision,
+        max_epochs=sum(stage.epochs for stage in module.stages),
+        callbacks=callbacks,
+        plugins=plugins,
+        logger=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        enable_progress_bar=progress.on_terminal(),
+        enable_model_summary=False,
+        benchmark=not cfg.trainer.deterministic,
+    )

@@ -1,0 +1,186 @@
+"""Files to pixels as stored, by the library that reads each format exactly, or a `DataError`."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import tifffile
+from PIL import Image, UnidentifiedImageError
+
+PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
+_PILLOW_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"}
+TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# What tifffile decodes without the imagecodecs package; the list keeps results the same with it.
+_TIFFFILE_COMPRESSIONS = {1, 8, 32773, 32946}
+_TIFF_LOSSLESS = _TIFFFILE_COMPRESSIONS | {2, 3, 4, 5, 34925, 50000}
+
+
+class DataError(ValueError):
+    """A file of the data set that cannot be used: names the file, the reason and the mend."""
+
+    # All three are `args`, and two have defaults, so that the error survives pickling and the
+    # rebuilding from one message by which a DataLoader hands on what its workers raise.
+    def __init__(self, path: Path | str, reason: str = "", mend: str = "") -> None:
+        super().__init__(str(path), reason, mend)
+
+    def __str__(self) -> str:
+        path, reason, mend = self.args
+        return path + (f": {reason}" if reason else "") + (f"; {mend}" if mend else "")
+
+
+class DataErrors(DataError):
+    """Many unusable files in one message of at most 17 lines; all of them in `messages`."""
+
+    def __init__(self, messages: list[str]) -> None:
+        self.messages = list(messages)
+        ValueError.__init__(self, self.messages)
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.messages)} files cannot be used:", *self.messages[:15]]
+        if len(self.messages) > 15:
+            lines.append(f"... and {len(self.messages) - 15} more")
+        return "\n".join(lines)
+
+
+class Pixels(NamedTuple):
+    values: np.ndarray  # (H, W) or (H, W, 2 to 4), as stored, channels in RGBA order
+    lossy: bool = False
+    palette: np.ndarray | None = None  # (256, 3) uint8, then `values` are its indices
+
+
+def decode(path: Path) -> Pixels:
+    with guard(path):
+        if path.suffix.lower() == ".npy":
+            array = open_npy(path)
+            if array.shape[2:] == (2,):
+                raise DataError(path, "2 channels", "save (H, W) or (H, W, 3)")
+            pixels = Pixels(np.array(array, dtype=array.dtype.newbyteorder("=")))
+        else:
+            data = path.read_bytes()
+            decode = _decode_tiff if data[:4] in TIFF_MAGIC else _decode_pillow
+            pixels = decode(data, path)
+    values = pixels.values
+    if values.ndim == 3 and values.shape[2] == 1:
+        return pixels._replace(values=values[..., 0])
+    if values.ndim != 2 and (values.ndim != 3 or values.shape[2] > 4):
+        mend = "save one picture of shape (H, W) or (H, W, 3)"
+        raise DataError(path, f"array of shape {values.shape}", mend)
+    return pixels
+
+
+def open_npy(path: Path) -> np.ndarray:
+    array = np.lib.format.open_memmap(path, mode="r")  # checks the length, loads no pickles
+    if array.ndim < 2:
+        raise DataError(path, f"array of shape {array.shape}", "save (H, W) or (H, W, 3)")
+    return array
+
+
+def _decode_tiff(data: bytes, path: Path) -> Pixels:
+    with tifffile.TiffFile(BytesIO(data)) as tiff:
+        page = tiff.pages[0]
+        # One page can hold a whole stack by the word of its ImageJ or tifffile description.
+        stacked = (tiff.is_imagej or tiff.is_shaped) and tiff.series[0].size != page.size
+        if len(tiff.pages) > 1 or stacked or page.axes not in ("YX", "YXS", "SYX"):
+            raise DataError(path, "several pages or slices in one file", "save one file for each")
+        if page.imagelength * page.imagewidth > 2 * Image.MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError(f"{page.imagewidth}x{page.imagelength} pixels")
+        if page.photometric == tifffile.PHOTOMETRIC.SEPARATED:
+            raise DataError(path, "CMYK colours", "save it as RGB")
+        # Of what a microscope writes as 2 or 4 greys, none is an alpha channel to be dropped.
+        grey = page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
+        if grey and page.samplesperpixel in (2, 4) and not {1, 2} & set(page.extrasamples):
+            raise DataError(path, f"{page.samplesperpixel} channels", "save grey or RGB")
+        inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
+        direct = grey or page.photometric == tifffile.PHOTOMETRIC.RGB
+        plain = page.compression in _TIFFFILE_COMPRESSIONS
+        if plain and (direct or inverted) and page.bitspersample in (1, 8, 16, 32, 64):
+            values = page.asarray(maxworkers=1)  # its threads cost ten times the decoding
+            if page.axes == "SYX":
+                values = np.moveaxis(values, 0, -1)  # (H, W, C)
+            if inverted and values.dtype == bool:
+                values = ~values
+            elif inverted:
+                if values.dtype.kind != "u":
+                    raise DataError(path, f"white-is-zero {values.dtype}", "save black as zero")
+                values = np.iinfo(values.dtype).max - values
+            return Pixels(values)
+        tag = page.tags.get("Orientation")
+        if as_orientation(tag and tag.value) != 1:
+            # The other readers turn such a file on their own, and not alike.
+            mend = "save it upright, uncompressed or with deflate compression"
+            raise DataError(path, f"compressed TIFF with orientation {tag.value}", mend)
+        lossy = page.compression not in _TIFF_LOSSLESS
+        deep = page.bitspersample > 8 and page.samplesperpixel > 1
+    return _decode_pillow(data, path, deep=deep)._replace(lossy=lossy)
+
+
+def _decode_pillow(data: bytes, path: Path, *, deep: bool = False) -> Pixels:
+    with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
+        # MPO is a JPEG whose further pictures are a preview or a gain map of the first.
+        if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
+            raise DataError(path, "several pages or frames in one file", "save one file for each")
+        if image.mode not in _PILLOW_MODES:
+            raise DataError(path, f"{image.mode} colours", "save it as RGB or grey")
+        image.load()  # the whole of it: a truncated file raises here
+        if image.mode == "P":
+            palette = np.zeros((256, 3), dtype=np.uint8)
+            colours = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
+            palette[: len(colours)] = colours
+            if image.format == "GIF":  # its writers renumber the palette: only colours are kept
+                return Pixels(palette[np.array(image)])
+            return Pixels(np.array(image), palette=palette)
+        deep = deep or (image.format == "PNG" and data[24] == 16 and image.mode[0] != "I")
+        if not deep:
+            values = np.array(image)
+            native = values.astype(values.dtype.newbyteorder("="), copy=False)
+            return Pixels(native, lossy=image.format in ("JPEG", "MPO"))
+    # Pillow drops 16-bit colour to 8 bits; it has proved the file sound, which OpenCV does not.
+    values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None:
+        raise DataError(path, "16-bit colour of an unknown kind", "save it as a 16-bit RGB PNG")
+    return Pixels(values[..., [2, 1, 0, 3][: values.shape[2]]] if values.ndim == 3 else values)
+
+
+def as_orientation(value: object) -> int:
+    return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+@contextmanager
+def guard(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong with a file into a `DataError` of one line."""
+    try:
+        status = os.stat(path)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
+            raise DataError(path, f"{kind}, not a file", "move it elsewhere")
+        if status.st_size == 0:
+            raise DataError(path, "empty file (0 bytes)", "copy or download it again")
+        yield
+    except DataError:
+        raise
+    except FileNotFoundError as error:
+        reason = "link to a file that is not there" if os.path.islink(path) else "no such file"
+        raise DataError(path, reason, "restore it or take it out") from error
+    except PermissionError as error:
+        raise DataError(path, "no permission to read it", f"chmod u+r '{path}'") from error
+    except UnidentifiedImageError as error:
+        with open(path, "rb") as file:
+            start = file.read(12)
+        mend = "take it out, or convert it to PNG"
+        raise DataError(path, f"not an image of a known kind, begins {start!r}", mend) from error
+    except (Image.DecompressionBombError, MemoryError) as error:
+        mend = "cut it into smaller images"
+        raise DataError(path, f"too large: {_line(error)}", mend) from error
+    except Exception as error:  # decoders raise all kinds of things on damaged files
+        mend = "copy or download it again"
+        raise DataError(path, f"damaged or truncated: {_line(error)}", mend) from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
