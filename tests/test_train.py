@@ -314,15 +314,10 @@ def test_weights_of_another_run_can_be_started_from(
     assert all(torch.equal(before[k], after[k]) for k in weights)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_equals_the_uninterrupted_one(
-    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch, workers: int
-) -> None:
+def die_in_third_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until `monkeypatch.undo()`, a training ends there with RuntimeError("killed")."""
     from seg.training.history import History
 
-    options = [*tiny, "trainer.max_epochs=4", "trainer.precision=32"]
-    options.append(f"dataset.num_workers={workers}")
-    whole = run(options, tmp_path / "whole")
     original = History.on_train_epoch_start
 
     def killed(self, trainer, module) -> None:
@@ -331,6 +326,16 @@ def test_a_resumed_run_equals_the_uninterrupted_one(
             raise RuntimeError("killed")
 
     monkeypatch.setattr(History, "on_train_epoch_start", killed)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_resumed_run_equals_the_uninterrupted_one(
+    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    options = [*tiny, "trainer.max_epochs=4", "trainer.precision=32"]
+    options.append(f"dataset.num_workers={workers}")
+    whole = run(options, tmp_path / "whole")
+    die_in_third_epoch(monkeypatch)
     with pytest.raises(RuntimeError, match="killed"):
         run(options, tmp_path / "halves")
     monkeypatch.undo()
@@ -353,16 +358,7 @@ def test_a_finished_run_is_not_repeated(tmp_path: Path, tiny: list[str]) -> None
 def test_a_moved_run_goes_on_and_keeps_its_best(
     tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seg.training.history import History
-
-    original = History.on_train_epoch_start
-
-    def killed(self, trainer, module) -> None:
-        original(self, trainer, module)
-        if trainer.current_epoch == 2:
-            raise RuntimeError("killed")
-
-    monkeypatch.setattr(History, "on_train_epoch_start", killed)
+    die_in_third_epoch(monkeypatch)
     with pytest.raises(RuntimeError, match="killed"):
         run([*tiny, "trainer.max_epochs=3"], tmp_path / "a")
     monkeypatch.undo()
