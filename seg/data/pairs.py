@@ -13,12 +13,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pair:
-    """One case. `case` is the image's path relative to the root, with forward slashes."""
+    """One case. `case` is the image's path relative to the root, with forward slashes.
+
+    split: train, val or test where the layout itself says it. plane: (axis, index) of a slice of a
+    volume; its case is then `<path>#<index>`.
+    """
 
     case: str
     image: Path
     mask: Path
     group: str
+    split: str | None = None
+    plane: tuple[int, int] | None = None
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
