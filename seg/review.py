@@ -1,5 +1,6 @@
 """The command line, reviewed before anything runs: every problem, with the nearest names."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from seg import check as checks
 from seg.config import CONF_DIR, ConfigError, check, compose_here
 
 
-def review(arguments: Any) -> list[DictConfig]:
-    """Compose what is asked for, and every value of a sweep once. Raises ConfigError."""
+def review(arguments: Any, *, door: str = "train") -> list[DictConfig]:
+    """Compose what is asked for, and every value of a sweep once. Raises ConfigError.
+
+    door: the command's own configuration, which says what may stand at the top.
+    """
     directory = Path(arguments.config_path or CONF_DIR)
     if not directory.is_dir():
         raise ConfigError([f"--config-path {directory}: no such folder"])
@@ -53,13 +57,15 @@ def review(arguments: Any) -> list[DictConfig]:
             cfg = _try_compose(arguments.config_name, search + variant, problems)
             if cfg is not None:
                 composed.append(cfg)
-        return _all_or_refuse(composed, problems)
+        return _all_or_refuse(composed, problems, door)
 
 
-def _all_or_refuse(composed: list[DictConfig], problems: list[str]) -> list[DictConfig]:
+def _all_or_refuse(
+    composed: list[DictConfig], problems: list[str], door: str
+) -> list[DictConfig]:
     for cfg in composed:
         try:
-            check(cfg)
+            check(cfg, door=door)
         except ConfigError as error:
             problems += [p for p in error.problems if p not in problems]
     if problems:
@@ -74,7 +80,9 @@ def quoted(line: str) -> str:
         OverridesParser.create().parse_override(line)
     except (OverrideParseException, HydraException):
         if equals and value and value[0] not in "[{'\"":
-            return key + "='" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+            # Hydra takes a backslash as it is, save in a run of them before a quote.
+            escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), value)
+            return f"{key}='{escaped}'"
     return line
 
 
