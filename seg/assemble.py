@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.plugins.environments import LightningEnvironment
@@ -14,8 +15,9 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from seg import config
-from seg.check import LOADING
-from seg.data.datamodule import SegmentationDataModule
+from seg.check import DOWNLOAD, LOADING
+from seg.data.datamodule import SegmentationDataModule, Source
+from seg.data.preprocess import Preprocessing, preprocessing
 from seg.models.normalize import Normalize
 from seg.reporting import panels
 from seg.training import checkpoint, precision, progress, resume
@@ -27,14 +29,48 @@ from seg.training.stages import NextStage, Stage
 PANEL_ROWS = 5
 
 
+def build_source(cfg: DictConfig) -> Source:
+    """The data set, from those keys of `dataset` that its signature names."""
+    node = config.plain(cfg.dataset)
+    return instantiate(
+        {k: v for k, v in node.items() if k not in LOADING | DOWNLOAD}, _convert_="all"
+    )
+
+
+def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
+    """How the data set's files become arrays."""
+    node = config.plain(cfg.dataset)
+    return preprocessing(
+        **{key: node[key] for key in ("image_size", "channels", "window")},
+        classes=source.classes,
+        ignore_value=source.ignore_value,
+    )
+
+
+def require_data(node: DictConfig, source: Source) -> None:
+    """Raises FileNotFoundError with the way to get the data, where there are none."""
+    if source.root.is_dir() and any(source.root.iterdir()):
+        return
+    ways = [f"{key} {node[key]}" for key in ("url", "kaggle") if node.get(key)]
+    if not ways and not node.get("by_hand"):
+        return  # the source says what it has looked for
+    choice = HydraConfig.get().runtime.choices.dataset if HydraConfig.initialized() else "NAME"
+    lines = [f"dataset.root={source.root}: no data there"]
+    lines += [f"python -m seg.prepare dataset={choice} downloads them ({w})" for w in ways]
+    lines += [node.by_hand] if node.get("by_hand") else []
+    raise FileNotFoundError("\n  ".join([*lines, "or set dataset.root to where they are"]))
+
+
 def build_data(cfg: DictConfig, hardware: precision.Hardware) -> SegmentationDataModule:
     """The source gets the keys that its signature names, the data module the others."""
     node = config.plain(cfg.dataset)
-    loading = {k: node.pop(k) for k in list(node) if k in LOADING}
+    loading = {k: v for k, v in node.items() if k in LOADING}
     if loading["num_workers"] == "auto":
         loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
+    source = build_source(cfg)
+    require_data(cfg.dataset, source)
     return SegmentationDataModule(
-        source=instantiate(node, _convert_="all"),
+        source=source,
         augmentation=instantiate(cfg.augmentation, _convert_="all"),
         seed=cfg.seed,
         progress=progress.shown,
@@ -81,6 +117,7 @@ def build_module(
             "preprocessing": {
                 "size": list(data.preprocessing.size),
                 "channels": data.preprocessing.channels,
+                "window": data.window,
                 "normalize": data.normalize,
                 "mean": mean,
                 "std": std,

@@ -5,6 +5,7 @@ only.
 import difflib
 import inspect
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,8 +15,13 @@ from typing import Any
 from seg.data.split import validate
 from seg.targets import import_target
 
-LOADING = {"image_size", "channels", "batch_size", "num_workers", "split", "normalize", "cache_dir"}
-SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file"}
+# Keys of `dataset` that are not its source's: of the data module, and of the download.
+LOADING = {
+    "image_size", "channels", "window", "batch_size", "num_workers", "split", "normalize",
+    "cache_dir",
+}  # fmt: skip
+DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
+SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 PRECISIONS = ("auto", "32", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64", "64-true")
 STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
@@ -32,6 +38,16 @@ def is_share(value: Any) -> bool:
     return is_number(value) and value >= 0 and (value < 1 or value == int(value))
 
 
+def is_window(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) == 2 and all(map(is_number, value)) and value[0] < value[1]
+    return value in (None, "percentile")
+
+
+def _is_url(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("http://", "https://"))
+
+
 def _is_size(value: Any) -> bool:
     sides = value if isinstance(value, list) else [value]
     return len(sides) == (2 if isinstance(value, list) else 1) and all(
@@ -46,6 +62,11 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "output_dir": (lambda v: isinstance(v, str) and v != "", "a folder"),
     "dataset.root": (lambda v: isinstance(v, str) and v != "", "a folder"),
     "dataset.cache_dir": (lambda v: isinstance(v, str) and v != "", "a folder"),
+    "plan": (
+        lambda v: v is None or (isinstance(v, str) and re.fullmatch(r"\w[\w.-]*", v)),
+        "null, or the name of an experiment: letters, digits, _ - ."),
+    "minutes": (lambda v: is_number(v) and v > 0, "minutes of training, above 0"),
+    "clear_cache": (lambda v: isinstance(v, bool), "true or false"),
     "threshold": (lambda v: is_number(v) and 0 < v < 1, "a probability between 0 and 1"),
     "panels_every": (lambda v: is_count(v, 1), "a number of epochs, at least 1"),
     "early_stopping": (lambda v: v is None or is_count(v, 1), "null, or epochs of patience"),
@@ -53,8 +74,17 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "dataset.channels": (lambda v: v in (1, 3), "1 (grey) or 3 (RGB)"),
     "dataset.batch_size": (lambda v: is_count(v, 1), "a whole number from 1"),
     "dataset.num_workers": (lambda v: v == "auto" or is_count(v, 0), "auto, or a count from 0"),
+    "dataset.window": (is_window, "null, percentile, or [low, high] in stored units"),
+    "dataset.axis": (lambda v: v in (0, 1, 2), "0, 1 or 2"),
+    "dataset.sha256": (
+        lambda v: v is None or (isinstance(v, str) and re.fullmatch("[0-9a-fA-F]{64}", v)),
+        "null, or 64 hex digits"),
+    "dataset.url": (lambda v: v is None or _is_url(v), "null, or http(s)://..."),
+    "dataset.mirrors": (
+        lambda v: isinstance(v, list) and all(map(_is_url, v)), "a list of http(s)://..."),
     "dataset.normalize": (lambda v: v in ("unit", "dataset", "image"), "unit, dataset or image"),
     "dataset.split.by": (lambda v: v in ("group", "file"), "group or file"),
+    "dataset.split.duplicates": (lambda v: v in ("together", "ignore"), "together or ignore"),
     "dataset.split.val": (lambda v: is_share(v) and v > 0, "a fraction or a count, above 0"),
     "dataset.split.test": (is_share, "a fraction or a count, from 0"),
     "dataset.split.folds": (lambda v: v is None or is_count(v, 2), "null, or a count from 2"),
@@ -93,7 +123,7 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str]) -> list[str]:
-    """Every problem of a resolved training configuration, a short line each; empty if it is sound.
+    """Every problem of a resolved configuration, a short line each; empty if it is sound.
 
     cfg: plain containers. keys, groups: what may stand at the top. Nothing is instantiated; the
         modules that `_target_` names are imported, after their names are found harmless.
@@ -165,14 +195,22 @@ def _split(cfg: Mapping[str, Any]) -> list[str]:
             validate(**{key: split[key] for key in ("val", "test", "folds", "fold")})
         except (TypeError, ValueError) as error:
             problems.append(str(error))
-    if split.get("file") is not None and not Path(split["file"]).expanduser().is_file():
-        problems.append(f"dataset.split.file={split['file']}: no such file")
+    given = split.get("file")
+    if given is not None and not isinstance(given, str | Mapping):
+        problems.append(f"dataset.split.file={given}: must be a file, a folder or split: FILE")
+    else:
+        files = [given] if isinstance(given, str) else (given or {}).values()
+        problems += [
+            f"dataset.split.file={file}: no such file"
+            for file in files
+            if not Path(str(file)).expanduser().exists()
+        ]
     return problems
 
 
 def _paths(cfg: Mapping[str, Any]) -> list[str]:
     problems = []
-    for key in ("init_from", "resume"):
+    for key in ("init_from", "resume", "against"):
         value = cfg.get(key)
         if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
             problems.append(f"{key}={value}: no such file or folder")
@@ -214,7 +252,7 @@ def _target(path: str, node: Mapping[str, Any]) -> list[str]:
         n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
     takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    extra = LOADING if path == "dataset" else set()
+    extra = LOADING | DOWNLOAD if path == "dataset" else set()
     given = [k for k in node if not (k.startswith("_") and k.endswith("_"))]
     problems += [
         f"{path}.{key}: {short} takes no such key{nearest(key, [*names, *extra])}"

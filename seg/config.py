@@ -49,8 +49,8 @@ def plain(cfg: Any) -> Any:
     return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
 
 
-def check(cfg: DictConfig) -> None:
-    """Raises ConfigError with everything that is wrong in a training configuration."""
+def check(cfg: DictConfig, *, door: str = "train") -> None:
+    """Raises ConfigError with everything that is wrong in a configuration of `door`."""
     problems = [f"{key}: required; give {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
     if not problems:
         try:
@@ -58,9 +58,10 @@ def check(cfg: DictConfig) -> None:
         except OmegaConfBaseException as error:
             problems = [str(error).splitlines()[0]]
         else:
-            known = OmegaConf.load(CONF_DIR / "train.yaml")
+            known = OmegaConf.load(CONF_DIR / f"{door}.yaml")
             keys = [str(k) for k in known if k not in ("defaults", "hydra")]
-            groups = [d.name for d in CONF_DIR.iterdir() if d.is_dir() and d.name != "experiment"]
+            groups = [str(g) for entry in known.defaults if entry != "_self_" for g in entry]
+            groups = [group for group in groups if group != "experiment"]
             problems = checks.check(content, keys=keys, groups=groups)
     if problems:
         raise ConfigError(problems)

@@ -32,14 +32,14 @@ def launch(
     task: Callable[[DictConfig], Any],
     *,
     config_name: str,
-    sweep_folder: Callable[[Path], Path],
-    after_sweep: Callable[[Path], int],
+    sweep_folder: Callable[[Path], Path] | None = None,
+    after_sweep: Callable[[Path], int] = lambda folder: 0,
 ) -> None:
     """Open a door: read the command line, review it, run the task once or as a sweep, and exit.
 
-    sweep_folder: makes the folder of a sweep below the given one. after_sweep: sums it up, and
-    returns how many jobs failed. Exit status: 0 done, 1 refused or failed, 130 after Ctrl-C, 143
-    after SIGTERM.
+    sweep_folder: makes the folder of a sweep below the given one; None for a door that takes no
+    sweeps. after_sweep: sums it up, and returns how many jobs failed. Exit status: 0 done, 1
+    refused or failed, 130 after Ctrl-C, 143 after SIGTERM.
     """
     _say_little()
     signal.signal(signal.SIGTERM, _terminated)
@@ -56,8 +56,10 @@ def launch(
             given = {path: absolute, f"--config-path={path}": f"--config-path={absolute}"}
             flags = [given.get(flag, flag) for flag in flags]
         if not (arguments.hydra_help or arguments.help or arguments.info):
-            composed = review(arguments)
-            if arguments.multirun:
+            if arguments.multirun and sweep_folder is None:
+                raise ConfigError([f"--multirun: seg.{config_name} does one thing at a time"])
+            composed = review(arguments, door=config_name)
+            if arguments.multirun and sweep_folder is not None:
                 _refuse_in_sweeps(composed)
                 root = Path(composed[0].output_dir).expanduser().absolute()
                 folder = sweep_folder(root / "multirun")

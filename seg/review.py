@@ -60,9 +60,7 @@ def review(arguments: Any, *, door: str = "train") -> list[DictConfig]:
         return _all_or_refuse(composed, problems, door)
 
 
-def _all_or_refuse(
-    composed: list[DictConfig], problems: list[str], door: str
-) -> list[DictConfig]:
+def _all_or_refuse(composed: list[DictConfig], problems: list[str], door: str) -> list[DictConfig]:
     for cfg in composed:
         try:
             check(cfg, door=door)

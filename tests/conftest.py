@@ -1,5 +1,6 @@
 """Shared by all tests: small data sets, and where the real samples lie."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -45,6 +46,11 @@ def folder(tmp_path: Path) -> Path:
     root = tmp_path / "set"
     write_folder(root, count=12)
     return root
+
+
+@pytest.fixture(scope="session", name="write_folder")
+def _write_folder() -> Callable:
+    return write_folder
 
 
 def write_folder(root: Path, *, count: int, size: tuple[int, int] = (40, 48)) -> None:

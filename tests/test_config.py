@@ -50,7 +50,7 @@ def test_the_groups_were_found() -> None:
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
 def test_every_choice_composes_and_passes_check(group: str, choice: str) -> None:
     overrides = [f"{group}={choice}"]
-    if choice in ("folder", "kidney", "custom"):
+    if choice in ("folder", "table", "custom"):
         overrides.append("dataset.root=somewhere")
     check(compose(overrides))
 
@@ -272,3 +272,36 @@ def test_the_message_stays_short() -> None:
         check(compose(wrong))
     assert len(str(caught.value).splitlines()) <= 20
     assert "more" in str(caught.value)
+
+
+@pytest.mark.parametrize("choice", [c for g, c in CHOICES if g == "dataset"])
+def test_every_data_set_can_be_prepared(choice: str) -> None:
+    root = ["dataset.root=somewhere"] if choice in ("folder", "table") else []
+    check(compose([f"dataset={choice}", *root], config_name="prepare"), door="prepare")
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("plan=../x", "plan=../x: must be null, or the name of an experiment"),
+        ("minutes=0", "minutes=0: must be minutes of training, above 0"),
+        ("against=nowhere", "against=nowhere: no such file or folder"),
+        ("dataset.url=ftp://x", "dataset.url=ftp://x: must be null, or http"),
+        ("dataset.sha256=abc", "dataset.sha256=abc: must be null, or 64 hex digits"),
+        ("dataset.window=[5,1]", "dataset.window=[5, 1]: must be null, percentile"),
+        ("dataset.split.duplicates=maybe", "must be together or ignore"),
+        ("+loss=dice", "loss: no such key"),
+    ],
+)
+def test_what_is_wrong_for_prepare_is_said(override: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(compose(["dataset=kvasir", override], config_name="prepare"), door="prepare")
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", [r"Image_(\d+)", r"(.+?)[-_ ]*\d*\.\w+$", "it's (a) file", "a b\\", r"c:\x (1)\'s"]
+)
+def test_a_value_with_brackets_and_backslashes_arrives_as_it_was_typed(value: str) -> None:
+    composed = review("dataset=folder", "dataset.root=x", f"dataset.image_suffix={value}")
+    assert composed[0].dataset.image_suffix == value

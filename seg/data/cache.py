@@ -4,8 +4,11 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,26 +17,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seg.data.images import DataError, DataErrors, check_geometry, read_image, read_mask
-from seg.data.masks import IGNORE, to_indices, uses_colours
+from seg.data import duplicates
+from seg.data.images import DataError, DataErrors
+from seg.data.masks import IGNORE
 from seg.data.pairs import Pair
+from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
 
 log = logging.getLogger(__name__)
 
-VERSION = (
-    1  # raise it when decoding or resizing changes, so that no older array is taken for a new one
-)
+# Raise it when decoding or resizing changes, so that no older array is taken for a new one.
+VERSION = 2
 THREADS = 4
+# A whole cache, or one that a process of some machine is building.
+_NAME = re.compile(r"\.?\d+x\d+-[0-9a-f]{20}(?:-(?P<host>.+)-(?P<pid>\d+)-[^-]*)?")
+STALE = 24 * 3600  # seconds without a write after which another machine's unfinished cache is dead
 
 
-@dataclass(frozen=True)
-class Preprocessing:
-    """How a file becomes an array: size (height, width), channels 1 or 3, the masks' meaning."""
+Progress = Callable[[Iterator, int, str], Iterator]
 
-    size: tuple[int, int]
-    channels: int
-    classes: dict | None
-    ignore_value: int | None
+
+def no_progress(steps: Iterator, total: int, label: str) -> Iterator:
+    """Pass the steps on in silence."""
+    return steps
 
 
 @dataclass(frozen=True)
@@ -42,35 +47,19 @@ class Cache:
 
     images: (N, H, W, C) uint8, or float32 in 0-255 where a file had more than 8 bits.
     masks: (N, H, W) uint8 class indices, 255 void. foreground: (N,) share of pixels that are not
-        background.
+        background, before resizing.
+    near: (M, 2) rows of near-duplicate images. sizes: (N, 2) heights and widths of the files.
     image_sha256, mask_sha256: hex digests of the files.
     """
 
     images: np.ndarray
     masks: np.ndarray
     foreground: np.ndarray
+    near: np.ndarray
+    sizes: np.ndarray
     image_sha256: list[str]
     mask_sha256: list[str]
     path: Path
-
-
-def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W, C) to `size`; by area averaging when shrinking, as bilinear would alias."""
-    height, width = size
-    if image.shape[:2] == size:
-        return image
-    shrinks = height * width < image.shape[0] * image.shape[1]
-    resized = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
-    return resized.reshape(height, width, image.shape[2])
-
-
-def mask_to_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize class indices (H, W) to `size`, nearest neighbour with pixel centres aligned."""
-    if mask.shape == size:
-        return mask
-    return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def load(
@@ -78,15 +67,19 @@ def load(
     preprocessing: Preprocessing,
     *,
     folder: Path,
-    progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
+    progress: Progress = no_progress,
+    problems: Sequence[str] = (),
 ) -> Cache:
     """Open the arrays of these pairs, decoding the files only if no earlier run did.
 
     folder: where caches lie; one subfolder for each set of contents and preprocessing.
     progress: wraps the iterators of long work (steps, total, label).
+    problems: what is wrong with other files of the set, to be said in one message with the rest.
 
     Raises DataErrors naming every file that cannot be used.
     """
+    if problems:
+        raise DataErrors([*problems, *unusable(pairs, preprocessing, progress=progress)])
     image_sha, mask_sha = _hash_all(pairs, preprocessing, progress)
     target = folder / _key(pairs, image_sha, mask_sha, preprocessing)
     if not target.is_dir():
@@ -95,23 +88,18 @@ def load(
         images=np.load(target / "images.npy", mmap_mode="r"),
         masks=np.load(target / "masks.npy", mmap_mode="r"),
         foreground=np.load(target / "foreground.npy"),
+        near=np.load(target / "near.npy"),
+        sizes=np.load(target / "sizes.npy"),
         image_sha256=image_sha,
         mask_sha256=mask_sha,
         path=target,
     )
 
 
-def _hash_all(
-    pairs: Sequence[Pair], pre: Preprocessing, progress: Callable
-) -> tuple[list[str], list[str]]:
-    """Hex digests of all images and masks. Raises DataErrors, which names undecodable files too."""
-
-    def digest(path: Path) -> str | DataError:
-        try:
-            with path.open("rb") as handle:
-                return hashlib.file_digest(handle, "sha256").hexdigest()
-        except OSError as error:
-            return DataError(path, error.strerror or str(error), "restore the file or its pair")
+def unusable(
+    pairs: Sequence[Pair], pre: Preprocessing, *, progress: Progress = no_progress
+) -> list[str]:
+    """A message for every pair that cannot be used."""
 
     def problem(pair: Pair) -> str | None:
         try:
@@ -120,13 +108,30 @@ def _hash_all(
             return str(error)
         return None
 
-    paths = [p.image for p in pairs] + [p.mask for p in pairs]
+    with ThreadPoolExecutor(THREADS) as pool:
+        found = progress(pool.map(problem, pairs), len(pairs), "checking images")
+        return [message for message in found if message is not None]
+
+
+def _hash_all(
+    pairs: Sequence[Pair], pre: Preprocessing, progress: Progress
+) -> tuple[list[str], list[str]]:
+    """Hex digests of all images and masks. Raises DataErrors, which names undecodable files too."""
+
+    def digest(path: Path) -> str | None:
+        try:
+            with path.open("rb") as handle:
+                return hashlib.file_digest(handle, "sha256").hexdigest()
+        except OSError:
+            return None
+
+    paths = list(dict.fromkeys([p.image for p in pairs] + [p.mask for p in pairs]))
     with ThreadPoolExecutor(THREADS) as pool:
         digests = list(progress(pool.map(digest, paths), len(paths), "checking files"))
-        if any(isinstance(d, DataError) for d in digests):
-            found = progress(pool.map(problem, pairs), len(pairs), "checking images")
-            raise DataErrors([message for message in found if message is not None])
-    return digests[: len(pairs)], digests[len(pairs) :]
+    if None in digests:
+        raise DataErrors(unusable(pairs, pre, progress=progress))
+    of = {path: str(digest) for path, digest in zip(paths, digests, strict=True)}
+    return [of[p.image] for p in pairs], [of[p.mask] for p in pairs]
 
 
 def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Preprocessing) -> str:
@@ -138,7 +143,8 @@ def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Prepro
             pre.channels,
             pre.classes,
             pre.ignore_value,
-            [p.case for p in pairs],
+            pre.window,
+            [(p.case, p.plane) for p in pairs],
             images,
             masks,
         ]
@@ -146,11 +152,14 @@ def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Prepro
     return f"{pre.size[0]}x{pre.size[1]}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
 
-def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Callable) -> None:
+def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Progress) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    for dead in unfinished(target.parent):
+        shutil.rmtree(dead, ignore_errors=True)
     # Written beside the target and renamed: a killed run leaves nothing that looks complete, and of
     # two processes that build the same cache the second finds the first one's and drops its own.
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    prefix = f".{target.name}-{socket.gethostname()}-{os.getpid()}-"
+    temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     temporary.chmod(0o755)  # others may share it, mkdtemp's folders are private
     try:
         if not _decode_all(pairs, pre, temporary, np.uint8, progress):
@@ -165,7 +174,7 @@ def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Ca
 
 
 def _decode_all(
-    pairs: Sequence[Pair], pre: Preprocessing, folder: Path, dtype: type, progress: Callable
+    pairs: Sequence[Pair], pre: Preprocessing, folder: Path, dtype: type, progress: Progress
 ) -> bool:
     """Write the arrays; False if a file has more than the 8 bits that `dtype` holds."""
     n, (height, width) = len(pairs), pre.size
@@ -181,7 +190,8 @@ def _decode_all(
         folder / "images.npy", mode="w+", dtype=dtype, shape=(n, height, width, pre.channels)
     )
     masks = open_array(folder / "masks.npy", mode="w+", dtype=np.uint8, shape=(n, height, width))
-    foreground = np.zeros(n)
+    foreground, sizes = np.zeros(n), np.zeros((n, 2), dtype=np.int64)
+    prints = duplicates.empty(n)
     problems: list[str] = []
     deeper = False
     lossy = np.zeros(n, dtype=bool)
@@ -196,6 +206,8 @@ def _decode_all(
             deeper = True
             return None
         foreground[i] = np.count_nonzero((mask > 0) & (mask != IGNORE)) / mask.size
+        sizes[i] = mask.shape
+        prints.hashes[i], prints.thumbnails[i] = duplicates.fingerprint(image)
         images[i] = image_to_size(image, pre.size)
         masks[i] = mask_to_size(mask, pre.size)
         return None
@@ -213,19 +225,50 @@ def _decode_all(
     for array in (images, masks):
         array.flush()
     np.save(folder / "foreground.npy", foreground)
+    np.save(folder / "sizes.npy", sizes)
+    near = duplicates.near_pairs(prints, progress=progress)
+    np.save(folder / "near.npy", np.array(near, dtype=np.int64).reshape(-1, 2))
     return True
 
 
-def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, bool]:
-    """One case at its own size: image (H, W, C) uint8 or float32 in 0-255, mask (H, W) uint8
-    indices.
+def unfinished(folder: Path) -> list[Path]:
+    """What builds that were killed have left: their process is gone, or has long been silent."""
+    dead = []
+    for path in folder.glob(".*"):
+        named = _NAME.fullmatch(path.name)
+        if named is None or named["host"] is None:
+            continue
+        try:
+            last = max(p.stat().st_mtime for p in (path, *path.iterdir()))
+            silent = time.time() - last > STALE
+        except OSError:
+            continue  # finished meanwhile
+        if silent or (named["host"] == socket.gethostname() and not _alive(int(named["pid"]))):
+            dead.append(path)
+    return dead
 
-    Raises DataError where the two have not the same geometry or a file cannot be used.
-    """
-    image = read_image(pair.image, channels=pre.channels)
-    values, lossy = read_mask(pair.mask, palette_as_colours=uses_colours(pre.classes))
-    check_geometry(pair.image, pair.mask)
-    mask = to_indices(
-        values, lossy=lossy, classes=pre.classes, ignore_value=pre.ignore_value, path=pair.mask
-    )
-    return image, mask, lossy
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def stored(folder: Path) -> list[tuple[Path, int]]:
+    """The caches in a folder, unfinished ones included, with the bytes that each takes."""
+    if not folder.is_dir():
+        return []
+    kept = [p for p in sorted(folder.iterdir()) if _NAME.fullmatch(p.name) and p.is_dir()]
+    return [(p, sum(f.stat().st_size for f in p.iterdir())) for p in kept]
+
+
+def clear(folder: Path) -> int:
+    """Delete all caches in a folder, and nothing else there; returns the bytes freed."""
+    caches = stored(folder)
+    for path, _ in caches:
+        shutil.rmtree(path, ignore_errors=True)
+    return sum(size for _, size in caches)

@@ -3,8 +3,7 @@
 import csv
 import itertools
 import logging
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,8 +14,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from seg.data import split as splits
-from seg.data.cache import Cache, Preprocessing, load
-from seg.data.pairs import Pair
+from seg.data import split_file
+from seg.data.allot import allot
+from seg.data.cache import Cache, Progress, load, no_progress
+from seg.data.pairs import Pair, PairingErrors
+from seg.data.preprocess import preprocessing
 from seg.data.samples import EpochSampler, Samples, as_batch
 
 log = logging.getLogger(__name__)
@@ -36,11 +38,21 @@ class Source(Protocol):
     def pairs(self) -> list[Pair]: ...
 
 
+def found_pairs(source: Source) -> tuple[list[Pair], list[str]]:
+    """The pairs of a source, and a message for each file that could not be paired."""
+    try:
+        return source.pairs(), []
+    except PairingErrors as error:
+        return error.sound, error.messages
+
+
 class SegmentationDataModule(pl.LightningDataModule):
     """Train, validation and test batches of one source.
 
     image_size: side, or [height, width], in pixels. channels: 1 (grey) or 3 (RGB).
-    split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file.
+    window: for images of more than 8 bits: [low, high], `percentile`, or None (see `read_image`).
+    split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
+        duplicates (see `allot`).
     normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or
         `image` (of each image).
     augmentation: `augmentation(image=, mask=)` for training batches, or None.
@@ -58,16 +70,21 @@ class SegmentationDataModule(pl.LightningDataModule):
         split: dict[str, Any],
         normalize: str,
         cache_dir: str,
+        window: list[float] | str | None = None,
         augmentation: Callable | None = None,
         seed: int = 0,
-        progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
+        progress: Progress = no_progress,
     ) -> None:
         super().__init__()
         splits.validate(**{key: split[key] for key in ("val", "test", "folds", "fold")})
-        height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
         self.source = source
-        self.preprocessing = Preprocessing(
-            (height, width), channels, source.classes, source.ignore_value
+        self.window = window
+        self.preprocessing = preprocessing(
+            image_size=image_size,
+            channels=channels,
+            window=window,
+            classes=source.classes,
+            ignore_value=source.ignore_value,
         )
         self.batch_size = batch_size
         self.num_workers = num_workers
@@ -89,32 +106,22 @@ class SegmentationDataModule(pl.LightningDataModule):
         """Read, decode and split; a second call does nothing."""
         if self.pairs:
             return
-        pairs = self.source.pairs()
+        pairs, problems = found_pairs(self.source)
         self.cache: Cache = load(
-            pairs, self.preprocessing, folder=self.cache_dir, progress=self.progress
+            pairs,
+            self.preprocessing,
+            folder=self.cache_dir,
+            progress=self.progress,
+            problems=problems,
         )
-        self.groups, self.labels = self._assign(pairs)
+        self.groups, self.labels = allot(
+            pairs,
+            foreground=self.cache.foreground.tolist(),
+            image_sha256=self.cache.image_sha256,
+            near=[(int(i), int(j)) for i, j in self.cache.near],
+            split=self.split,
+        )
         self.pairs = pairs
-
-    def _assign(self, pairs: Sequence[Pair]) -> tuple[list[str], list[str]]:
-        groups = [p.case if self.split["by"] == "file" else p.group for p in pairs]
-        groups, joined = splits.merge_equal(groups, self.cache.image_sha256)
-        if joined:
-            a, b = joined[0]
-            log.warning(
-                "%d byte-equal images under two names (%s = %s); they are kept in one split",
-                len(joined), pairs[a].case, pairs[b].case,
-            )  # fmt: skip
-        if self.split["file"] is not None:
-            labels = splits.read(Path(self.split["file"]).expanduser(), [p.case for p in pairs])
-        else:
-            sizes = {key: self.split[key] for key in ("val", "test", "seed", "folds", "fold")}
-            labels = splits.assign(groups, (self.cache.foreground > 0).tolist(), **sizes)
-        splits.check_disjoint(groups, labels)
-        for name in ("train", "val"):
-            if name not in labels:
-                raise ValueError(f"no {name} cases: raise dataset.split.{name}, or add data")
-        return groups, labels
 
     def rows(self, split: str) -> list[int]:
         """Indices of the cases of `train`, `val` or `test`."""
@@ -131,8 +138,10 @@ class SegmentationDataModule(pl.LightningDataModule):
             )
         empty = float(np.mean(self.cache.foreground == 0))
         size = "x".join(map(str, self.preprocessing.size))
+        drawn = splits.fingerprint([p.case for p in self.pairs], self.labels)
         return (
-            f"{len(self.pairs)} cases at {size}: {', '.join(parts)}; {empty:.0%} without foreground"
+            f"{len(self.pairs)} cases at {size}: {', '.join(parts)}; "
+            f"{empty:.0%} without foreground; split {drawn}"
         )
 
     def statistics(self) -> tuple[list[float], list[float]]:
@@ -151,12 +160,8 @@ class SegmentationDataModule(pl.LightningDataModule):
 
         Raises ValueError if there is one already, of a resumed run, and the data differ from it.
         """
-        columns = ("image", "mask", "group", "split", "image_sha256", "mask_sha256")
-        rows = []
-        for i, pair in enumerate(self.pairs):
-            mask = os.path.relpath(pair.mask, pair.image.parents[pair.case.count("/")])
-            where = [pair.case, Path(mask).as_posix(), self.groups[i], self.labels[i]]
-            rows.append([*where, self.cache.image_sha256[i], self.cache.mask_sha256[i]])
+        hashes = self.cache.image_sha256, self.cache.mask_sha256
+        rows = split_file.rows(self.pairs, self.groups, self.labels, *hashes)
         if path.is_file():
             with path.open(newline="", encoding="utf-8") as handle:
                 before = list(csv.reader(handle))[1:]
@@ -167,8 +172,7 @@ class SegmentationDataModule(pl.LightningDataModule):
                         f"{(new or old)[0]}; restore them, or start a new run"
                     )
             return
-        with path.open("w", newline="", encoding="utf-8") as handle:
-            csv.writer(handle).writerows([columns, *rows])
+        split_file.write(path, rows)
 
     def samples(self, split: str, *, augment: bool = False) -> Samples:
         """The cases of a split, as cached, or augmented."""

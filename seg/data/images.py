@@ -1,61 +1,85 @@
 """The one reader: image and mask files as arrays, exactly as stored or a `DataError`."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import tifffile
 from PIL import Image
 
-from seg.data.decoding import (
+from seg.data.formats import volumes
+from seg.data.formats.decoding import (
     PILLOW_FORMATS,
     TIFF_MAGIC,
     DataError,
     DataErrors,
+    Header,
+    Pixels,
     as_orientation,
     decode,
     guard,
     open_npy,
 )
+from seg.data.formats.opened import Plane
+from seg.data.formats.volumes import stem_of, suffix_of
+from seg.data.formats.windows import Window, to_255
 
 __all__ = [
     "IMAGE_SUFFIXES",
     "DataError",
     "DataErrors",
+    "Header",
+    "Plane",
+    "Window",
     "check_geometry",
+    "is_image",
     "read_header",
     "read_image",
     "read_mask",
+    "stem_of",
 ]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".npy"})
+_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".npy"})
+IMAGE_SUFFIXES = _PICTURES | volumes.NIFTI_SUFFIXES | volumes.DICOM_SUFFIXES
 # Largest difference between the channels of a JPEG that still counts as grey (chroma rounding).
 _JPEG_GREY_SPREAD = 32
 
 
-class Header(NamedTuple):
-    """Height and width in pixels as stored (not turned), EXIF orientation 1-8 (1 if none)."""
-
-    height: int
-    width: int
-    orientation: int
+def is_image(path: Path) -> bool:
+    """Whether the name is that of an image or mask file; `.nii.gz` is, another `.gz` is not."""
+    return suffix_of(path) in IMAGE_SUFFIXES
 
 
-def read_image(path: Path, *, channels: int) -> np.ndarray:
+def read_image(
+    path: Path, *, channels: int, plane: Plane | None = None, window: Window = None
+) -> np.ndarray:
     """The image as (H, W, channels), 0-255, RGB or grey, contiguous and writable.
 
-    uint8, or float32 for 16-bit files (value / 257, so that an 8-bit copy reads the same) and
-    float files (0..1 is scaled by 255, 0..255 is taken as it is). Alpha is dropped, palettes are
-    expanded, RGB becomes grey by the ITU-R 601 weights. EXIF orientation is not applied.
+    uint8 if the file has 8 bits, else float32: through `window` (`windows.to_255`: low and high,
+    or "percentile"), or, with None, by the window that a DICOM file states; without one,
+    16 bits / 257, so that an 8-bit copy reads the same, and floats from 0..1 or 0..255. The values
+    of NIfTI and DICOM of more than 8 bits fill no known range, as all others: DataError names it.
+    Alpha is dropped, palettes are expanded, RGB becomes grey by the ITU-R 601 weights. EXIF
+    orientation is not applied.
+
+    plane: (axis, index) of the slice, if the file is a volume; a file of one picture ignores it.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, got {channels}")
-    pixels = decode(path)
+    pixels = _decode(path, plane)
     values = pixels.values if pixels.palette is None else pixels.palette[pixels.values]
     if values.ndim == 3:
         values = values[..., : 1 if values.shape[2] == 2 else 3]  # drop alpha
-    values = _to_255(values, path).reshape(*values.shape[:2], -1)  # (H, W, 1 or 3)
+    values = to_255(
+        values * np.uint8(pixels.grey_step) if pixels.grey_step > 1 else values,
+        path,
+        window=window,
+        spread=pixels.spread,
+        stated=pixels.window,
+        measured=pixels.measured,
+    )
+    values = 255 - values if pixels.inverted else values
+    values = values.reshape(*values.shape[:2], -1)  # (H, W, 1 or 3)
     if values.shape[2] < channels:
         values = np.repeat(values, channels, axis=2)
     elif values.shape[2] > channels:
@@ -63,14 +87,20 @@ def read_image(path: Path, *, channels: int) -> np.ndarray:
     return np.require(values, requirements=["C", "W"])
 
 
-def read_mask(path: Path, *, palette_as_colours: bool = False) -> tuple[np.ndarray, bool]:
+def read_mask(
+    path: Path, *, palette_as_colours: bool = False, plane: Plane | None = None
+) -> tuple[np.ndarray, bool]:
     """The mask's stored values, and whether they went through a lossy format (JPEG).
 
     (H, W) integers; or (H, W, 3) uint8 where the file is a colour map. 1-bit gives 0/1. A palette
     file gives its indices; but its colours if it is a GIF, if `palette_as_colours`, or if the
-    palette says so itself (`_indices_mislead`). EXIF orientation is not applied.
+    palette says so itself (`_indices_mislead`). Greys of 1, 2 and 4 bits give 0 to 1, 3 and 15.
+    EXIF orientation is not applied. plane: as for `read_image`.
     """
-    values, lossy, palette = decode(path)
+    pixels = _decode(path, plane)
+    values, lossy, palette = pixels.values, pixels.lossy, pixels.palette
+    if pixels.inverted:
+        raise DataError(path, "mask of which 0 is white (MONOCHROME1)", "save it as MONOCHROME2")
     if palette is not None and (palette_as_colours or _indices_mislead(values, palette)):
         values = palette[values]
     if values.ndim == 3 and values.shape[2] in (2, 4):
@@ -91,8 +121,10 @@ def read_mask(path: Path, *, palette_as_colours: bool = False) -> tuple[np.ndarr
     return np.require(values, requirements=["C", "W"]), lossy
 
 
-def read_header(path: Path) -> Header:
-    """Size and orientation of a file from one open, without decoding it."""
+def read_header(path: Path, plane: Plane | None = None) -> Header:
+    """Size, orientation and spacing of a file, or of a plane of it, without decoding it."""
+    if volumes.is_medical(path):
+        return volumes.read_header(path, plane)
     with guard(path):
         if path.suffix.lower() == ".npy":
             return Header(*open_npy(path).shape[:2], 1)
@@ -123,9 +155,16 @@ def orientation(path: Path) -> int:
     return read_header(path).orientation
 
 
-def check_geometry(image_path: Path, mask_path: Path) -> None:
-    """Raise `DataError` unless both files have one size and one orientation as stored."""
-    image, mask = read_header(image_path), read_header(mask_path)
+def check_geometry(image_path: Path, mask_path: Path, *, plane: Plane | None = None) -> None:
+    """Raise `DataError` unless both files have one size and one orientation as stored.
+
+    plane: as for `read_image`; the mask of a slice may be a file of its own. Of two volumes, all of
+    the shape and the place in space (NIfTI affine, DICOM position) must agree as well. A picture
+    says nothing of its place: that of a NIfTI slice is to have the rows and columns of `nifti`.
+    """
+    if volumes.is_medical(image_path) and volumes.is_medical(mask_path):
+        volumes.check_alike(image_path, mask_path)
+    image, mask = read_header(image_path, plane), read_header(mask_path, plane)
     differences = []
     if image[:2] != mask[:2]:
         differences.append(
@@ -140,21 +179,8 @@ def check_geometry(image_path: Path, mask_path: Path) -> None:
         raise DataError(image_path, f"{' and '.join(differences)} ({mask_path})", mend)
 
 
-def _to_255(values: np.ndarray, path: Path) -> np.ndarray:
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == bool:
-        return values.astype(np.uint8) * 255
-    if values.dtype == np.uint16:
-        return values.astype(np.float32) / 257
-    if values.dtype.kind != "f":
-        mend = "save it as uint8, uint16, or float from 0 to 1 or to 255"
-        raise DataError(path, f"image of type {values.dtype}", mend)
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= 255):  # catches nan as well
-        mend = "scale it to 0..1 or 0..255"
-        raise DataError(path, f"float image with values from {low:g} to {high:g}", mend)
-    return (values * 255 if high <= 1 else values).astype(np.float32)
+def _decode(path: Path, plane: Plane | None) -> Pixels:
+    return volumes.decode(path, plane) if volumes.is_medical(path) else decode(path)
 
 
 def _grey(rgb: np.ndarray) -> np.ndarray:

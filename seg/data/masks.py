@@ -14,7 +14,7 @@ BACKGROUND, IGNORE = 0, 255
 # 67 % in photographs; and no 5x5 patch of even grey in any of these masks, nor at JPEG quality
 # 10 or enlarged 4 times, but at least 14 of them in 100 blood cell masks of three levels. A disc
 # of a third grey is found from 9 pixels across at quality 75, and from 15 at quality 10.
-_GREY = slice(32, 224)
+GREYS = slice(32, 224)
 _MAX_GREY_SHARE = 0.15
 _PATCH, _PATCH_RANGE = 5, 48
 
@@ -170,12 +170,12 @@ def _snap(values: np.ndarray, path: Path) -> np.ndarray:
     if values.ndim == 3:
         raise DataError(path, "JPEG in colour is no binary mask", _PNG)
     brightest = int(values.max())
-    if 0 < brightest < _GREY.start:
+    if 0 < brightest < GREYS.start:
         reason = f"JPEG mask of values 0 to {brightest} only: JPEG does not keep such values"
         raise DataError(path, reason, _PNG)
-    if 0 < brightest < _GREY.stop:
+    if 0 < brightest < GREYS.stop:
         raise DataError(path, f"JPEG mask without white, its brightest grey is {brightest}", _PNG)
-    grey = ((values >= _GREY.start) & (values < _GREY.stop)).astype(np.uint8)
+    grey = ((values >= GREYS.start) & (values < GREYS.stop)).astype(np.uint8)
     share = grey.mean()
     if share > _MAX_GREY_SHARE:
         raise DataError(

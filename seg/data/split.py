@@ -1,49 +1,65 @@
-"""Which case goes where: by group, stratified, seeded, or as a file says."""
+"""Which case goes where: by group, stratified by empty and by foreground size, seeded."""
 
-import csv
+import hashlib
 import math
 import random
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from sklearn.model_selection import StratifiedGroupKFold
+import numpy as np
 
 SPLITS = ("train", "val", "test")
 
 
 def assign(
     groups: Sequence[str],
-    positive: Sequence[bool],
+    foreground: Sequence[float],
     *,
     val: float,
     test: float,
     seed: int,
     folds: int | None = None,
     fold: int | None = None,
+    given: Sequence[str | None] | None = None,
 ) -> list[str]:
     """A split label for every case; a group is never divided.
 
-    groups: the group of each case. positive: whether its mask has foreground.
+    groups: the group of each case. foreground: its mask's share of foreground, 0 if empty (False
+        and True for a split by empty alone).
     val, test: a fraction of all cases (below 1) or a count of cases (1 and above). Whole groups are
         moved, so that the sizes are met as nearly as the groups allow.
     folds, fold: with k folds, fold number `fold` (0 to k-1) is the test set and `test` is not used.
+    given: labels that stand already, None where a case is to be drawn. `test` is drawn only if no
+        label is given at all, and `val`, out of the training cases, if none is `val`.
+
+    Groups are ordered by the foreground of their cases, empty ones first, and a split takes one at
+    random out of each run of neighbours: systematic sampling, which stratifies without bins. Folds
+    are dealt out of the same order.
 
     Raises ValueError if the groups do not suffice for the splits asked for.
     """
     n = len(groups)
-    strata = _strata(groups, positive)
-    labels = dict.fromkeys(strata, "train")
+    sizes, shares = _by_group(groups, foreground)
+    labels = dict.fromkeys(sizes, "train")
+    stands = {g: label for g, label in zip(groups, given or [], strict=False) if label is not None}
+    labels |= stands
     if folds is not None:
+        if stands:
+            raise ValueError(
+                "dataset.split.folds: the split is given already, by dataset.split.file or by the "
+                "folders; set one of both"
+            )
         if len(labels) < folds:
             raise ValueError(
                 f"dataset.split.folds={folds} needs as many groups; there are {len(labels)}"
             )
-        for group in _fold_groups(groups, positive, seed=seed, folds=folds, fold=fold or 0):
-            labels[group] = "test"
-    else:
-        _move(labels, groups, strata, _count(test, n), "test", seed)
-    _move(labels, groups, strata, _count(val, n), "val", seed + 1)
+        dealt = _deal(sizes, shares, seed=seed, folds=folds)
+        labels |= {g: "test" for g, number in dealt.items() if number == (fold or 0)}
+    elif not stands:
+        # one group stays for training, and one for validation
+        _move(labels, sizes, shares, _count(test, n), "test", seed, keep=1 + (val > 0))
+    if "val" not in stands.values():
+        _move(labels, sizes, shares, _count(val, n), "val", seed + 1)
     if "train" not in labels.values():
         raise ValueError(
             f"no training cases left: {len(labels)} groups, dataset.split.val={val}, "
@@ -52,128 +68,104 @@ def assign(
     return [labels[g] for g in groups]
 
 
+def fingerprint(cases: Sequence[str], labels: Sequence[str]) -> str:
+    """12 hex digits that are equal for equal splits, in whatever order the cases come."""
+    lines = sorted(f"{case}\t{label}" for case, label in zip(cases, labels, strict=True))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
 def _count(share: float, n: int) -> int:
     return max(round(share * n), share > 0) if share < 1 else int(share)
 
 
-def _strata(groups: Sequence[str], positive: Sequence[bool]) -> dict[str, bool]:
-    strata: dict[str, bool] = {}
-    for group, has_foreground in zip(groups, positive, strict=True):
-        strata[group] = strata.get(group, False) or bool(has_foreground)
-    return strata
+def _by_group(
+    groups: Sequence[str], foreground: Sequence[float]
+) -> tuple[dict[str, int], dict[str, float]]:
+    """Cases, and mean foreground share, of each group; the same in whatever order they come."""
+    held: dict[str, list[float]] = defaultdict(list)
+    for group, share in zip(groups, foreground, strict=True):
+        held[group].append(float(share))
+    return {g: len(v) for g, v in held.items()}, {g: math.fsum(v) / len(v) for g, v in held.items()}
 
 
-def _fold_groups(
-    groups: Sequence[str], positive: Sequence[bool], *, seed: int, folds: int, fold: int
-) -> set[str]:
-    kfold = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=seed)
-    parts = list(kfold.split(groups, [int(p) for p in positive], groups))
-    return {groups[i] for i in parts[fold][1]}
+def _deal(
+    sizes: Mapping[str, int], shares: Mapping[str, float], *, seed: int, folds: int
+) -> dict[str, int]:
+    """The fold of each group: each run of k neighbours by foreground is dealt to the k folds, its
+    largest group to the fold with the fewest cases.
+    """
+    draw = random.Random(f"{seed}-folds")
+    order = sorted(sizes)
+    draw.shuffle(order)
+    order.sort(key=lambda g: shares[g])  # stable: equal shares stay shuffled
+    held, fold_of = [0] * folds, {}
+    for start in range(0, len(order), folds):
+        run = sorted(order[start : start + folds], key=lambda g: -sizes[g])
+        ranked = sorted(range(folds), key=lambda fold: (held[fold], draw.random()))
+        for group, fold in zip(run, ranked, strict=False):
+            fold_of[group] = fold
+            held[fold] += sizes[group]
+    return fold_of
 
 
 def _move(
     labels: dict[str, str],
-    groups: Sequence[str],
-    strata: Mapping[str, bool],
+    sizes: Mapping[str, int],
+    shares: Mapping[str, float],
     count: int,
     label: str,
     seed: int,
+    *,
+    keep: int = 1,
 ) -> None:
-    """Turn about `count` training cases into `label`, the same share of every stratum."""
+    """Turn about `count` training cases into `label`, evenly along the order of foreground.
+
+    keep: how many groups are to stay as they are, at least.
+    """
     if count == 0:
         return
-    sizes = Counter(groups)
-    members: dict[bool, list[str]] = defaultdict(list)
-    for group, stratum in strata.items():
-        if labels[group] == "train":
-            members[stratum].append(group)
-    total = sum(sizes[g] for names in members.values() for g in names)
-    if len([g for g in labels if labels[g] == "train"]) < 2 or count >= total:
+    left = sorted(g for g, held in labels.items() if held == "train")
+    total = sum(sizes[g] for g in left)
+    if len(left) <= keep or count >= total:
         raise ValueError(
             f"dataset.split.{label} asks for {count} cases, and {total} cases of "
-            f"{sum(len(m) for m in members.values())} groups are left; a group is never "
-            "divided: check dataset.group, or ask for less"
+            f"{len(left)} groups are left; a group is never divided: check dataset.group, or ask "
+            "for less"
         )
-    moved_any = False
-    for stratum in sorted(members):
-        names = sorted(members[stratum])
-        random.Random(f"{seed}-{label}-{stratum}").shuffle(names)
-        wanted = count * sum(sizes[g] for g in names) / total
-        moved = 0
-        for group in names:
-            # A group is taken while it brings the size nearer to what is wanted.
-            if abs(moved + sizes[group] - wanted) < abs(moved - wanted):
-                labels[group] = label
-                moved += sizes[group]
-                moved_any = True
-    if (
-        not moved_any
-    ):  # every group is larger than twice the share: take the smallest one that has foreground
-        candidates = members.get(True) or members[False]
-        labels[min(sorted(candidates), key=lambda g: sizes[g])] = label
-
-
-def read(path: Path, cases: Sequence[str]) -> list[str]:
-    """The labels of a written split.csv (columns image, split), for `cases` in their order.
-
-    Raises ValueError naming the cases that the file lacks, or a label that is none of train, val,
-    test.
-    """
-    if not path.is_file():
-        raise ValueError(f"dataset.split.file={path}: no such file")
-    with path.open(newline="", encoding="utf-8-sig") as handle:
-        rows = list(csv.DictReader(handle))
-    if not rows or not {"image", "split"} <= rows[0].keys():
-        raise ValueError(f"dataset.split.file={path}: needs the columns image and split")
-    wrong = sorted({row["split"] for row in rows} - set(SPLITS))
-    if wrong:
-        raise ValueError(
-            f"dataset.split.file={path}: split {wrong[0]!r} is none of {', '.join(SPLITS)}"
-        )
-    labels = {row["image"]: row["split"] for row in rows}
-    missing = [case for case in cases if case not in labels]
-    if missing:
-        raise ValueError(
-            f"dataset.split.file={path}: {len(missing)} cases are not in it, "
-            f"the first is {missing[0]}"
-        )
-    return [labels[case] for case in cases]
-
-
-def check_disjoint(groups: Sequence[str], labels: Sequence[str]) -> None:
-    """Raises ValueError naming a group that lies in two splits."""
-    seen: dict[str, str] = {}
-    for group, label in zip(groups, labels, strict=True):
-        if seen.setdefault(group, label) != label:
-            raise ValueError(
-                f"group {group} is in both {seen[group]} and {label}: its cases are not "
-                "independent; mend the split file, or set dataset.split.by=file if they are"
-            )
-
-
-def merge_equal(
-    groups: Sequence[str], hashes: Sequence[str]
-) -> tuple[list[str], list[tuple[int, int]]]:
-    """Join the groups of byte-equal images, so that no split can part them.
-
-    Returns the groups, and the index pairs of equal images that lay in different groups.
-    """
-    parent = {g: g for g in groups}
-
-    def find(g: str) -> str:
-        while parent[g] != g:
-            g = parent[g]
-        return g
-
-    first: dict[str, int] = {}
-    joined = []
-    for i, digest in enumerate(hashes):
-        j = first.setdefault(digest, i)
-        a, b = find(groups[j]), find(groups[i])
-        if a != b:
-            parent[b] = a
-            joined.append((j, i))
-    return [find(g) for g in groups], joined
+    draw = random.Random(f"{seed}-{label}")
+    draw.shuffle(left)
+    left.sort(key=lambda g: shares[g])  # stable: equal shares stay shuffled
+    wanted = min(max(1, round(count * len(left) / total)), len(left) - keep)
+    runs = [run.tolist() for run in np.array_split(np.array(left, dtype=object), wanted)]
+    for run in runs:
+        draw.shuffle(run)
+    # The first of each run is taken; then others of a run in its stead, while that brings the
+    # number of cases nearer to the one asked for.
+    taken = [run[0] for run in runs]
+    while True:
+        excess = sum(sizes[g] for g in taken) - count
+        if abs(excess) <= max(1, count // 20):
+            break
+        best = min(
+            ((abs(excess + sizes[g] - sizes[taken[i]]), i, k)
+             for i, run in enumerate(runs) for k, g in enumerate(run)),
+        )  # fmt: skip
+        if best[0] >= abs(excess):
+            break
+        taken[best[1]] = runs[best[1]][best[2]]
+    if not any(shares[g] for g in taken) and shares[left[-2]]:
+        # a split without any foreground would measure nothing, if another can spare some
+        rest = sum(sizes[g] for g in taken[:-1]) - count
+        able = (g for g in runs[-1] if shares[g])
+        taken[-1] = min(able, key=lambda g: abs(rest + sizes[g]))
+    # Where sizes differ greatly, so few may hold too few cases: others are added.
+    while len(taken) < len(left) - keep:
+        missing = count - sum(sizes[g] for g in taken)
+        nearest = min(set(left) - set(taken), key=lambda g: (abs(missing - sizes[g]), g))
+        if missing <= max(1, count // 20) or abs(missing - sizes[nearest]) >= missing:
+            break
+        taken.append(nearest)
+    labels.update(dict.fromkeys(taken, label))
 
 
 def validate(*, val: float, test: float, folds: int | None, fold: int | None) -> None:

@@ -32,11 +32,16 @@ def as_rgb(image: NDArray) -> NDArray[np.uint8]:
     return np.broadcast_to(np.clip(image, 0, 255).astype(np.uint8), (*image.shape[:2], 3))
 
 
+def class_colour(index: int) -> str:
+    """Of a class index from 1; beyond the eighth they come again."""
+    return CLASS_COLOURS[(index - 1) % len(CLASS_COLOURS)]
+
+
 def colour_classes(mask: NDArray) -> NDArray[np.float64]:
     """(H, W) class indices to (H, W, 3) in 0-1: background black, void grey."""
     palette = np.zeros((256, 3))
     for index in range(1, 255):
-        palette[index] = to_rgb(CLASS_COLOURS[(index - 1) % len(CLASS_COLOURS)])
+        palette[index] = to_rgb(class_colour(index))
     palette[IGNORE] = to_rgb(VOID)
     return palette[mask]
 
@@ -110,14 +115,16 @@ def draw(
     if len(class_names) > 1:
         legend.append(("wrong class", CONFUSED))
         legend = [*zip(class_names, CLASS_COLOURS, strict=False), *legend]
-    figure.legend(
+    drawn = figure.legend(
         handles=[Patch(fc=colour, ec="0.5", label=label) for label, colour in legend],
         loc="outside lower center",
         ncols=len(legend),
         frameon=False,
         fontsize=9,
     )
-    figure.suptitle(title, fontsize=11)
+    for text in drawn.get_texts():
+        text.set_parse_math(False)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,22 @@
 """A bar on a terminal, for the training and for what comes before it; plain lines elsewhere."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.callbacks.progress.rich_progress import RichProgressBarTheme
 from rich.console import Console
-from rich.progress import track
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+    track,
+)
 
 SHORT = 200  # steps of preparation that need no bar
 
@@ -22,6 +31,21 @@ def shown(steps: Iterator, total: int, label: str) -> Iterator:
         return steps
     console = Console(stderr=True)
     return track(steps, description=label, total=total, console=console, transient=True)
+
+
+@contextmanager
+def download_bar() -> Iterator[Callable[[int, int | None], None] | None]:
+    """A bar for a download, called with (bytes so far, bytes in all or None); None where there is
+    no terminal, and lines will do.
+    """
+    if not on_terminal():
+        yield None
+        return
+    columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+               TimeRemainingColumn())  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("download", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 class Bar(RichProgressBar):

@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 from seg.data.images import DataErrors
-from seg.data.pairs import group_of, image_files, locate, natural_key, pair_by_name
+from seg.data.pairs import (
+    Pair,
+    PairingErrors,
+    check_rule,
+    content,
+    expand,
+    group_of,
+    image_files,
+    locate,
+    natural_key,
+    pair_by_name,
+)
 from seg.data.sources.folder import Folder
 from seg.data.sources.lgg import LGG
 
@@ -24,6 +35,8 @@ def names(pairs: list) -> list[tuple[str, str]]:
 
 def test_numbers_sort_as_numbers() -> None:
     assert sorted(["10.png", "2.png", "1.png"], key=natural_key) == ["1.png", "2.png", "10.png"]
+    # a digit, but no number
+    assert sorted(["²", "1²3", "a", "1"], key=natural_key) == ["1", "1²3", "a", "²"]
 
 
 def test_pairs_are_by_name_where_listing_orders_differ(tmp_path: Path) -> None:
@@ -76,20 +89,6 @@ def test_an_orphan_mask_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert "b.png" in caplog.text
 
 
-@pytest.mark.parametrize("below", ["", "Kvasir-SEG", "archive/Kvasir-SEG"])
-def test_the_root_may_be_a_parent(tmp_path: Path, below: str) -> None:
-    touch(*(tmp_path / below / d / "a.png" for d in ("images", "masks")))
-    pairs = Folder(root=str(tmp_path)).pairs()
-    assert [p.case for p in pairs] == ["images/a.png"]
-
-
-def test_two_data_sets_in_one_root_are_refused(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        touch(*(tmp_path / name / d / "a.png" for d in ("images", "masks")))
-    with pytest.raises(FileNotFoundError, match="several data sets \\(one, two\\)"):
-        Folder(root=str(tmp_path)).pairs()
-
-
 @pytest.mark.parametrize("made", [[], ["images"], ["images", "masks"]])
 def test_an_empty_or_incomplete_root_is_refused_with_its_name(tmp_path: Path, made: list) -> None:
     for name in made:
@@ -108,6 +107,7 @@ def test_a_missing_root_is_refused() -> None:
     [
         ("file", "images/a.png", "images/a.png"),
         ("folder", "p1/a.png", "p1"),
+        ("folder", "p1/day2/a.png", "p1/day2"),
         (r"(patient\d+)", "images/patient03_frame02.png", "patient03"),
         (r"(.+?)[-_ ]*\d*\.\w+$", "images/smith_12.png", "images/smith"),
     ],
@@ -116,18 +116,54 @@ def test_groups_follow_the_rule(rule: str, case: str, group: str) -> None:
     assert group_of(case, rule) == group
 
 
+def test_a_rule_that_does_not_fit_a_case_says_so() -> None:
+    with pytest.raises(ValueError, match=r"does not match x\.png"):
+        group_of("x.png", r"(p\d)")
+    with pytest.raises(ValueError, match=r"x\.png: dataset.group=folder, and it lies in no subf"):
+        group_of("x.png", "folder")
+
+
+@pytest.mark.parametrize("rule", ["(", "abc", ""])
+def test_a_rule_that_cannot_work_is_refused_with_its_key(rule: str) -> None:
+    with pytest.raises(ValueError, match=r"dataset\.group"):
+        check_rule(rule)
+
+
+@pytest.mark.parametrize("rule", ["file", "folder", r"(p\d)", r"(?P<patient>\d+)"])
+def test_a_rule_that_can_work_passes(rule: str) -> None:
+    check_rule(rule)
+
+
+def test_faults_are_added_to_a_list_that_is_given_and_sound_pairs_returned(tmp_path: Path) -> None:
+    images = touch(*(tmp_path / "images" / n for n in ("a.png", "b.png", "b.jpg", "c.png")))
+    masks = touch(tmp_path / "masks" / "a.png")
+    problems = ["said before"]
+    pairs = pair_by_name(images, masks, problems=problems)
+    assert [(i.name, m.name) for i, m in pairs] == [("a.png", "a.png")]
+    assert problems[0] == "said before"
+    assert [p.split(":")[0].rpartition("/")[2] for p in problems[1:]] == ["b.jpg", "b.jpg", "c.png"]
+    assert len(PairingErrors(problems).messages) == 4
+    assert PairingErrors(problems).sound == []
+
+
+def test_a_picture_is_its_only_slice_whatever_the_axis(tmp_path: Path) -> None:
+    image, mask = touch(tmp_path / "a.png", tmp_path / "b.png")
+    pair, problems = Pair("a.png", image, mask, "g", "val"), []
+    assert expand(pair, 7, problems) == [pair]
+    assert problems == []
+
+
+def test_content_is_in_natural_order_and_short(tmp_path: Path) -> None:
+    touch(*(tmp_path / f"{i}.png" for i in range(1, 20)), tmp_path / "0" / "x", tmp_path / ".x")
+    assert content(tmp_path) == "0/, 1.png, 2.png, 3.png, 4.png, 5.png, ..."
+
+
 def test_a_pattern_that_misses_cases_names_them(tmp_path: Path) -> None:
     touch(*(tmp_path / d / f"{n}.png" for d in ("images", "masks") for n in ("p1_a", "x", "y")))
     with pytest.raises(DataErrors) as caught:
         Folder(root=str(tmp_path), group=r"(p\d)_").pairs()
     assert "images/x.png" in str(caught.value)
     assert "images/y.png" in str(caught.value)
-
-
-@pytest.mark.parametrize("pattern", ["(", "abc"])
-def test_a_pattern_that_cannot_work_is_refused_at_once(pattern: str) -> None:
-    with pytest.raises(ValueError, match="dataset.group"):
-        Folder(root="x", group=pattern)
 
 
 def test_lgg_pairs_slices_with_masks_and_groups_by_patient(real: Path) -> None:

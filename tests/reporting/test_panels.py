@@ -183,3 +183,10 @@ def test_the_legend_speaks_of_wrong_classes_only_where_there_are_several(tmp_pat
 def test_every_file_name_can_be_a_caption(tmp_path, name):
     panels.draw([name, name], *_cases(), "epoch 5", tmp_path / "p.png", class_names=["organ"])
     assert (tmp_path / "p.png").is_file()
+
+
+@pytest.mark.parametrize("name", ["cost$_$x", "a$\\frac$", "a\\b"])
+def test_every_class_name_and_title_is_drawn_as_it_is(tmp_path, name):
+    path = tmp_path / "p.png"
+    panels.draw(["a", "b"], *_cases(classes=2), name, path, class_names=["organ", name])
+    assert path.is_file()

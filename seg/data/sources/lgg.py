@@ -6,8 +6,7 @@ Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002;
 
 from pathlib import Path
 
-from seg.data.images import DataErrors
-from seg.data.pairs import Pair, image_files, locate, pair_by_name
+from seg.data.pairs import Pair, PairingErrors, image_files, locate, pair_by_name
 
 MASK_SUFFIX = "_mask"
 
@@ -25,25 +24,29 @@ class LGG:
         self.classes = classes
         self.ignore_value = ignore_value
 
+    def holds(self, folder: Path) -> bool:
+        """Whether a folder has patients' folders in it."""
+        return any(child.is_dir() for child in folder.glob("TCGA_*"))
+
     def pairs(self) -> list[Pair]:
-        """Every slice of every patient. Raises FileNotFoundError or DataErrors (all problems)."""
+        """Every slice of every patient. Raises FileNotFoundError, or PairingErrors (all)."""
         root = locate(
             self.root,
-            holds=lambda p: any(child.is_dir() for child in p.glob("TCGA_*")),
+            holds=self.holds,
             layout="kaggle_3m/ with its TCGA_* folders",
         )
-        pairs, problems = [], []
+        pairs: list[Pair] = []
+        problems: list[str] = []
         for patient in sorted(p for p in root.glob("TCGA_*") if p.is_dir()):
             files = image_files(patient)
             masks = [f for f in files if f.stem.endswith(MASK_SUFFIX)]
             images = [f for f in files if not f.stem.endswith(MASK_SUFFIX)]
-            try:
-                matched = pair_by_name(images, masks, mask_suffix=MASK_SUFFIX)
-            except DataErrors as error:
-                problems += error.messages
-                continue
-            for image, mask in matched:
+            for image, mask in pair_by_name(
+                images, masks, mask_suffix=MASK_SUFFIX, problems=problems
+            ):
                 pairs.append(Pair(f"{patient.name}/{image.name}", image, mask, patient.name))
         if problems:
-            raise DataErrors(problems)
+            raise PairingErrors(problems, pairs)
+        if not pairs:
+            raise FileNotFoundError(f"{root}: no images in its TCGA_* folders")
         return pairs

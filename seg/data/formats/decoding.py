@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from seg.data.formats.windows import Spread
 
 PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 _PILLOW_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"}
@@ -48,10 +51,28 @@ class DataErrors(DataError):
         return "\n".join(lines)
 
 
+class Header(NamedTuple):
+    """Height and width in pixels as stored (not turned), EXIF orientation 1-8 (1 if none), and
+    the distance of rows and of columns in mm, where the file states it.
+    """
+
+    height: int
+    width: int
+    orientation: int
+    spacing: tuple[float, float] | None = None
+
+
 class Pixels(NamedTuple):
+    """What a file holds, and what of it says how the values are to be shown."""
+
     values: np.ndarray  # (H, W) or (H, W, 2 to 4), as stored, channels in RGBA order
     lossy: bool = False
     palette: np.ndarray | None = None  # (256, 3) uint8, then `values` are its indices
+    grey_step: int = 1  # an image's grey is value * step: 85 and 17 for greys of 2 and 4 bits
+    spread: "Spread | None" = None  # of the whole volume that `values` are a slice of
+    window: tuple[float, float] | None = None  # low and high that the file states
+    measured: bool = False  # an instrument's values, of no known range
+    inverted: bool = False  # the lowest value is white
 
 
 def decode(path: Path) -> Pixels:
@@ -117,10 +138,11 @@ def _decode_tiff(data: bytes, path: Path) -> Pixels:
             raise DataError(path, f"compressed TIFF with orientation {tag.value}", mend)
         lossy = page.compression not in _TIFF_LOSSLESS
         deep = page.bitspersample > 8 and page.samplesperpixel > 1
-    return _decode_pillow(data, path, deep=deep)._replace(lossy=lossy)
+        bits = page.bitspersample
+    return _decode_pillow(data, path, deep=deep, bits=bits)._replace(lossy=lossy)
 
 
-def _decode_pillow(data: bytes, path: Path, *, deep: bool = False) -> Pixels:
+def _decode_pillow(data: bytes, path: Path, *, deep: bool = False, bits: int = 0) -> Pixels:
     with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
         # MPO is a JPEG whose further pictures are a preview or a gain map of the first.
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
@@ -135,7 +157,11 @@ def _decode_pillow(data: bytes, path: Path, *, deep: bool = False) -> Pixels:
             if image.format == "GIF":  # its writers renumber the palette: only colours are kept
                 return Pixels(palette[np.array(image)])
             return Pixels(np.array(image), palette=palette)
-        deep = deep or (image.format == "PNG" and data[24] == 16 and image.mode[0] != "I")
+        bits = data[24] if image.format == "PNG" else bits
+        deep = deep or (image.format == "PNG" and bits == 16 and image.mode[0] != "I")
+        if image.mode == "L" and bits in (2, 4):  # Pillow spreads these greys over 0-255
+            step = 255 // (2**bits - 1)
+            return Pixels(np.array(image) // step, grey_step=step)
         if not deep:
             values = np.array(image)
             native = values.astype(values.dtype.newbyteorder("="), copy=False)

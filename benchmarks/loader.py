@@ -1,0 +1,176 @@
+"""Images a second of the loader beside decoding files. python benchmarks/loader.py --data DIR
+
+cache  our loader: memory-mapped arrays at training size.
+files  the same batches as most training code makes them: each file decoded in its turn.
+
+Both draw the same augmentation (or none) and take turns, so that a shared machine's moods hit
+both: read the ratios. DIR holds images/ and masks/. `--memory N` generates N pictures instead, and
+prints what the process itself holds (anonymous memory; mapped files are the system's to drop)
+while they are decoded, and after each of three passes. Linux only.
+"""
+
+import argparse
+import itertools
+import logging
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+
+import cv2
+import numpy as np
+import torch
+from hydra.utils import instantiate
+from torch.utils.data import DataLoader, Dataset
+
+from seg import config
+from seg.data.datamodule import SegmentationDataModule
+from seg.data.pairs import Pair
+from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
+from seg.data.sources.folder import Folder
+
+SPLIT = {
+    "val": 1, "test": 0, "by": "file", "seed": 0, "folds": None, "fold": None, "file": None,
+    "duplicates": "ignore",
+}  # fmt: skip
+
+
+class Files(Dataset):
+    """A case decoded from its files each time: image (C, H, W), mask (H, W)."""
+
+    def __init__(self, pairs: Sequence[Pair], pre: Preprocessing, transform: object) -> None:
+        self.pairs, self.pre, self.transform = pairs, pre, transform
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        image, mask, _ = read_pair(self.pairs[index], self.pre)
+        image, mask = image_to_size(image, self.pre.size), mask_to_size(mask, self.pre.size)
+        if self.transform is not None:
+            done = self.transform(image=image, mask=mask)
+            image, mask = done["image"], done["mask"]
+        return torch.from_numpy(image).permute(2, 0, 1).contiguous(), torch.from_numpy(mask)
+
+
+def rate(loader: DataLoader, batches: int, warmup: int) -> float:
+    """Images a second of `batches` batches, loader processes already at work."""
+    steps = itertools.chain.from_iterable(itertools.repeat(loader))
+    for _ in itertools.islice(steps, warmup):
+        pass
+    started = time.perf_counter()
+    for _ in itertools.islice(steps, batches):
+        pass
+    return batches * int(loader.batch_size or 1) / (time.perf_counter() - started)
+
+
+def data_of(
+    root: Path, size: int, workers: int, augmentation: str, cache: Path
+) -> SegmentationDataModule:
+    transform = instantiate(
+        config.compose([f"augmentation={augmentation}"]).augmentation, _convert_="all"
+    )
+    data = SegmentationDataModule(
+        source=Folder(root=str(root)), image_size=size, channels=3, batch_size=8,
+        num_workers=workers, split=SPLIT, normalize="unit", cache_dir=str(cache),
+        augmentation=None if augmentation == "none" else transform,
+    )  # fmt: skip
+    data.setup()
+    return data
+
+
+def compare(args: argparse.Namespace, cache: Path) -> None:
+    print(f"{'side':>5} {'workers':>7} {'cache/s':>9} {'files/s':>9} {'ratio':>7}  (rounds)")
+    for size, workers in itertools.product(args.sizes, args.workers):
+        data = data_of(args.data, size, workers, args.augmentation, cache)
+        pairs = [data.pairs[i] for i in data.rows("train")]
+        ours = data.train_dataloader()
+        plain = DataLoader(
+            Files(pairs, data.preprocessing, data.augmentation), batch_size=8, shuffle=True,
+            num_workers=workers, persistent_workers=workers > 0, drop_last=True,
+        )  # fmt: skip
+        rows = [
+            (rate(ours, args.batches, 4), rate(plain, args.batches, 4)) for _ in range(args.rounds)
+        ]
+        ratios = [a / b for a, b in rows]
+        a, b = (statistics.median(column) for column in zip(*rows, strict=True))
+        spread = f"{min(ratios):.2f} - {max(ratios):.2f}"
+        print(
+            f"{size:5} {workers:7} {a:9.0f} {b:9.0f} {statistics.median(ratios):7.2f}  ({spread})"
+        )
+
+
+def generate(root: Path, count: int, side: int) -> None:
+    """Pictures of noise with a disc; the same few are written again and again under new names."""
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for i in range(count):
+        coarse = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+        image = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_LINEAR)
+        mask = np.zeros((side, side), np.uint8)
+        centre = tuple(int(c) for c in rng.integers(side // 4, 3 * side // 4, 2))
+        cv2.circle(mask, centre, side // 6, 255, -1)
+        cv2.imwrite(str(root / "images" / f"{i}.png"), image)
+        cv2.imwrite(str(root / "masks" / f"{i}.png"), mask)
+
+
+def held() -> float:
+    """MB of anonymous memory of this process."""
+    text = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(text.split("RssAnon:")[1].split()[0]) / 1024
+
+
+def memory(count: int, side: int, folder: Path) -> None:
+    generate(folder / "set", count, side)
+    print(f"{count} pictures of {side}x{side}; anonymous memory in MB: before {held():.0f}")
+    most = [0.0]
+
+    def watched(steps: object, total: int, label: str) -> object:
+        for number, step in enumerate(steps):
+            if number % 1000 == 0:
+                most[0] = max(most[0], held())
+            yield step
+
+    data = SegmentationDataModule(
+        source=Folder(root=str(folder / "set")), image_size=side, channels=3, batch_size=64,
+        num_workers=0, split=SPLIT, normalize="unit", cache_dir=str(folder / "cache"),
+        progress=watched,
+    )  # fmt: skip
+    started = time.perf_counter()
+    data.setup()
+    size = sum(f.stat().st_size for f in (folder / "cache").rglob("*") if f.is_file()) / 1e6
+    print(f"  decoding: at most {most[0]:.0f}, {time.perf_counter() - started:.0f} s, "
+          f"{size:.0f} MB on disk; after it {held():.0f}")  # fmt: skip
+    loader = data.train_dataloader()
+    for number in range(3):
+        seen = sum(len(batch["mask"]) for batch in loader)
+        print(f"  pass {number + 1}: {held():.0f} ({seen} pictures)")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="a folder of images/ and masks/")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256])
+    parser.add_argument("--workers", type=int, nargs="+", default=[0, 2])
+    parser.add_argument("--augmentation", default="none")
+    parser.add_argument("--batches", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--memory", type=int, metavar="N", help="generate N pictures instead")
+    args = parser.parse_args(argv)
+    logging.getLogger("seg").setLevel(logging.ERROR)
+    if args.memory is None and args.data is None:
+        parser.error("give --data DIR or --memory N")
+    with tempfile.TemporaryDirectory() as folder:
+        if args.memory is not None:
+            memory(args.memory, args.sizes[0], Path(folder))
+        else:
+            compare(args, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Files on disk to values: what each format holds, and what it leaves unsaid."""

@@ -1,0 +1,195 @@
+"""DICOM: the pictures of `.dcm` files in the values of their instrument."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seg.data.formats.decoding import DataError, Header, Pixels, guard
+from seg.data.formats.opened import Plane, Recent, check_plane, lie_apart, reader
+from seg.data.formats.windows import Spread
+
+_SEGMENTATIONS = {
+    "1.2.840.10008.5.1.4.1.1.66.4": "a DICOM segmentation (SEG)",
+    "1.2.840.10008.5.1.4.1.1.66.7": "a DICOM segmentation (SEG)",
+    "1.2.840.10008.5.1.4.1.1.481.3": "contours (RTSTRUCT)",
+}
+_PHOTOMETRIC = {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB"} | {
+    "YBR_FULL",
+    "YBR_FULL_422",
+    "YBR_ICT",
+    "YBR_RCT",
+}
+# JPEG baseline and extended, JPEG-LS near-lossless, JPEG 2000 and its high-throughput kin.
+_LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 91, 93, 203)}
+_EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
+
+
+class Dicom:
+    """The header of a DICOM file; its pixels are read from the file one frame at a time.
+
+    frames: 1 for a plain picture. spread: of the values of all frames.
+    """
+
+    nbytes = 0
+
+    def __init__(self, path: Path) -> None:
+        pydicom = reader("pydicom", path)
+        with path.open("rb") as file:
+            start = file.read(132)
+        if start[128:] != b"DICM":
+            mend = "take it out, or write it as a DICOM file with preamble (dcmconv)"
+            raise DataError(path, f"not a DICOM file, begins {start[:12]!r}", mend)
+        self.path = path
+        self.header = header = pydicom.dcmread(path, stop_before_pixels=True)
+        kind = header.get("SOPClassUID")
+        if kind in _SEGMENTATIONS:
+            mend = "export the masks as NIfTI or PNG, e.g. with 3D Slicer"
+            raise DataError(path, f"{_SEGMENTATIONS[kind]}, not a picture", mend)
+        if not header.get("Rows") or not header.get("Columns"):
+            name = getattr(kind, "name", "unknown")
+            raise DataError(path, f"no picture in it, or cut off (kind: {name})", "take it out")
+        self.syntax = header.file_meta.get("TransferSyntaxUID")
+        self.photometric = str(header.get("PhotometricInterpretation", ""))
+        if self.photometric not in _PHOTOMETRIC:
+            mend = "save it as MONOCHROME2 or RGB"
+            raise DataError(path, f"{self.photometric or 'no'} colours", mend)
+        self.frames = int(header.get("NumberOfFrames") or 1)
+        self.spread = Spread(lambda: np.stack([self.values(i) for i in range(self.frames)]))
+
+    def stated(self, sequence: str, keyword: str, index: int = 0) -> Any:
+        """What is said of a frame: by itself, by all frames together, or else by the file."""
+        per_frame = self.header.get("PerFrameFunctionalGroupsSequence") or []
+        shared = self.header.get("SharedFunctionalGroupsSequence") or []
+        for holder in [*per_frame[index : index + 1], *shared[:1]]:
+            group = holder.get(sequence) or []
+            if group and group[0].get(keyword) is not None:
+                return group[0].get(keyword)
+        return self.header.get(keyword)
+
+    def values(self, index: int) -> np.ndarray:
+        """(H, W) or (H, W, 3): with rescale slope and intercept, which make it float64.
+
+        uint8 if it has 8 bits; bool if 1; palettes are uint8 colours.
+        """
+        with guard(self.path):
+            values = self._stored(index)
+            bits = int(self.header.BitsStored)
+            if self.photometric == "PALETTE COLOR":
+                colours = reader("pydicom.pixels", self.path).apply_color_lut(values, self.header)
+                return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
+            if self.header.get("ModalityLUTSequence"):
+                mend = "save it with rescale slope and intercept"
+                raise DataError(self.path, "values behind a Modality LUT", mend)
+            group = "PixelValueTransformationSequence"
+            slope = float(self.stated(group, "RescaleSlope", index) or 1)
+            intercept = float(self.stated(group, "RescaleIntercept", index) or 0)
+            if (slope, intercept) != (1, 0):
+                return values.astype(np.float64) * slope + intercept
+            if values.dtype == np.uint8 and bits < 8:
+                return values.astype(bool if bits == 1 else np.uint16)
+            return values
+
+    def _stored(self, index: int) -> np.ndarray:
+        pixels = reader("pydicom.pixels", self.path)
+        try:
+            known = pixels.get_decoder(self.syntax).is_available
+        except NotImplementedError:
+            known = False
+        # Pillow reads 8 bits of what has 12 here.
+        if not known or (self.syntax == _EXTENDED_JPEG and self.header.BitsStored > 8):
+            name = getattr(self.syntax, "name", self.syntax)
+            mend = "decompress it: gdcmconv --raw in.dcm out.dcm"
+            raise DataError(self.path, f"compressed as {name}", mend)
+        return pixels.pixel_array(self.path, index=index)
+
+    def window(self, index: int) -> tuple[float, float] | None:
+        """The first window that the file states for a frame, as low and high (PS3.3 C.11.2.1.2);
+        None if it states none, or one that is no straight line.
+        """
+        centre, width, shape = (
+            self.stated("FrameVOILUTSequence", keyword, index)
+            for keyword in ("WindowCenter", "WindowWidth", "VOILUTFunction")
+        )
+        if centre is None or width is None:
+            return None
+        centre, width = (float(np.atleast_1d(x)[0]) for x in (centre, width))
+        exact = shape == "LINEAR_EXACT"
+        if shape not in (None, "", "LINEAR", "LINEAR_EXACT") or width <= (0 if exact else 1):
+            return None
+        return centre - width / 2, centre + width / 2 - (0 if exact else 1)
+
+    def affine(self) -> np.ndarray | None:
+        """(4, 4), column, row and depth to mm, where a file of one frame states them."""
+        keywords = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+        origin, turn, spacing = (self.header.get(k) for k in keywords)
+        if not (origin and turn and spacing):
+            return None
+        along_row, along_column = np.array(turn, dtype=float).reshape(2, 3)
+        affine = np.eye(4)
+        affine[:3, 0] = along_row * float(spacing[1])
+        affine[:3, 1] = along_column * float(spacing[0])
+        affine[:3, 2] = np.cross(along_row, along_column)
+        affine[:3, 3] = np.array(origin, dtype=float)
+        return affine
+
+
+_recent = Recent(Dicom)
+
+
+def decode(path: Path, plane: Plane | None) -> Pixels:
+    """Values as stored, after rescaling; MONOCHROME1 is told and not inverted."""
+    file = _recent.get(path)
+    index = _frame(file, plane)
+    return Pixels(
+        file.values(index),
+        lossy=file.syntax in _LOSSY,
+        spread=file.spread if file.frames > 1 else None,
+        window=file.window(index),
+        measured=True,
+        inverted=file.photometric == "MONOCHROME1",
+    )
+
+
+def read_header(path: Path, plane: Plane | None) -> Header:
+    file = _recent.get(path)
+    index = _frame(file, plane)
+    spacing = file.stated("PixelMeasuresSequence", "PixelSpacing", index)
+    spacing = spacing or file.header.get("ImagerPixelSpacing") or (0, 0)
+    row, column = (float(s) for s in spacing)
+    known = (row, column) if row > 0 and column > 0 else None
+    return Header(int(file.header.Rows), int(file.header.Columns), 1, known)
+
+
+def slice_count(path: Path, axis: int) -> int | None:
+    file = _recent.get(path)
+    if file.frames == 1:
+        return None
+    check_plane(path, (axis, 0), (file.frames,))
+    return file.frames
+
+
+def check_alike(image_path: Path, mask_path: Path) -> None:
+    """Raise `DataError` where both state their place and it differs, or their frames' number."""
+    image, mask = _recent.get(image_path), _recent.get(mask_path)
+    if image.frames > 1 and mask.frames > 1 and image.frames != mask.frames:
+        reason = f"has {image.frames} frames, its mask {mask.frames} ({mask_path})"
+        raise DataError(image_path, reason, "save a mask for every frame")
+    places = image.affine(), mask.affine()
+    if places[0] is None or places[1] is None:
+        return
+    if lie_apart(*places, (int(image.header.Columns), int(image.header.Rows), 1)):
+        reason = f"lies elsewhere or is turned against its mask ({mask_path})"
+        raise DataError(image_path, reason, "pair it with the mask of its own slice")
+
+
+def patient_of(path: Path) -> str | None:
+    header = _recent.get(path).header
+    names = (str(header.get(k) or "").strip() for k in ("PatientID", "StudyInstanceUID"))
+    name = next((n for n in names if n), None)
+    return name and f"patient-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def _frame(file: Dicom, plane: Plane | None) -> int:
+    return 0 if file.frames == 1 else check_plane(file.path, plane, (file.frames,))[1]

@@ -1,0 +1,81 @@
+"""One case from its files to arrays: what is read, and what is made of it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from seg.data.images import check_geometry, read_image, read_mask
+from seg.data.masks import to_indices, uses_colours
+from seg.data.pairs import Pair
+
+Window = tuple[float, float] | str | None
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a file becomes an array: size (height, width), channels 1 or 3, the masks' meaning.
+
+    window: for what has more than 8 bits, (low, high) in stored units that become 0 and 255, or
+    `percentile`, or None (see `read_image`).
+    """
+
+    size: tuple[int, int]
+    channels: int
+    classes: dict | None
+    ignore_value: int | None
+    window: Window = None
+
+
+def preprocessing(
+    *,
+    image_size: int | list[int],
+    channels: int,
+    window: list[float] | str | None,
+    classes: dict | None,
+    ignore_value: int | None,
+) -> Preprocessing:
+    """The same from the keys of `dataset`: a side or [height, width], and lists for tuples."""
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    return Preprocessing(
+        size=(height, width),
+        channels=channels,
+        classes=classes,
+        ignore_value=ignore_value,
+        window=(window[0], window[1]) if isinstance(window, list) else window,
+    )
+
+
+def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (H, W, C) to `size`; by area averaging when shrinking, as bilinear would alias."""
+    height, width = size
+    if image.shape[:2] == size:
+        return image
+    shrinks = height * width < image.shape[0] * image.shape[1]
+    resized = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    return resized.reshape(height, width, image.shape[2])
+
+
+def mask_to_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize class indices (H, W) to `size`, nearest neighbour with pixel centres aligned."""
+    if mask.shape == size:
+        return mask
+    return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, bool]:
+    """One case at its own size: image (H, W, C) uint8 or float32 in 0-255, mask (H, W) uint8
+    indices.
+
+    Raises DataError where the two have not the same geometry or a file cannot be used.
+    """
+    image = read_image(pair.image, channels=pre.channels, plane=pair.plane, window=pre.window)
+    as_colours = uses_colours(pre.classes)
+    values, lossy = read_mask(pair.mask, palette_as_colours=as_colours, plane=pair.plane)
+    check_geometry(pair.image, pair.mask, plane=pair.plane)
+    mask = to_indices(
+        values, lossy=lossy, classes=pre.classes, ignore_value=pre.ignore_value, path=pair.mask
+    )
+    return image, mask, lossy

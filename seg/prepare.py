@@ -1,0 +1,179 @@
+"""Download, verify, audit, split and plan. python -m seg.prepare dataset=folder dataset.root=DIR"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from rich.console import Console
+
+from seg import assemble, config, plan
+from seg.data import audit, cache, duplicates, split_file
+from seg.data.allot import allot
+from seg.data.datamodule import Source, found_pairs
+from seg.data.download import fetch, fetch_kaggle
+from seg.data.images import DataErrors
+from seg.data.pairs import Pair
+from seg.launch import launch
+from seg.reporting import audit as pictures
+from seg.training import precision, progress
+from seg.training.run import fresh_folder, write_json
+
+log = logging.getLogger("seg.prepare")  # __name__ is __main__ here
+
+
+def prepare(cfg: DictConfig) -> None:
+    """One data set: there, whole, described. Raises DataErrors with all that training refuses."""
+    decoded = Path(cfg.dataset.cache_dir).expanduser()
+    if cfg.clear_cache:
+        log.info("%s: %.1f MB of decoded data deleted", decoded, cache.clear(decoded) / 1e6)
+        return
+    source = assemble.build_source(cfg)
+    get(cfg, source)
+    folder = fresh_folder(Path(cfg.output_dir).expanduser().absolute() / "prepare" / cfg.name)
+    pairs, unpaired = found_pairs(source)
+    shape = assemble.build_preprocessing(cfg, source)
+    reading = {
+        "channels": shape.channels,
+        "classes": shape.classes,
+        "ignore_value": shape.ignore_value,
+        "window": shape.window,
+    }
+    facts = audit.scan(pairs, progress=progress.shown, **reading)
+    mine = duplicates.stack([f.fingerprint for f in facts])
+    near = duplicates.near_pairs(mine, progress=progress.shown)
+    labels, refused = draw_split(pairs, facts, near, config.plain(cfg.dataset.split))
+    found = audit.summarize(
+        facts,
+        splits=labels,
+        near=near,
+        classes=shape.classes,
+        ignore_value=shape.ignore_value,
+        image_size=shape.size,
+        unpaired=[*unpaired, *refused],
+    )
+    if cfg.against is not None:
+        shared = shared_images(facts, mine, Path(cfg.against).expanduser())
+        found["warnings"] = [*shared, *found["warnings"]]
+    write_json(found, folder / "audit.json")
+    if labels is not None:
+        hashes = [f.image_sha256 or "" for f in facts], [f.mask_sha256 or "" for f in facts]
+        groups = [f.group for f in facts]
+        rows = split_file.rows(pairs, groups, labels, *hashes)
+        split_file.write(folder / "split.csv", rows)
+    pictures.show(found, Console())
+    classes = shape.classes or found["discovered_classes"]
+    read = audit.reader(pairs, **reading | {"classes": classes})
+    pictures.contact_sheet(found, read, folder / "contact_sheet.png")
+    pictures.distributions(found, folder / "distributions.png")
+    log.info("%s: audit.json, split.csv, contact_sheet.png, distributions.png", folder)
+    kept = cache.stored(decoded)
+    if kept:
+        size = sum(size for _, size in kept) / 1e6
+        log.info("%s: %.1f MB of decoded data (clear_cache=true deletes it)", decoded, size)
+    refuse(found, planned=cfg.plan is not None)
+    if cfg.plan is not None:
+        write_plan(cfg, facts, classes, labels, read)
+
+
+def get(cfg: DictConfig, source: Source) -> None:
+    """Download what is not there, where the configuration knows an address."""
+    node = cfg.dataset
+    if not hasattr(source, "holds") or (source.root.is_dir() and any(source.root.iterdir())):
+        return
+    if node.url is not None:
+        with progress.download_bar() as bar:
+            fetch(
+                url=node.url, sha256=node.sha256, mirrors=list(node.mirrors), folder=source.root,
+                holds=source.holds, progress=bar,
+            )  # fmt: skip
+    elif node.kaggle is not None:
+        fetch_kaggle(handle=node.kaggle, folder=source.root, holds=source.holds)
+    else:
+        assemble.require_data(node, source)
+
+
+def draw_split(
+    pairs: Sequence[Pair],
+    facts: Sequence[audit.CaseFacts],
+    near: Sequence[tuple[int, int]],
+    keys: dict[str, Any],
+) -> tuple[list[str] | None, list[str]]:
+    """The split that training would draw, or why it would refuse to."""
+    try:
+        _, labels = allot(
+            pairs,
+            foreground=[f.foreground or 0.0 for f in facts],
+            image_sha256=[f.image_sha256 or f.case for f in facts],
+            near=near,
+            split=keys,
+        )
+    except ValueError as error:
+        given = [pair.split for pair in pairs]
+        return ([s or "" for s in given] if all(given) else None), [str(error)]
+    return labels, []
+
+
+def shared_images(
+    facts: Sequence[audit.CaseFacts], mine: duplicates.Fingerprints, other: Path
+) -> list[dict[str, Any]]:
+    """A finding on the cases whose image, or nearly the same, lies below another folder as well."""
+    files = audit.pictures_below(other)
+    if not files:
+        raise FileNotFoundError(f"against={other}: no images in it or below it")
+    theirs = duplicates.stack(audit.fingerprints(files, progress=progress.shown))
+    pairs = duplicates.near_pairs(mine, theirs, progress=progress.shown)
+    cases = list(dict.fromkeys(i for i, _ in pairs))
+    text = f"{len(cases)} of {len(facts)} images are in {other} as well"
+    log.info("%s", text)
+    names = [f"{facts[i].case} = {files[j].relative_to(other)}" for i, j in pairs]
+    found = {"kind": "in both sets", "text": text, "files": names, "cases": cases, "details": []}
+    return [found] if pairs else []
+
+
+def refuse(found: dict[str, Any], *, planned: bool) -> None:
+    """Raises DataErrors with what training would refuse; classes that a plan names are no error."""
+    errors = found["errors"]
+    if planned and found["discovered_classes"]:
+        errors = [e for e in errors if e["details"]]
+    messages = [m for e in errors for m in e["details"] or [e["text"]]]
+    if messages:
+        raise DataErrors(messages)
+
+
+def write_plan(
+    cfg: DictConfig,
+    facts: Sequence[audit.CaseFacts],
+    classes: dict[str, Any] | None,
+    labels: Sequence[str] | None,
+    read: Callable[[int], tuple[Any, Any]],
+) -> None:
+    """experiment/NAME.yaml in the folder where the command was started."""
+    hardware = precision.choose("auto", "auto")
+    outputs = config.out_channels(classes)
+    machine = plan.time_machine(hardware, channels=3, outputs=outputs, batch=8)
+    some = [read(i)[1] for i in plan.spread(facts)]
+    text = plan.plan(
+        facts,
+        dataset=config.plain(cfg.dataset),
+        choice=HydraConfig.get().runtime.choices.dataset,
+        classes=classes,
+        trained=(labels or []).count("train") or round(0.7 * len(facts)),
+        structure=plan.structure_width(mask for mask in some if mask is not None),
+        machine=machine,
+        minutes=cfg.minutes,
+        name=cfg.plan,
+    )
+    path = plan.write(text, cfg.plan, Path.cwd())
+    log.info(
+        "%s: planned; python -m seg.train --config-dir . experiment=%s\n%s", path, cfg.plan, text
+    )
+
+
+if __name__ == "__main__":
+    launch(prepare, config_name="prepare")

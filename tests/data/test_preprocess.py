@@ -1,0 +1,140 @@
+"""One case from its files to arrays: aligned, in range, and refused where the two do not fit."""
+
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from seg.data.images import DataError
+from seg.data.pairs import Pair
+from seg.data.preprocess import (
+    Preprocessing,
+    image_to_size,
+    mask_to_size,
+    preprocessing,
+    read_pair,
+)
+
+KEYS = {"image_size": 32, "channels": 3, "window": None, "classes": None, "ignore_value": None}
+
+
+def written(folder: Path, image: np.ndarray, mask: np.ndarray) -> Pair:
+    for name, array in (("image", image), ("mask", mask)):
+        cv2.imwrite(str(folder / f"{name}.png"), array)
+    return Pair("image.png", folder / "image.png", folder / "mask.png", "g")
+
+
+def test_keys_of_the_configuration_become_settings_that_do_not_change() -> None:
+    made = preprocessing(**KEYS)
+    assert made == Preprocessing(size=(32, 32), channels=3, classes=None, ignore_value=None)
+    with pytest.raises(FrozenInstanceError):
+        made.channels = 1  # type: ignore[misc]
+    other = preprocessing(**KEYS | {"image_size": [24, 40], "window": [-100, 200]})
+    assert other.size == (24, 40)  # height first
+    assert other.window == (-100, 200)
+    assert preprocessing(**KEYS | {"window": "percentile"}).window == "percentile"
+
+
+def test_a_pair_is_read_at_its_own_size(tmp_path: Path) -> None:
+    image = np.arange(30 * 20, dtype=np.uint16).reshape(30, 20).astype(np.uint8)
+    mask = np.zeros((30, 20), np.uint8)
+    mask[3:7, 2:9] = 255
+    pair = written(tmp_path, image, mask)
+    got, indices, lossy = read_pair(pair, preprocessing(**KEYS))
+    assert got.dtype == np.uint8
+    assert np.array_equal(got, np.repeat(image[..., None], 3, axis=2))
+    assert np.array_equal(indices, mask // 255)
+    assert not lossy
+    grey, _, _ = read_pair(pair, preprocessing(**KEYS | {"channels": 1}))
+    assert grey.shape == (30, 20, 1)
+
+
+def test_classes_and_void_are_told_by_the_settings(tmp_path: Path) -> None:
+    mask = np.tile(np.array([0, 64, 128, 9], np.uint8), (8, 2))
+    pair = written(tmp_path, np.zeros((8, 8), np.uint8), mask)
+    settings = KEYS | {"classes": {"organ": 128, "cyst": [64]}, "ignore_value": 9}
+    _, indices, _ = read_pair(pair, preprocessing(**settings))
+    assert indices[0, :4].tolist() == [0, 2, 1, 255]
+    with pytest.raises(DataError, match=r"mask\.png"):
+        read_pair(pair, preprocessing(**KEYS | {"classes": {"organ": 128}}))
+
+
+def test_the_window_reaches_images_of_more_than_8_bits(tmp_path: Path) -> None:
+    image = np.tile(np.array([0, 100, 200, 400], np.uint16), (8, 2))
+    pair = written(tmp_path, image, np.zeros((8, 8), np.uint8))
+    got, _, _ = read_pair(pair, preprocessing(**KEYS | {"window": [100, 300]}))
+    assert got.dtype == np.float32
+    assert got[0, :4, 0].tolist() == [0, 0, 127.5, 255]
+
+
+def test_a_slice_of_a_volume_is_read_with_its_own_mask(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel", reason="reads NIfTI; in the medical extra")
+    volume = np.zeros((5, 4, 3), np.uint8)
+    volume[..., 1] = 1
+    for name in ("image", "mask"):
+        nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / f"{name}.nii")
+    for i in range(3):
+        pair = Pair(f"v#{i}", tmp_path / "image.nii", tmp_path / "mask.nii", "g", None, (2, i))
+        image, mask, _ = read_pair(pair, preprocessing(**KEYS))
+        assert mask.shape == image.shape[:2]
+        assert mask.min() == mask.max() == (i == 1)
+
+
+def test_image_and_mask_of_two_sizes_are_refused(tmp_path: Path) -> None:
+    pair = written(tmp_path, np.zeros((8, 9), np.uint8), np.zeros((8, 8), np.uint8))
+    with pytest.raises(DataError, match=r"image\.png: is 9x8, its mask is 8x8"):
+        read_pair(pair, preprocessing(**KEYS))
+
+
+def test_a_lossy_mask_is_said_to_be_one(tmp_path: Path) -> None:
+    mask = np.zeros((16, 16), np.uint8)
+    mask[4:12, 4:12] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.jpg", quality=60)
+    pair = written(tmp_path, np.zeros((16, 16), np.uint8), mask)
+    lossless = read_pair(pair, preprocessing(**KEYS))
+    pair = Pair("image.png", pair.image, tmp_path / "mask.jpg", "g")
+    lossy = read_pair(pair, preprocessing(**KEYS))
+    assert (lossless[2], lossy[2]) == (False, True)
+    assert np.array_equal(lossless[1], lossy[1])
+
+
+def test_masks_are_resized_without_new_values_and_images_stay_in_range() -> None:
+    rng = np.random.default_rng(0)
+    mask = rng.choice(np.array([0, 3, 255], np.uint8), (65, 97))
+    assert set(np.unique(mask_to_size(mask, (128, 128)))) <= {0, 3, 255}
+    grey = rng.integers(0, 255, (65, 97, 1), dtype=np.uint8)
+    assert image_to_size(grey, (32, 40)).shape == (32, 40, 1)
+
+
+def test_image_and_mask_stay_aligned_under_resizing() -> None:
+    # The same picture through both paths: nearest of a blurred edge against area averaging.
+    mask = np.zeros((200, 300), np.uint8)
+    cv2.circle(mask, (170, 90), 60, 1, -1)
+    small = mask_to_size(mask, (67, 101))
+    image = image_to_size(np.repeat(mask[..., None] * 255, 3, 2), (67, 101))[..., 0] > 127
+    assert np.mean(image != small) < 0.01
+    ys, xs = np.nonzero(small)
+    yi, xi = np.nonzero(image)
+    assert abs(ys.mean() - yi.mean()) < 0.1
+    assert abs(xs.mean() - xi.mean()) < 0.1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_shape_type_and_level_are_kept_by_resizing(channels: int, dtype: type) -> None:
+    image = np.full((30, 41, channels), 77, dtype)
+    for size in ((15, 20), (60, 82), (30, 41), (50, 10)):
+        resized = image_to_size(image, size)
+        assert resized.shape == (*size, channels)
+        assert resized.dtype == dtype
+        assert np.abs(resized - 77.0).max() < (1e-4 if dtype is np.float32 else 1e-9)
+
+
+def test_shrinking_averages_instead_of_picking() -> None:
+    """Single bright pixels must not vanish or grow with their place."""
+    stripes = np.zeros((64, 64, 1), np.uint8)
+    stripes[:, ::4] = 200
+    assert (image_to_size(stripes, (16, 16)) == 50).all()

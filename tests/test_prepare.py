@@ -1,0 +1,301 @@
+"""The door `seg.prepare`, on real samples: there, whole, described, planned."""
+
+import hashlib
+import http.server
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from seg.config import compose
+from seg.data.images import DataErrors
+from seg.prepare import prepare
+from seg.train import train
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*overrides: str) -> None:
+    prepare(compose(list(overrides), config_name="prepare"))
+
+
+def folder_of(output: Path) -> Path:
+    found = sorted(output.glob("prepare/*/*/audit.json"))
+    assert len(found) == 1
+    return found[0].parent
+
+
+def digest(root: Path) -> dict[str, str]:
+    return {
+        str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(root.rglob("*"))
+        if p.is_file()
+    }
+
+
+@pytest.fixture
+def polyps(real: Path, tmp_path: Path) -> Path:
+    """A copy of 40 real Kvasir-SEG pairs."""
+    root = tmp_path / "polyps"
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+        for file in sorted((real / "kvasir_seg_256" / part).iterdir())[:40]:
+            shutil.copy(file, root / part)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("sample", "overrides", "cases", "groups"),
+    [
+        ("chase_db1", ["dataset=folder", "dataset.mask_suffix=_1stHO",
+                       r"dataset.group='Image_(\d+)'"], 28, 14),
+        ("wbc", ["dataset=folder", "dataset.classes={cytoplasm: 128, nucleus: 255}"], 300, 300),
+        ("lgg", ["dataset=lgg"], 269, 12),
+        ("kvasir_seg_256", ["dataset=kvasir"], 400, 400),
+    ],
+)  # fmt: skip
+def test_every_real_set_is_described(
+    real: Path, tmp_path: Path, sample: str, overrides: list[str], cases: int, groups: int
+) -> None:
+    run(*overrides, f"dataset.root={real / sample}", f"output_dir={tmp_path}")
+    folder = folder_of(tmp_path)
+    found = json.loads((folder / "audit.json").read_text())
+    assert found["count"] == cases
+    assert found["groups"]["count"] == groups
+    assert found["errors"] == []
+    split = pd.read_csv(folder / "split.csv")
+    assert len(split) == cases
+    assert set(split["split"]) == {"train", "val", "test"}
+    assert split.groupby("group")["split"].nunique().max() == 1
+    for picture in ("contact_sheet.png", "distributions.png"):
+        height, width = cv2.imread(str(folder / picture)).shape[:2]
+        assert min(height, width) > 300
+
+
+def test_native_kvasir_of_many_sizes_is_described(real: Path, tmp_path: Path) -> None:
+    root = f"dataset.root={real / 'kvasir_seg_native'}"
+    sizes = ["dataset.split.val=1", "dataset.split.test=1"]
+    run("dataset=kvasir", root, f"output_dir={tmp_path}", *sizes)
+    found = json.loads((folder_of(tmp_path) / "audit.json").read_text())
+    assert found["width"]["min"] < found["width"]["max"]
+
+
+def test_planted_faults_are_all_named_and_nothing_else(polyps: Path, tmp_path: Path) -> None:
+    images, masks = (sorted((polyps / part).iterdir()) for part in ("images", "masks"))
+    for file in images[:2]:  # truncated
+        data = file.read_bytes()
+        file.write_bytes(data[: len(data) // 2])
+    for file in masks[2:5]:  # of another size
+        Image.open(file).resize((200, 180)).save(file)
+    stray = np.where(np.array(Image.open(masks[5]).convert("L")) > 127, 255, 0).astype(np.uint8)
+    stray[0, 0] = 77
+    masks[5].unlink()
+    Image.fromarray(stray).save(masks[5].with_suffix(".png"))
+    turned = Image.open(images[6])
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    turned.save(images[6], exif=exif, quality=95)
+    split = {}
+    for i in range(7, 12):  # duplicates across given splits
+        shutil.copy(images[i], polyps / "images" / f"copy_{i}.jpg")
+        shutil.copy(masks[i], polyps / "masks" / f"copy_{i}.jpg")
+        split[f"images/copy_{i}.jpg"] = "test"
+    for number, file in enumerate(images):
+        split[f"images/{file.name}"] = "val" if number >= 34 else "train"
+    rows = "\n".join(f"{image},{label}" for image, label in split.items())
+    (tmp_path / "split.csv").write_text(f"image,split\n{rows}\n")
+    before = digest(polyps)
+    with pytest.raises(DataErrors) as caught:
+        run(
+            "dataset=folder",
+            f"dataset.root={polyps}",
+            f"output_dir={tmp_path / 'out'}",
+            f"dataset.split.file={tmp_path / 'split.csv'}",
+        )
+    said = "\n".join(caught.value.messages)
+    faulty = [*(f.stem for f in images[:7]), *(f"copy_{i}" for i in range(7, 12))]
+    for stem in faulty:
+        assert stem in said
+    assert "77" in said
+    assert "orientation 6" in said
+    for file in images[12:]:
+        assert file.stem not in said
+    found = json.loads((folder_of(tmp_path / "out") / "audit.json").read_text())
+    clean = {f"{part}/{f.name}" for part in ("images", "masks") for f in images[12:]}
+    named = {
+        part.strip()
+        for finding in [*found["errors"], *found["warnings"]]
+        if len(finding["files"]) < 40  # all masks are JPEG, which is said of all of them
+        for file in finding["files"]
+        for part in file.split("=")
+    }
+    assert not named & clean
+    assert digest(polyps) == before
+
+
+def test_other_sets_images_are_found(
+    real: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("seg").propagate = True
+    caplog.set_level(logging.INFO, logger="seg")
+    native = real / "kvasir_seg_native"
+    run(
+        "dataset=kvasir",
+        f"dataset.root={real / 'kvasir_seg_256'}",
+        f"against={native}",
+        f"output_dir={tmp_path}",
+    )
+    found = json.loads((folder_of(tmp_path) / "audit.json").read_text())
+    (shared,) = [w for w in found["warnings"] if w["kind"] == "in both sets"]
+    stems = {f.stem for f in (native / "images").iterdir()}
+    known = {f.stem for f in (real / "kvasir_seg_256" / "images").iterdir()}
+    assert len(shared["files"]) == len(stems & known) == 4
+    assert all(a.split("/")[-1].split(".")[0] in b for a, b in (
+        f.split(" = ") for f in shared["files"]))  # fmt: skip
+    assert "4 of 400 images are in" in caplog.text
+
+
+def test_a_plan_trains_as_written(
+    real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The classes are discovered and written down, the YAML composes, and a run of it scores."""
+    monkeypatch.chdir(tmp_path)
+    run(
+        "dataset=folder",
+        f"dataset.root={real / 'wbc'}",
+        "plan=cells",
+        "minutes=0.5",
+        f"output_dir={tmp_path}",
+    )
+    text = (tmp_path / "experiment" / "cells.yaml").read_text()
+    assert "classes: {class_1: 128, class_2: 255}" in text
+    assert all(line.isascii() and len(line) < 200 for line in text.splitlines())
+    small = ["trainer.max_epochs=1", "model.width=4", "dataset.image_size=32"]
+    cfg = compose(
+        [f"hydra.searchpath=[file://{tmp_path}]", "experiment=cells", f"output_dir={tmp_path}",
+         *small]
+    )  # fmt: skip
+    assert train(cfg) > 0
+    with pytest.raises(ValueError, match=r"cells\.yaml: is there already"):
+        run(
+            "dataset=folder", f"dataset.root={real / 'wbc'}", "plan=cells", f"output_dir={tmp_path}"
+        )
+
+
+def test_the_cache_is_one_command_away_from_gone(
+    folder: Path, tmp_path: Path, tiny: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("seg").propagate = True
+    caplog.set_level(logging.INFO, logger="seg")
+    small = [o for o in tiny if not o.startswith("dataset.") or "image_size" in o]
+    data = ["dataset=folder", f"dataset.root={folder}", f"output_dir={tmp_path / 'out'}"]
+    train(compose([*data, *small]))
+    kept = list((tmp_path / "out" / ".cache").iterdir())
+    assert kept
+    (tmp_path / "out" / ".cache" / "notes.txt").write_text("mine")
+    run("clear_cache=true", f"output_dir={tmp_path / 'out'}")
+    assert [p.name for p in (tmp_path / "out" / ".cache").iterdir()] == ["notes.txt"]
+    assert "MB of decoded data deleted" in caplog.text
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None: ...
+
+
+@pytest.fixture
+def served(polyps: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Address and hash of a zip with the real archive's layout, from a local server."""
+    files = tmp_path / "files"
+    files.mkdir()
+    with zipfile.ZipFile(files / "kvasir-seg.zip", "w") as archive:
+        for file in sorted(polyps.rglob("*.jpg")):
+            archive.write(file, f"Kvasir-SEG/{file.relative_to(polyps)}")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=files))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sha256 = hashlib.sha256((files / "kvasir-seg.zip").read_bytes()).hexdigest()
+    yield f"http://127.0.0.1:{server.server_port}/kvasir-seg.zip", sha256
+    server.shutdown()
+
+
+def test_a_data_set_is_downloaded_once_and_then_found(
+    served: tuple[str, str], polyps: Path, tmp_path: Path
+) -> None:
+    url, sha256 = served
+    root = tmp_path / "data" / "Kvasir-SEG"
+    common = ["dataset=kvasir", f"dataset.root={root}"]
+    run(*common, f"dataset.url={url}", f"dataset.sha256={sha256}", f"output_dir={tmp_path / 'a'}")
+    assert digest(root) == digest(polyps)
+    assert [p.name for p in root.parent.iterdir()] == ["Kvasir-SEG"]
+    nowhere = "dataset.url=http://127.0.0.1:9/gone.zip"
+    run(*common, nowhere, f"output_dir={tmp_path / 'b'}")
+
+
+def test_a_wrong_hash_is_refused_with_both_named(served: tuple[str, str], tmp_path: Path) -> None:
+    url, sha256 = served
+    root = tmp_path / "data" / "Kvasir-SEG"
+    wrong = "0" * 64
+    with pytest.raises(ValueError, match=f"(?s){wrong}.*{sha256}|{sha256}.*{wrong}"):
+        run(
+            "dataset=kvasir",
+            f"dataset.root={root}",
+            f"dataset.url={url}",
+            f"dataset.sha256={wrong}",
+            f"output_dir={tmp_path / 'out'}",
+        )
+    assert not root.exists()
+
+
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [
+        ("kidney", ["never published", "images/<patient>_<frame>.png"]),
+        ("lgg", ["mateuszbuda/lgg-mri-segmentation", "seg[kaggle]"]),
+    ],
+)
+def test_what_cannot_be_downloaded_says_how_to_place_it(
+    choice: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "kagglehub", None)
+    with pytest.raises((FileNotFoundError, ImportError)) as caught:
+        run(f"dataset={choice}", f"dataset.root={tmp_path / 'none'}", f"output_dir={tmp_path}")
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_training_without_the_data_names_the_command(tmp_path: Path) -> None:
+    cfg = compose(["dataset=kvasir", f"dataset.root={tmp_path / 'none'}", f"output_dir={tmp_path}"])
+    with pytest.raises(FileNotFoundError, match=r"python -m seg\.prepare dataset=kvasir"):
+        train(cfg)
+
+
+def test_the_command_exits_with_its_status(folder: Path, tmp_path: Path) -> None:
+    def command(*argv: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "seg.prepare", *argv, f"output_dir={tmp_path / 'out'}"],
+            cwd=ROOT, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    data = ["dataset=folder", f"dataset.root={folder}"]
+    done = command(*data)
+    assert done.returncode == 0, done.stderr
+    assert "12 images" in done.stdout
+    (folder / "images" / "case_3.png").write_bytes(b"no image")
+    done = command(*data)
+    assert done.returncode == 1
+    assert "case_3.png" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = command(*data, "--multirun")
+    assert done.returncode == 1
+    assert "--multirun" in done.stderr
