@@ -55,7 +55,8 @@ def prepare(cfg: DictConfig) -> None:
         classes=shape.classes,
         ignore_value=shape.ignore_value,
         image_size=shape.size,
-        unpaired=[*unpaired, *refused],
+        unpaired=unpaired,
+        refused=refused,
     )
     if cfg.against is not None:
         shared = shared_images(facts, mine, Path(cfg.against).expanduser())

@@ -263,12 +263,15 @@ def stored(folder: Path) -> list[tuple[Path, int]]:
     if not folder.is_dir():
         return []
     kept = [p for p in sorted(folder.iterdir()) if _NAME.fullmatch(p.name) and p.is_dir()]
-    return [(p, sum(f.stat().st_size for f in p.iterdir())) for p in kept]
+    return [(p, sum(f.stat().st_size for f in p.glob("*") if f.exists())) for p in kept]
 
 
 def clear(folder: Path) -> int:
-    """Delete all caches in a folder, and nothing else there; returns the bytes freed."""
-    caches = stored(folder)
+    """Delete all caches in a folder, and nothing else there; returns the bytes freed. What a living
+    process is building stays.
+    """
+    dead = unfinished(folder)
+    caches = [c for c in stored(folder) if not c[0].name.startswith(".") or c[0] in dead]
     for path, _ in caches:
         shutil.rmtree(path, ignore_errors=True)
     return sum(size for _, size in caches)

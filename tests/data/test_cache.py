@@ -428,10 +428,14 @@ def test_clear_deletes_caches_and_nothing_else(folder: Path, tmp_path: Path) -> 
     assert clear(where) == 0
     pairs = Folder(root=str(folder)).pairs()
     load(pairs, PRE, folder=where)
-    (where / f".{NAME}-host-7-x").mkdir()
+    dead = where / f".{NAME}-host-7-x"
+    dead.mkdir()
+    os.utime(dead, (0, 0))
     kept = others(where)
     size = sum(size for _, size in stored(where))
+    living = where / f".{NAME}-{socket.gethostname()}-{os.getpid()}-x"
+    living.mkdir()
     assert clear(where) == size > 0
     assert sorted(p for p in where.rglob("*") if p.is_file()) == sorted(kept)
-    assert stored(where) == []
+    assert stored(where) == [(living, 0)]
     assert len(load(pairs, PRE, folder=where).images) == 12

@@ -8,7 +8,7 @@ from seg.data.audit import figures
 from seg.data.audit.discovery import class_pixels, discover
 from seg.data.audit.errors import file_errors, split_errors
 from seg.data.audit.facts import CaseFacts
-from seg.data.audit.findings import Context, identity
+from seg.data.audit.findings import Context, finding, identity
 from seg.data.audit.warnings import image_warnings, mask_warnings, pair_warnings, set_warnings
 
 
@@ -22,11 +22,13 @@ def summarize(
     image_size: tuple[int, int] | None = None,
     orphans: Sequence[Path | str] = (),
     unpaired: Sequence[str] = (),
+    refused: Sequence[str] = (),
 ) -> dict:
     """The audit of a whole set as plain lists and dicts, which JSON can hold.
 
     splits: the label of each case. near: index pairs of images that look alike. image_size: (H, W)
     of training. orphans: masks without an image; unpaired: what pairing the files has refused.
+    refused: why there is no split.
 
     `errors` are what training refuses, `warnings` what deserves a look, both ranked: each a dict of
     kind, text (one line), files (all, relative to `root`), cases (indices), details (messages in
@@ -48,6 +50,7 @@ def summarize(
         image_size=image_size,
     )
     errors = [*file_errors(context, unpaired), *split_errors(context)]
+    errors += [finding("no split", text.splitlines()[0], details=[text]) for text in refused]
     warnings = [*pair_warnings(context, orphans), *mask_warnings(context)]
     warnings += [*image_warnings(context), *set_warnings(context)]
     return {

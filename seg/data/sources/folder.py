@@ -1,5 +1,6 @@
 """Any folder of images and masks with equal names."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from seg.data.pairs import (
     locate,
     pair_by_name,
 )
+
+log = logging.getLogger(__name__)
 
 # Folders that say which split their images are of.
 SPLIT_NAMES = {
@@ -81,6 +84,10 @@ class Folder:
         )
         problems: list[str] = []
         pairs: list[Pair] = []
+        loose = root / self.image_dir
+        if loose.is_dir() and self.group != "folder" and _splits_in(loose) and image_files(loose):
+            names = ", ".join(folder.name for folder, _ in _splits_in(loose))
+            log.warning("%s: images beside the folders %s; the folders are not used", loose, names)
         seen = 0
         for images, masks, split in self._parts(root):
             for below in self._patients(images):
@@ -109,10 +116,10 @@ class Folder:
         """Folders of images, their folders of masks, and the split that they are named after."""
         images, masks = root / self.image_dir, root / self.mask_dir
         if images.is_dir() and masks.is_dir():
-            below = _splits_in(images)
-            if not below or image_files(images):
+            below = [] if image_files(images) else _splits_in(images)
+            if not below:
                 yield images, masks, None
-            for folder, split in below if not image_files(images) else []:
+            for folder, split in below:
                 yield folder, masks / folder.name, split
             return
         above = [
