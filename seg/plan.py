@@ -29,7 +29,7 @@ SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768)
 BASE = 128  # side at which the machine is timed, and below which only small images go
 PASSES = 150  # over the training images, before a larger side is worth its time
 FINEST = 2.5  # pixels that the median structure must keep across
-OVERHEAD = 1.3  # of an epoch over its bare training steps: loading, validation, pictures
+OVERHEAD = 1.15  # of an epoch over its bare training steps: loading, validation, pictures
 
 
 @dataclass(frozen=True)
