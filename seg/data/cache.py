@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from seg.data import duplicates
-from seg.data.images import DataError, DataErrors
+from seg.data.errors import DataError, DataErrors
 from seg.data.masks import IGNORE
 from seg.data.pairs import Pair
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair

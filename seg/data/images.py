@@ -7,12 +7,11 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from seg.data.errors import DataError, DataErrors
 from seg.data.formats import volumes
 from seg.data.formats.decoding import (
     PILLOW_FORMATS,
     TIFF_MAGIC,
-    DataError,
-    DataErrors,
     Header,
     Pixels,
     as_orientation,

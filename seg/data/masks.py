@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 BACKGROUND, IGNORE = 0, 255
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from seg.data.errors import DataError, DataErrors
 from seg.data.formats.volumes import patient_of, slice_count
-from seg.data.images import DataError, DataErrors, is_image, stem_of
+from seg.data.images import is_image, stem_of
 
 log = logging.getLogger(__name__)
 

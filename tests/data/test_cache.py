@@ -18,7 +18,8 @@ from PIL import Image
 
 from seg.data import cache, duplicates
 from seg.data.cache import clear, load, stored, unusable
-from seg.data.images import DataErrors, read_image
+from seg.data.errors import DataErrors
+from seg.data.images import read_image
 from seg.data.preprocess import Preprocessing
 from seg.data.sources.folder import Folder
 

@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 
 from seg.config import compose
 from seg.data.datamodule import SegmentationDataModule, found_pairs
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.data.sources.folder import Folder
 from seg.data.sources.table import Table
 

@@ -15,15 +15,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from seg.data.images import (
-    DataError,
-    DataErrors,
-    check_geometry,
-    image_size,
-    orientation,
-    read_image,
-    read_mask,
-)
+from seg.data.errors import DataError, DataErrors
+from seg.data.images import check_geometry, image_size, orientation, read_image, read_mask
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 RGB = np.random.default_rng(0).integers(0, 256, (13, 17, 3), dtype=np.uint8)

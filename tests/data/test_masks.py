@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seg.data.images import DataError, read_mask
+from seg.data.errors import DataError
+from seg.data.images import read_mask
 from seg.data.masks import to_indices, uses_colours
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data"

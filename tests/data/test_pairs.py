@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.data.pairs import (
     Pair,
     PairingErrors,

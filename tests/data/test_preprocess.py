@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seg.data.images import DataError
+from seg.data.errors import DataError
 from seg.data.pairs import Pair
 from seg.data.preprocess import (
     Preprocessing,

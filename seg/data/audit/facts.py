@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from seg.data.duplicates import Fingerprint
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 # What a fault or a finding is called, on the contact sheet as well.
 UNREADABLE, GEOMETRY, VALUES, UNPAIRED = "unreadable", "size differs", "mask values", "unpaired"

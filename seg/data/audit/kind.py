@@ -4,9 +4,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from seg.data.errors import DataError
 from seg.data.formats.decoding import PILLOW_FORMATS, guard, open_npy
 from seg.data.formats.volumes import suffix_of
-from seg.data.images import DataError
 
 _KINDS = {
     "1": "1-bit",

@@ -5,8 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from seg.data import duplicates
+from seg.data.errors import DataError
 from seg.data.formats.volumes import suffix_of
-from seg.data.images import IMAGE_SUFFIXES, DataError, read_image
+from seg.data.images import IMAGE_SUFFIXES, read_image
 
 
 def pictures_below(folder: Path) -> list[Path]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from seg.data.images import DataError, read_image, read_mask
+from seg.data.errors import DataError
+from seg.data.images import read_image, read_mask
 from seg.data.masks import to_indices, uses_colours
 from seg.data.pairs import Pair
 

@@ -13,7 +13,7 @@ import pooch
 from seg.data.download.placing import UNPACKED, is_there, put_in_place, work_folder
 from seg.data.download.transfer import Lines, Progress, Unusable, transfer
 from seg.data.download.unpacking import unpack
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seg.data.download.placing import UNPACKED, is_there, put_in_place, work_folder
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 _JUNK = ("__MACOSX", ".DS_Store", "._*")
 

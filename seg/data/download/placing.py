@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 try:
     import fcntl

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 # A bomb is what passes both: pictures hardly shrink, and masks alone seldom a hundredfold.
 BOMB_BYTES = 10**9

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import tifffile
 from PIL import Image, UnidentifiedImageError
 
-if TYPE_CHECKING:
-    from seg.data.formats.windows import Spread
+from seg.data.errors import DataError
+from seg.data.formats.windows import Spread
 
 PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 _PILLOW_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"}
@@ -22,33 +22,6 @@ TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # What tifffile decodes without the imagecodecs package; the list keeps results the same with it.
 _TIFFFILE_COMPRESSIONS = {1, 8, 32773, 32946}
 _TIFF_LOSSLESS = _TIFFFILE_COMPRESSIONS | {2, 3, 4, 5, 34925, 50000}
-
-
-class DataError(ValueError):
-    """A file of the data set that cannot be used: names the file, the reason and the mend."""
-
-    # All three are `args`, and two have defaults, so that the error survives pickling and the
-    # rebuilding from one message by which a DataLoader hands on what its workers raise.
-    def __init__(self, path: Path | str, reason: str = "", mend: str = "") -> None:
-        super().__init__(str(path), reason, mend)
-
-    def __str__(self) -> str:
-        path, reason, mend = self.args
-        return path + (f": {reason}" if reason else "") + (f"; {mend}" if mend else "")
-
-
-class DataErrors(DataError):
-    """Many unusable files in one message of at most 17 lines; all of them in `messages`."""
-
-    def __init__(self, messages: list[str]) -> None:
-        self.messages = list(messages)
-        ValueError.__init__(self, self.messages)
-
-    def __str__(self) -> str:
-        lines = [f"{len(self.messages)} files cannot be used:", *self.messages[:15]]
-        if len(self.messages) > 15:
-            lines.append(f"... and {len(self.messages) - 15} more")
-        return "\n".join(lines)
 
 
 class Header(NamedTuple):
@@ -69,7 +42,7 @@ class Pixels(NamedTuple):
     lossy: bool = False
     palette: np.ndarray | None = None  # (256, 3) uint8, then `values` are its indices
     grey_step: int = 1  # an image's grey is value * step: 85 and 17 for greys of 2 and 4 bits
-    spread: "Spread | None" = None  # of the whole volume that `values` are a slice of
+    spread: Spread | None = None  # of the whole volume that `values` are a slice of
     window: tuple[float, float] | None = None  # low and high that the file states
     measured: bool = False  # an instrument's values, of no known range
     inverted: bool = False  # the lowest value is white

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from seg.data.formats.decoding import DataError, Header, Pixels, guard
+from seg.data.errors import DataError
+from seg.data.formats.decoding import Header, Pixels, guard
 from seg.data.formats.opened import Plane, Recent, check_plane, lie_apart, reader
 from seg.data.formats.windows import Spread
 

@@ -12,7 +12,8 @@ from threading import Lock
 
 import numpy as np
 
-from seg.data.formats.decoding import DataError, Header, Pixels, guard
+from seg.data.errors import DataError
+from seg.data.formats.decoding import Header, Pixels, guard
 from seg.data.formats.opened import Plane, Recent, check_plane, lie_apart, reader
 from seg.data.formats.windows import Spread
 

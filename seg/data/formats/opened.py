@@ -11,7 +11,8 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from seg.data.formats.decoding import DataError, guard
+from seg.data.errors import DataError
+from seg.data.formats.decoding import guard
 
 Plane = tuple[int, int]  # axis, index
 _FILES, _BYTES = 64, 2**30

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from seg.data.formats.decoding import DataError
+from seg.data.errors import DataError
 
 Window = tuple[float, float] | Literal["percentile"] | None
 PERCENTILES = (0.5, 99.5)

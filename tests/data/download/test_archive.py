@@ -25,7 +25,7 @@ import pytest
 
 from seg.data.download import archive as archive_module
 from seg.data.download import fetch, placing, transfer
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 STALL = 0.3  # where the server stalls; elsewhere a busy machine is given time
 

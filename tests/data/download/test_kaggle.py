@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from seg.data.download import fetch_kaggle
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 HANDLE = "mateuszbuda/lgg-mri-segmentation"
 

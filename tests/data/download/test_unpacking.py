@@ -14,7 +14,7 @@ import pytest
 
 from seg.data.download import unpacking
 from seg.data.download.unpacking import kind, unpack
-from seg.data.images import DataError
+from seg.data.errors import DataError
 
 SOUND = {"set/images/a.jpg": b"first image", "set/masks/a.jpg": b"its mask", "set/notes.txt": b""}
 

@@ -5,13 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from seg.data.errors import DataError
 from seg.data.formats import nifti, opened
-from seg.data.images import (
-    DataError,
-    check_geometry,
-    read_image,
-    read_mask,
-)
+from seg.data.images import check_geometry, read_image, read_mask
 
 from .written import AFFINE, LABELS, VOLUME, flip_in_gz, write_nifti
 

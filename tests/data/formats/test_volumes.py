@@ -8,15 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seg.data.errors import DataError
 from seg.data.formats.volumes import patient_of, slice_count
-from seg.data.images import (
-    DataError,
-    is_image,
-    read_header,
-    read_image,
-    read_mask,
-    stem_of,
-)
+from seg.data.images import is_image, read_header, read_image, read_mask, stem_of
 from seg.data.pairs import image_files, pair_by_name
 
 from .written import (

@@ -3,11 +3,9 @@
 import numpy as np
 import pytest
 
+from seg.data.errors import DataError
 from seg.data.formats.windows import Spread, to_255
-from seg.data.images import (
-    DataError,
-    read_image,
-)
+from seg.data.images import read_image
 
 from .written import BYTES, VOLUME, group, nibabel, write_dicom, write_nifti
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seg.data.allot import allot
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.data.pairs import PairingErrors
 from seg.data.sources.folder import Folder
 from seg.data.sources.lgg import LGG
