@@ -17,7 +17,7 @@ from seg.data import audit, cache, duplicates, split_file
 from seg.data.allot import allot
 from seg.data.datamodule import Source, found_pairs
 from seg.data.download import fetch, fetch_kaggle
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.data.pairs import Pair
 from seg.launch import launch
 from seg.reporting import audit as pictures

@@ -133,3 +133,10 @@ def test_the_machine_is_timed() -> None:
     machine = plan.time_machine(Hardware("cpu", "32-true", "cpu"), channels=1, outputs=1, batch=1)
     assert machine.width == 16
     assert 0 < machine.seconds < 60
+
+
+def test_few_epochs_get_mild_augmentation() -> None:
+    few, many = planned(minutes=1), planned(minutes=10)
+    assert few["trainer"]["max_epochs"] < plan.HARD <= many["trainer"]["max_epochs"]
+    assert {"override /augmentation": "flip_rotate_zoom"} in few["defaults"]
+    assert {"override /augmentation": "strong"} in many["defaults"]

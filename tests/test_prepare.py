@@ -20,7 +20,7 @@ import pytest
 from PIL import Image
 
 from seg.config import compose
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.prepare import prepare
 from seg.train import train
 
