@@ -116,10 +116,11 @@ def plan(
     several = classes is not None and len(classes) > 1
     side, why_side = _side(median, structure, trained, machine, minutes)
     height, width = _rectangle(median, side)
-    depth = int(np.clip(math.floor(math.log2(min(height, width) / 4)), 2, 5))
     batch = int(np.clip(trained // 4, 1, 8 if machine.hardware.accelerator == "cpu" else 16))
     cost = machine.seconds * height * width / BASE**2 * OVERHEAD
     epochs = max(10, int(minutes * 60 / (cost * trained)))
+    bottom = 4 if epochs >= HARD else 8  # pixels: the last level costs a tenth of the epochs
+    depth = int(np.clip(math.floor(math.log2(min(height, width) / bottom)), 2, 5))
     square = height == width
     loss = "ce_dice" if several else "bce_dice"
     pooled = empty >= 0.3 or share < 0.01

@@ -140,3 +140,6 @@ def test_few_epochs_get_mild_augmentation() -> None:
     assert few["trainer"]["max_epochs"] < plan.HARD <= many["trainer"]["max_epochs"]
     assert {"override /augmentation": "flip_rotate_zoom"} in few["defaults"]
     assert {"override /augmentation": "strong"} in many["defaults"]
+    pair = [planned(minutes=m, facts=facts(size=(128, 128))) for m in (1, 10)]
+    assert [p["dataset"]["image_size"] for p in pair] == [128, 128]
+    assert [p["model"]["depth"] for p in pair] == [4, 5]
