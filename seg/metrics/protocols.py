@@ -1,0 +1,334 @@
+"""Figures as others define them, so that one checkpoint can be scored under every definition.
+
+A protocol takes a case at a time and keeps a few numbers of each:
+
+    protocol.update(probs, reference, case="a_1", group="a", size=(256, 256))
+    protocol.compute()  # {"dice": 0.81, ...}
+
+probs: (C, H, W) after sigmoid or softmax, background first where C > 1; reference: (H, W) indices,
+255 void, which counts nowhere. `size` is the network's, `at` the resolution that the definition
+asks for: `native`, as the case comes; `training`, brought to `size`; or [height, width]. Bringing
+is bilinear for probabilities and nearest neighbour for masks; it is nothing where the size is right
+already. A case that comes twice counts once, and `a.cases |= b.cases` joins the halves of two
+processes. A prediction that failed (see calibration.py) scores its worst. The files in
+conf/protocol say where each definition is from; docs/protocols.md puts them side by side.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from seg.metrics import overlap
+from seg.metrics.calibration import check_probabilities, failed, worst
+from seg.metrics.cases import IGNORE, confusion, summarize
+
+Key = tuple[str, str]  # group, case
+Resolution = str | Sequence[int]
+
+
+class PerImage:
+    """Mean over images of Dice and IoU of the thresholded map: `kidney`, `kvasir`.
+
+    threshold: of the probability. threshold_as_printed: the one that the source's code came down
+    to, if another; gives `dice_as_printed`, `iou_as_printed`. empty_dice, empty_iou: what an empty
+    mask that is predicted empty scores.
+    """
+
+    def __init__(
+        self,
+        *,
+        at: Resolution,
+        threshold: float,
+        threshold_as_printed: float | None,
+        empty_dice: float,
+        empty_iou: float,
+    ) -> None:
+        self.at = at
+        self.thresholds = {"": threshold}
+        if threshold_as_printed is not None:
+            self.thresholds["_as_printed"] = threshold_as_printed
+        self.empty_dice, self.empty_iou = empty_dice, empty_iou
+        self.cases: dict[Key, dict[str, float]] = {}
+
+    def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
+        one = foreground(probs, reference, at=self.at, size=size)
+        scores = {}
+        for suffix, threshold in self.thresholds.items():
+            tp, fp, fn, _ = one.counts(threshold)
+            scores[f"dice{suffix}"] = _share(2 * tp, 2 * tp + fp + fn, self.empty_dice)
+            scores[f"iou{suffix}"] = _share(tp, tp + fp + fn, self.empty_iou)
+        self.cases[_key(case, group)] = scores
+
+    def compute(self) -> dict[str, float]:
+        return _means(self.cases)
+
+
+class PixelPooled:
+    """All pixels of all images as one image: `hyperkvasir`, `ducknet`.
+
+    figures: names out of `POOLED`, in the order wanted. A zero denominator scores 0, as in
+    scikit-learn and Keras.
+    """
+
+    def __init__(self, *, at: Resolution, threshold: float, figures: Sequence[str]) -> None:
+        unknown = [name for name in figures if name not in POOLED]
+        if unknown:
+            raise ValueError(f"no pooled figure {unknown[0]}; there are {', '.join(POOLED)}")
+        self.at, self.threshold, self.figures = at, threshold, list(figures)
+        self.cases: dict[Key, NDArray] = {}
+
+    def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
+        one = foreground(probs, reference, at=self.at, size=size)
+        self.cases[_key(case, group)] = np.array(one.counts(self.threshold))
+
+    def compute(self) -> dict[str, float]:
+        pooled = [int(n) for n in sum(counts for _, counts in _in_order(self.cases))]
+        return {name: POOLED[name](*pooled) for name in self.figures}
+
+
+def _mean_iou_with_background(tp: int, fp: int, fn: int, tn: int) -> float:
+    """Keras's MeanIoU of two classes: one that is neither there nor called is left out."""
+    scores = [_share(hit, hit + fp + fn, 0.0) for hit in (tp, tn) if hit + fp + fn]
+    return float(np.mean(scores)) if scores else 0.0
+
+
+POOLED = {
+    "f1": lambda tp, fp, fn, tn: _share(2 * tp, 2 * tp + fp + fn, 0.0),
+    "iou": lambda tp, fp, fn, tn: _share(tp, tp + fp + fn, 0.0),
+    "mean_iou_with_background": _mean_iou_with_background,
+    "precision": lambda tp, fp, fn, tn: _share(tp, tp + fp, 0.0),
+    "recall": lambda tp, fp, fn, tn: _share(tp, tp + fn, 0.0),
+    "accuracy": lambda tp, fp, fn, tn: _share(tp + tn, tp + fp + fn + tn, 0.0),
+    # the truth and the prediction given in each other's place
+    "precision_as_printed": lambda tp, fp, fn, tn: _share(tp, tp + fn, 0.0),
+    "recall_as_printed": lambda tp, fp, fn, tn: _share(tp, tp + fp, 0.0),
+}
+
+
+class BatchPooled:
+    """Soft, unthresholded figures of each batch of images, averaged over batches: `lgg`.
+
+    batch_size: part of the definition; batches are filled in the natural order of groups and cases,
+    and a last smaller one weighs as much as the others, as in Keras. smooth: pixels, above and
+    below. channels: equal channels that the source's masks were repeated to; so many times do the
+    pixels weigh against `smooth`.
+    """
+
+    def __init__(self, *, at: Resolution, batch_size: int, smooth: float, channels: int) -> None:
+        if batch_size < 1 or channels < 1:
+            raise ValueError(f"batch_size {batch_size} and channels {channels} must be 1 or more")
+        self.at, self.batch_size, self.smooth, self.channels = at, batch_size, smooth, channels
+        self.cases: dict[Key, NDArray] = {}
+
+    def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
+        one = foreground(probs, reference, at=self.at, size=size)
+        p, true = one.probs[one.valid], one.reference[one.valid]
+        self.cases[_key(case, group)] = np.array([p[true].sum(), p.sum(), true.sum()])
+
+    def compute(self) -> dict[str, float]:
+        sums = self.channels * np.stack([row for _, row in _in_order(self.cases)])
+        starts = range(0, len(sums), self.batch_size)
+        both, called, true = np.stack([sums[i : i + self.batch_size].sum(0) for i in starts]).T
+        figures = {
+            "dice": (2 * both, called + true),
+            "iou": (both, called + true - both),
+            "recall": (both, true),
+        }
+        return {
+            name: float(np.mean((above + self.smooth) / (below + self.smooth)))
+            for name, (above, below) in figures.items()
+        }
+
+
+class AllThresholds:
+    """Dice and IoU of the map stretched to 0-1, mean over 256 thresholds and images: `pranet`.
+
+    Each map is stretched from its least to its largest value and rounded to 8 bits; the thresholds
+    are k / 255, itself included, so the lowest calls every pixel. Without a common pixel the score
+    is 0, also where both are empty. `dice_at_half`, `iou_at_half`: the stretched map from 0.5 on.
+    """
+
+    def __init__(self, *, at: Resolution) -> None:
+        self.at = at
+        self.cases: dict[Key, dict[str, float]] = {}
+
+    def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
+        one = foreground(probs, reference, at=self.at, size=size)
+        p, true = one.probs[one.valid], one.reference[one.valid]
+        low, high = (p.min(), p.max()) if p.size else (0.0, 0.0)
+        span = high - low if high > low else 1.0  # a constant map becomes 0
+        level = np.floor((p - low) / span * 255 + 0.5).astype(np.int64)
+        histograms = np.stack([np.bincount(level[true == side], minlength=256) for side in (0, 1)])
+        fp, tp = np.cumsum(histograms[:, ::-1], axis=1)[:, ::-1]  # (256,) each, level k and above
+        tp = np.zeros_like(tp) if one.failed else tp  # the lowest threshold would find everything
+        total = np.maximum(true.sum() + fp, 1)  # the union
+        dice, iou = 2 * tp / np.maximum(total + tp, 1), tp / total
+        scores = {"mdice": dice.mean(), "miou": iou.mean()}
+        scores |= {"dice_at_half": dice[128], "iou_at_half": iou[128]}
+        self.cases[_key(case, group)] = {name: float(value) for name, value in scores.items()}
+
+    def compute(self) -> dict[str, float]:
+        return _means(self.cases)
+
+
+class PerVolume:
+    """Dice of each group's stacked slices after keeping the largest component: `buda`.
+
+    The slices of a group (a patient) are stacked in the natural order of their cases; voxels touch
+    by faces (6-connected). Empty and predicted empty scores 1, which the source has no case of. A
+    volume with a prediction that failed scores 0.
+    """
+
+    def __init__(self, *, at: Resolution, threshold: float) -> None:
+        self.at, self.threshold = at, threshold
+        self.cases: dict[Key, tuple[NDArray, tuple[int, int], bool]] = {}
+
+    def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
+        if group is None:
+            raise ValueError(f"{case} has no group, and this protocol scores whole patients")
+        one = foreground(probs, reference, at=self.at, size=size)
+        masks = np.stack([(one.probs > self.threshold) & one.valid, one.reference])
+        self.cases[_key(case, group)] = np.packbits(masks), masks.shape[1:], one.failed
+
+    def compute(self) -> dict[str, float]:
+        volumes: dict[str, list] = {}
+        for (group, _), slice_ in _in_order(self.cases):
+            volumes.setdefault(group, []).append(slice_)
+        scores = [_dice_of_volume(group, slices) for group, slices in volumes.items()]
+        return {"dice_mean": float(np.mean(scores)), "dice_median": float(np.median(scores))}
+
+
+def _dice_of_volume(group: str, slices: list[tuple[NDArray, tuple[int, int], bool]]) -> float:
+    shapes = {shape for _, shape, _ in slices}
+    if len(shapes) > 1:
+        raise ValueError(f"the slices of {group} differ in size: {sorted(shapes)}")
+    if any(lost for _, _, lost in slices):
+        return 0.0
+    (shape,) = shapes
+    count = 2 * shape[0] * shape[1]
+    unpacked = [np.unpackbits(bits, count=count).reshape(2, *shape) for bits, _, _ in slices]
+    called, true = np.stack(unpacked, axis=1).astype(bool)  # (slices, H, W) each
+    labels, found = ndimage.label(called)
+    if found > 1:
+        called = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    tp = np.sum(called & true)
+    return float(overlap.dice(tp, called.sum() - tp, true.sum() - tp, 0))
+
+
+class Contract:
+    """This project's own figures, of one class or several: `seg`. See cases.py, `summarize`.
+
+    The group figures appear if every case has a group.
+    """
+
+    def __init__(self, *, at: Resolution, threshold: float) -> None:
+        self.at, self.threshold = at, threshold
+        self.cases: dict[Key, NDArray] = {}
+
+    def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
+        probs, reference, lost = _taken(probs, reference, at=self.at, size=size)
+        classes = max(1, len(probs) - 1)
+        if lost:
+            valid = (reference != IGNORE).sum()
+            positives = [(reference == index).sum() for index in range(1, classes + 1)]
+            counts = np.array([[0, valid - n, n, 0] for n in positives], dtype=np.int64)
+        else:
+            called = probs.argmax(0) if len(probs) > 1 else probs[0] > self.threshold
+            pair = torch.tensor(called)[None], torch.tensor(reference)[None]
+            counts = confusion(*pair, classes=classes)[0].numpy()
+        self.cases[_key(case, group)] = counts
+
+    def compute(self) -> dict[str, float]:
+        rows = _in_order(self.cases)
+        groups = [group for (group, _), _ in rows]
+        return summarize(np.stack([row for _, row in rows]), groups if all(groups) else None)
+
+
+@dataclass(frozen=True)
+class Foreground:
+    """One class of a case, each (H, W): probs float64 0-1, reference and valid boolean."""
+
+    probs: NDArray
+    reference: NDArray
+    valid: NDArray
+    failed: bool
+
+    def counts(self, threshold: float) -> tuple[int, int, int, int]:
+        """tp, fp, fn, tn over the valid pixels; above `threshold` is foreground."""
+        called, true = (self.probs > threshold)[self.valid], self.reference[self.valid]
+        tp, fp, fn = (called & true).sum(), (called & ~true).sum(), (~called & true).sum()
+        return int(tp), int(fp), int(fn), int(true.size - tp - fp - fn)
+
+
+def foreground(
+    probs: NDArray, reference: NDArray, *, at: Resolution, size: tuple[int, int]
+) -> Foreground:
+    """The one class of a binary set, at the resolution asked for. ValueError for several."""
+    values = np.unique(reference[reference != IGNORE])
+    if len(probs) > 2 or (values > 1).any():
+        classes = max(len(probs) - 1, int(values.max(initial=0)))
+        raise ValueError(f"this protocol is of one class, not of {classes}: use protocol=seg")
+    probs, reference, lost = _taken(probs, reference, at=at, size=size)
+    true = reference == 1
+    p = worst(true) if lost else probs[-1]  # the last of two channels is the foreground
+    return Foreground(p.astype(np.float64), true, reference != IGNORE, lost)
+
+
+def _taken(
+    probs: NDArray, reference: NDArray, *, at: Resolution, size: tuple[int, int]
+) -> tuple[NDArray, NDArray, bool]:
+    """Both, checked and at the resolution `at`, and whether the prediction failed."""
+    if probs.ndim != 3 or probs.shape[1:] != reference.shape:
+        raise ValueError(f"probs {probs.shape} must be (C, H, W) over a mask {reference.shape}")
+    lost = failed(probs)
+    if not lost:
+        check_probabilities(probs)
+    if at not in ("native", "training") and (isinstance(at, str) or len(at) != 2):
+        raise ValueError(f"at {at!r} must be native, training or [height, width]")
+    if at == "native":
+        height, width = reference.shape
+    else:
+        height, width = size if at == "training" else at
+    if reference.shape == (height, width):
+        return probs, reference, lost
+    # Not by area: a map that was enlarged to the mask's size comes back nearly as it was.
+    planes = [
+        cv2.resize(plane.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+        for plane in probs
+    ]
+    mask = cv2.resize(
+        reference.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    return np.stack(planes), mask, lost
+
+
+def _means(cases: dict[Key, dict[str, float]]) -> dict[str, float]:
+    rows = [scores for _, scores in _in_order(cases)]
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _share(above: float, below: float, empty: float) -> float:
+    return float(above / below) if below else empty
+
+
+def _key(case: str, group: str | None) -> Key:
+    return ("" if group is None else str(group), str(case))
+
+
+def _in_order(cases: dict) -> list[tuple]:
+    """(key, value) in natural order, so that no figure depends on the order of the cases."""
+    if not cases:
+        raise ValueError("no case was scored")
+    return sorted(cases.items(), key=lambda item: [_natural(part) for part in item[0]])
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """Sort key under which `2` comes before `10`."""
+    parts = re.split(r"(\d+)", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
