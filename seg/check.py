@@ -67,6 +67,25 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "null, or the name of an experiment: letters, digits, _ - ."),
     "minutes": (lambda v: is_number(v) and v > 0, "minutes of training, above 0"),
     "clear_cache": (lambda v: isinstance(v, bool), "true or false"),
+    "runs": (
+        lambda v: all(isinstance(x, str) and x for x in (v if isinstance(v, list) else [v])) and v,
+        "a run folder, a folder of runs, a glob, or a list of them"),
+    "metric": (lambda v: isinstance(v, str) and v != "", "the name of a figure"),
+    "source": (
+        lambda v: isinstance(v, str) and re.fullmatch(r"test|evaluate/[^/]+", v),
+        "test or evaluate/NAME"),
+    "test": (lambda v: v in ("permutation", "wilcoxon"), "permutation or wilcoxon"),
+    "common": (lambda v: isinstance(v, bool), "true or false"),
+    "run": (lambda v: isinstance(v, str) and v != "", "a run folder"),
+    "checkpoint": (lambda v: isinstance(v, str) and v != "", "best, last, or a checkpoint's path"),
+    "split": (lambda v: v in ("train", "val", "test"), "train, val or test"),
+    "tune": (lambda v: isinstance(v, bool), "true or false"),
+    "tolerance": (lambda v: is_number(v) and v >= 0, "a distance from 0"),
+    "batch_size": (lambda v: is_count(v, 1), "a whole number from 1"),
+    "trust": (
+        lambda v: isinstance(v, str) or isinstance(v, list) and all(isinstance(p, str) for p in v),
+        "a package, or a list of them"),
+    "output": (lambda v: v is None or (isinstance(v, str) and v != ""), "null, or a folder"),
     "threshold": (lambda v: is_number(v) and 0 < v < 1, "a probability between 0 and 1"),
     "panels_every": (lambda v: is_count(v, 1), "a number of epochs, at least 1"),
     "early_stopping": (lambda v: v is None or is_count(v, 1), "null, or epochs of patience"),
@@ -135,18 +154,41 @@ def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str])
         for group in groups
         if not isinstance(cfg.get(group), Mapping) or "_target_" not in cfg[group]
     ]
-    problems += _stages(cfg)
+    problems += _stages(cfg) + _protocols(cfg)
     for path, node in _targets(cfg):
         problems += _target(path, node)
     for key, (holds, wanted) in RANGES.items():
         for path in (key, *(f"stages.{stage}.{key}" for stage in cfg.get("stages") or {})):
             found, value = _lookup(cfg, path)
-            if found and not holds(value):
-                problems.append(f"{path}={value}: must be {wanted}")
-    problems += _classes(cfg) + _split(cfg) + _paths(cfg)
+            if not found or holds(value):
+                continue
+            if path == "dataset.root" and value is None and "_target_" not in cfg["dataset"]:
+                continue  # of an evaluation: where it was in training
+            problems.append(f"{path}={value}: must be {wanted}")
+    problems += _classes(cfg) + _paths(cfg)
+    problems += _split(cfg) if "dataset" in groups else []
     if cfg.get("early_stopping") is not None and cfg.get("stages"):
         problems.append("early_stopping: it ends the whole run, stages included; use one of both")
     return list(dict.fromkeys(problems))
+
+
+def unknown_below(cfg: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
+    """A problem for each key of a plain section of a door that its own file does not have."""
+    return [
+        f"{name}.{key}: no such key{nearest(key, section)}"
+        for name, section in known.items()
+        if isinstance(section, Mapping) and section and isinstance(cfg.get(name), Mapping)
+        for key in cfg[name]
+        if key not in section and "_target_" not in cfg[name]
+    ]
+
+
+def _protocols(cfg: Mapping[str, Any]) -> list[str]:
+    return [
+        f"protocol.{name}: must be a choice of the group, with its _target_"
+        for name, node in (cfg.get("protocol") or {}).items()
+        if not isinstance(node, Mapping) or "_target_" not in node
+    ]
 
 
 def _lookup(cfg: Any, path: str) -> tuple[bool, Any]:
@@ -210,7 +252,7 @@ def _split(cfg: Mapping[str, Any]) -> list[str]:
 
 def _paths(cfg: Mapping[str, Any]) -> list[str]:
     problems = []
-    for key in ("init_from", "resume", "against"):
+    for key in ("init_from", "resume", "against", "run"):
         value = cfg.get(key)
         if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
             problems.append(f"{key}={value}: no such file or folder")

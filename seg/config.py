@@ -60,11 +60,18 @@ def check(cfg: DictConfig, *, door: str = "train") -> None:
         else:
             known = OmegaConf.load(CONF_DIR / f"{door}.yaml")
             keys = [str(k) for k in known if k not in ("defaults", "hydra")]
-            groups = [str(g) for entry in known.defaults if entry != "_self_" for g in entry]
-            groups = [group for group in groups if group != "experiment"]
+            choices = [item for d in known.defaults if d != "_self_" for item in d.items()]
+            # what is null there may be left out; `experiment` leaves nothing under its own name
+            groups = [str(g) for g, choice in choices if choice is not None or _chosen(content, g)]
             problems = checks.check(content, keys=keys, groups=groups)
+            sections = OmegaConf.to_container(OmegaConf.masked_copy(known, keys))
+            problems += checks.unknown_below(content, sections)
     if problems:
         raise ConfigError(problems)
+
+
+def _chosen(content: dict[str, Any], group: str) -> bool:
+    return isinstance(content.get(group), dict) and "_target_" in content[group]
 
 
 def compose(

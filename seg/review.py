@@ -127,7 +127,9 @@ def _groups(
             options |= {f.stem for f in (extra / o.key_or_group).glob("*.yaml")}
         if not options:
             continue
-        wrong = [v for v in _values(o) if v not in options]
+        several = isinstance(o.value(), list)  # protocol=[a,b]
+        asked = [str(v) for v in o.value()] if several else _values(o)
+        wrong = [v for v in asked if v not in options]
         if o.key_or_group == "experiment":
             wrong = [v for v in wrong if v != "null"]
         choices = ", ".join(sorted(options))

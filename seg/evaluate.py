@@ -1,0 +1,191 @@
+"""Score a checkpoint. python -m seg.evaluate run=RUN_DIR [split=test] [protocol=all] [tune=true]"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from seg import assemble
+from seg.data.datamodule import Source, found_pairs
+from seg.inference import cases, loading, measuring, scoring, tuning
+from seg.inference.predictor import Predictor, device_of
+from seg.inference.stream import Seen, stream
+from seg.launch import launch
+from seg.reporting import diagnostics, evaluation, panels, placing, results
+from seg.training import checkpoint, precision, progress, resume
+from seg.training.run import write_json
+
+log = logging.getLogger("seg.evaluate")  # __name__ is __main__ here
+
+# cases -> each of them read and predicted, in order
+Ask = Callable[[Sequence[cases.Case]], Iterator[Seen]]
+
+
+def evaluate(cfg: DictConfig) -> dict[str, Any]:
+    """One checkpoint on one set of cases. Returns what its JSON holds."""
+    hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
+    run = Path(cfg.run).expanduser().absolute()
+    network = open_network(cfg, run)
+    predictor = Predictor(
+        model=network.model,
+        normalize=network.normalize,
+        size=network.preprocessing.size,
+        device=device_of(hardware.accelerator),
+        precision=hardware.precision,
+    )
+    log.info("%s on %s", network.path, hardware.line)
+    ask = partial(
+        stream,
+        probabilities=predictor.probabilities,
+        shape=network.preprocessing,
+        count=cfg.batch_size,
+        progress=progress.shown,
+    )
+    if cfg.tune:
+        network = tune(cfg, run, network, ask)
+    found, name, ask = find_cases(cfg, run, network, ask)
+    protocols = instantiate(cfg.protocol, _convert_="all")
+    folder = Path(cfg.output).expanduser().absolute() if cfg.output else run / "evaluate" / name
+    data = found[0].pair.image.parent
+    warn_of_other_data(folder / f"{name}.json", data)
+    with placing.together(folder, last=f"{name}.json") as new:
+        table, others, unit = measuring.measure(
+            ask(found), network, protocols, tolerance=cfg.tolerance
+        )
+        binary = len(network.classes) == 1
+        content = evaluation.content(
+            table,
+            network.classes,
+            split=name,
+            threshold=network.threshold if binary else None,
+            postprocess=dict(network.postprocess),
+            checkpoint=str(network.path),
+            data=str(data),
+            tolerance=cfg.tolerance,
+            unit=unit,
+            protocols=others,
+        )
+        evaluation.write_cases(new / f"{name}_cases.csv", table, network.classes)
+        diagnostics.pr_curve(
+            table.levels, network.classes, content["threshold"], new / "pr_curve.png"
+        )
+        diagnostics.reliability(table.bins, network.classes, new / "reliability.png")
+        if not binary:
+            diagnostics.confusion(table.confusion, network.classes, new / "confusion.png")
+        draw_panels(table, network, found, ask, new / "panels", title=name)
+        write_json(content, new / f"{name}.json")
+    evaluation.show(content, folder, Console())
+    return content
+
+
+def open_network(cfg: DictConfig, run: Path) -> loading.Network:
+    """The checkpoint's network. The run's own config.yaml vouches for what it names itself."""
+    path = loading.find(run, cfg.checkpoint)
+    trust = [cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust)
+    if cfg.checkpoint in ("best", "last") and (run / "config.yaml").is_file():
+        trust += sorted(loading.targets(resume.stored(run).get("model")))
+    return loading.load(path, build=partial(instantiate, _convert_="all"), trust=trust)
+
+
+def own_source(run: Path, root: str | None) -> Source:
+    """The data set that the run was made with, from `root` if it lies elsewhere now."""
+    if not (run / "config.yaml").is_file():
+        raise FileNotFoundError(f"{run}: no run folder, it has no config.yaml")
+    node = resume.stored(run).get("dataset")
+    loading.refuse_untrusted(node, where=f"{run / 'config.yaml'}: dataset", trust=None)
+    node = node | ({"root": root} if root is not None else {})
+    return assemble.build_source(OmegaConf.create({"dataset": node}))
+
+
+def find_cases(
+    cfg: DictConfig, run: Path, network: loading.Network, ask: Ask
+) -> tuple[list[cases.Case], str, Ask]:
+    """The cases, the name of their set, and how they are asked for: their masks' values may mean
+    other things than those of the training.
+    """
+    if "_target_" not in cfg.dataset:
+        found = found_pairs(own_source(run, cfg.dataset.root))
+        table = run / "split.csv"
+        return cases.of_run(found, table, cfg.split, progress=progress.shown), cfg.split, ask
+    source = assemble.build_source(cfg)
+    assemble.require_data(cfg.dataset, source)
+    shape, given = network.preprocessing, assemble.build_preprocessing(cfg, source)
+    shape = replace(
+        shape,
+        classes=given.classes,
+        ignore_value=given.ignore_value,
+        window=shape.window if given.window is None else given.window,
+    )
+    table = cases.match_classes(network.classes, list(source.classes or {"foreground": 255}))
+    name = HydraConfig.get().runtime.choices.dataset
+    return cases.of_set(found_pairs(source)), name, partial(ask, shape=shape, table=table)
+
+
+def warn_of_other_data(path: Path, data: Path) -> None:
+    """A word on earlier results of this name that are of other images, and will be replaced."""
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8")).get("data")
+        if before != str(data):
+            log.warning("%s: its results of %s are replaced; output=DIR keeps both", path, before)
+
+
+def draw_panels(
+    table: scoring.Table,
+    network: loading.Network,
+    found: Sequence[cases.Case],
+    ask: Ask,
+    folder: Path,
+    *,
+    title: str,
+) -> None:
+    """Pictures of the worst, the median and the best cases; they are predicted once more."""
+    for kind, rows in results.worst_median_best(table.counts, assemble.PANEL_ROWS).items():
+        shown = list(ask([found[i] for i in rows]))
+        names = [f"{'FAILED ' * bool(table.failed[i])}{table.cases[i]}" for i in rows]
+        masks = [measuring.decided(seen, network) for seen in shown]
+        for mask, seen, i in zip(masks, shown, rows, strict=True):
+            if table.failed[i]:  # nothing in it is right
+                mask[:] = seen.reference == 0
+        panels.draw(
+            names,
+            [seen.image for seen in shown],
+            [seen.reference for seen in shown],
+            masks,
+            f"{title}, {kind} cases",
+            folder / f"{kind}.png",
+            class_names=network.classes,
+        )
+
+
+def tune(cfg: DictConfig, run: Path, network: loading.Network, ask: Ask) -> loading.Network:
+    """Choose threshold and clean-up on the run's validation cases; store them in the checkpoint."""
+    root = None if "_target_" in cfg.dataset else cfg.dataset.root
+    table = run / "split.csv"
+    found = cases.of_run(found_pairs(own_source(run, root)), table, "val", progress=progress.shown)
+    chosen = tuning.tune(
+        lambda: ask(found), classes=network.classes, threshold=network.config["threshold"]
+    )
+    kept = {"threshold": chosen.threshold, "postprocess": chosen.postprocess}
+    content = checkpoint.read(network.path)
+    content["seg"] |= kept
+    checkpoint.write_atomically(content, network.path)
+    log.info(
+        "%s: tuned on %d validation cases, Dice %.4f -> %.4f:\n  %s",
+        network.path, len(found), chosen.before, chosen.after, "\n  ".join(chosen.lines),
+    )  # fmt: skip
+    return replace(network, **kept)
+
+
+if __name__ == "__main__":
+    launch(evaluate, config_name="evaluate")

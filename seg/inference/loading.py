@@ -1,0 +1,198 @@
+"""A checkpoint to a network that can be asked, without running what a stranger's file names."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seg.data.preprocess import Preprocessing, preprocessing
+from seg.inference.postprocess import NOTHING, Postprocess
+from seg.models.normalize import Normalize
+from seg.targets import import_target
+from seg.training.checkpoint import model_weights, read
+
+# What a bare checkpoint may name; more only where the user says so.
+TRUSTED = ("seg", "torch.nn", "monai", "segmentation_models_pytorch", "timm")
+FACTORIES = ("segmentation_models_pytorch.create_model", "timm.create_model")
+# The checkpoint holds the weights: an encoder's own would be fetched in vain.
+FETCHED = {"pretrained": False, "encoder_weights": None, "checkpoint_path": ""}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network in eval mode, and what a prediction with it needs to know.
+
+    classes: names of the foreground classes, index 1 first. threshold: on the probability of a
+    single class. config: of the training, plain containers.
+    """
+
+    model: nn.Module
+    normalize: nn.Module
+    classes: list[str]
+    preprocessing: Preprocessing
+    threshold: float
+    postprocess: Postprocess
+    config: dict[str, Any]
+    path: Path
+
+
+def find(run: Path, which: str) -> Path:
+    """The checkpoint file: `best` or `last` of a run folder, or a path of its own.
+
+    Raises FileNotFoundError; other weights than those asked for are never taken instead.
+    """
+    if which not in ("best", "last"):
+        path = Path(which).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(f"checkpoint={which}: no such file")
+        return path
+    folder = run / "checkpoints"
+    if not folder.is_dir():
+        raise FileNotFoundError(f"run={run}: no run folder, it has no checkpoints/")
+    path = folder / f"{which}.ckpt"
+    if not path.is_file():
+        others = ", ".join(sorted(p.name for p in folder.glob("*.ckpt"))) or "nothing"
+        raise FileNotFoundError(
+            f"{path}: no such checkpoint, the folder holds {others}; name one with checkpoint=..."
+        )
+    return path
+
+
+def load(
+    path: Path,
+    *,
+    build: Callable[[dict[str, Any]], nn.Module],
+    trust: Sequence[str] = (),
+) -> Network:
+    """The network of a checkpoint, with its weights.
+
+    build: makes the module of a configuration node. trust: prefixes of dotted names that may be
+    instantiated beside TRUSTED.
+
+    Raises FileNotFoundError, or ValueError naming the file: damaged, no checkpoint of `seg.train`,
+    weights that do not fit, or code that is not trusted, none of which has been run by then.
+    """
+    content = read(path)
+    try:
+        carried = content["seg"]
+        config, classes, shape = carried["config"], carried["classes"], carried["preprocessing"]
+        node, threshold, data = config["model"], float(carried["threshold"]), config["dataset"]
+        how = preprocessing(
+            image_size=list(shape["size"]),
+            channels=shape["channels"],
+            window=shape["window"],
+            classes=data.get("classes"),
+            ignore_value=data.get("ignore_value"),
+        )
+        normalize = Normalize(mode=shape["normalize"], mean=shape["mean"], std=shape["std"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: carries no configuration ({type(error).__name__}: {error}); a checkpoint "
+            "of seg.train is needed, such as RUN/checkpoints/best.ckpt"
+        ) from error
+    refuse_untrusted(node, where=f"{path}: model", trust=[*TRUSTED, *trust], own=trust)
+    try:
+        model = build(_without_fetching(node))
+    except Exception as error:  # whatever its constructor raises
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise ValueError(f"{path}: its network cannot be built ({reason})") from error
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"{path}: model._target_={node['_target_']} makes no network")
+    _fill(model, model_weights(content), path)
+    _fill(normalize, _part(content["state_dict"], "normalize."), path)
+    return Network(
+        model=model.eval(),
+        normalize=normalize.eval(),
+        classes=[str(name) for name in classes],
+        preprocessing=how,
+        threshold=threshold,
+        postprocess=carried.get("postprocess", NOTHING),
+        config=config,
+        path=path,
+    )
+
+
+def refuse_untrusted(
+    node: Any, *, where: str, trust: Sequence[str] | None, own: Sequence[str] = ()
+) -> None:
+    """Raises ValueError for any `_target_` in a node that must not be instantiated.
+
+    where: for the message. trust: prefixes of the names that may be; None for all those that
+    `seg.targets` lets pass. own: those among them whose every function may be called; of the others
+    only networks are made.
+    """
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise ValueError(f"{where}: has no _target_")
+    for path, value in _values(node, where):
+        # Hydra would resolve it, and what it resolves to may be another _target_
+        if isinstance(value, str) and "${" in value:
+            raise ValueError(f"{path}={value}: refused, an interpolation")
+        if not path.endswith("._target_"):
+            continue
+        if trust is not None and not _below(str(value), trust):
+            raise ValueError(
+                f"{path}={value}: refused, a checkpoint may only name {', '.join(TRUSTED)}; if you "
+                f"know where it comes from, add trust={str(value).partition('.')[0]}"
+            )
+        try:
+            found = import_target(str(value))
+        except (PermissionError, ImportError) as error:
+            raise ValueError(f"{path}={value}: refused, {error}") from error
+        home = f"{getattr(found, '__module__', '')}.{getattr(found, '__qualname__', '')}"
+        if trust is None or _below(str(value), own) and _below(home, own):
+            continue
+        is_network = inspect.isclass(found) and issubclass(found, nn.Module)
+        if not _below(home, trust) or not (is_network or value in FACTORIES):
+            raise ValueError(f"{path}={value}: refused, it is no network")
+
+
+def targets(node: Any) -> set[str]:
+    """All the `_target_` of a node."""
+    return {str(v) for path, v in _values(node, "") if path.endswith("._target_")}
+
+
+def _below(name: str, prefixes: Sequence[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _values(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield path, key
+            yield from _values(value, f"{path}.{key}")
+    elif isinstance(node, list | tuple):
+        for index, value in enumerate(node):
+            yield from _values(value, f"{path}.{index}")
+    else:
+        yield path, node
+
+
+def _without_fetching(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {k: FETCHED[k] if k in FETCHED else _without_fetching(v) for k, v in node.items()}
+    return [_without_fetching(v) for v in node] if isinstance(node, list | tuple) else node
+
+
+def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+
+
+def _fill(module: nn.Module, given: Mapping[str, torch.Tensor], path: Path) -> None:
+    own = module.state_dict()
+    problems = [f"{key} is missing" for key in own if key not in given]
+    problems += [f"{key} is not of this network" for key in given if key not in own]
+    problems += [
+        f"{key} is {tuple(value.shape)}, not {tuple(own[key].shape)}"
+        for key, value in given.items()
+        if key in own and value.shape != own[key].shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise ValueError(
+            f"{path}: its weights are not those of its network: {'; '.join(problems[:3])}{more}"
+        )
+    module.load_state_dict(dict(given))

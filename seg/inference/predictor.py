@@ -1,0 +1,84 @@
+"""An image at its own size to probabilities at its own size."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from seg.data.preprocess import image_to_size
+
+AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+CAST = {"bf16-true": torch.bfloat16, "64": torch.float64, "64-true": torch.float64}
+
+
+def device_of(accelerator: str) -> str:
+    """Torch's name for an accelerator of Lightning's."""
+    return "cpu" if accelerator == "cpu" else "cuda" if torch.cuda.is_available() else "mps"
+
+
+class Predictor:
+    """Resizes as training does, asks the network, and resizes its probabilities back.
+
+    model: (N, C, H, W) to logits (N, K, H, W). normalize: stored image, 0-255, to model input.
+    size: (height, width) of the network's input. precision: in Lightning's words; 32 is full
+    precision on a GPU as well, without TF32.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        normalize: nn.Module,
+        size: tuple[int, int],
+        device: str | torch.device = "cpu",
+        precision: str = "32-true",
+    ) -> None:
+        self.device = torch.device(device)
+        self.dtype = CAST.get(precision, torch.float32)
+        self.autocast = AUTOCAST.get(precision)
+        self.model = model.eval().to(self.device, self.dtype, memory_format=torch.channels_last)
+        self.normalize = normalize.eval().to(self.device)
+        self.size = size
+
+    def probabilities(self, image: NDArray) -> NDArray[np.float32]:
+        """image: (H, W, C), 0-255. Returns (K, H, W) in 0-1; K is 1 for a single class, else
+        background and the classes, which add up to 1.
+        """
+        return self.batch([image])[0]
+
+    def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
+        """The same of several images, of any sizes, that go through the network together.
+
+        Libraries choose their algorithms by the shape of a batch: results agree with those of
+        single images to rounding (some 1e-6 in full precision), and only single images are exact.
+        """
+        inputs = np.stack([image_to_size(image, self.size) for image in images])  # (N, h, w, C)
+        probs = self._network(torch.from_numpy(inputs).permute(0, 3, 1, 2))
+        return [_to_size(one, image.shape[:2]) for one, image in zip(probs, images, strict=True)]
+
+    def _network(self, images: torch.Tensor) -> NDArray[np.float32]:
+        with ExitStack() as stack:
+            stack.enter_context(torch.no_grad())
+            if self.autocast is not None:
+                stack.enter_context(torch.autocast(self.device.type, self.autocast))
+            stack.enter_context(
+                torch.backends.cudnn.flags(
+                    enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+                )
+            )
+            inputs = self.normalize(images.to(self.device)).to(self.dtype)
+            logits = self.model(inputs).float()  # (N, K, h, w)
+            probs = torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
+            return probs.cpu().numpy()
+
+
+def _to_size(probs: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+    """(K, h, w) to (K, *size), bilinear with pixel centres aligned; a number that is none stays."""
+    if probs.shape[1:] == size:
+        return probs
+    shown = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in probs]
+    return np.clip(np.stack(shown), 0, 1)  # rounding may leave the range

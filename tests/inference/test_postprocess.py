@@ -1,0 +1,82 @@
+"""Class indices from probabilities, against scipy's morphology."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from seg.inference.postprocess import NOTHING, apply, decide, fill_holes, largest_component
+
+EIGHT = np.ones((3, 3))
+
+
+def blobs(seed: int, *, classes: int = 2, size: int = 40) -> NDArray[np.uint8]:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(size, size)), 1.5)
+    return np.digitize(noise, np.quantile(noise, [0.6, 0.85])[:classes]).astype(np.uint8)
+
+
+def _reference_largest(mask: NDArray, index: int) -> NDArray:
+    parts, count = ndimage.label(mask == index, EIGHT)
+    sizes = [int((parts == i).sum()) for i in range(1, count + 1)]
+    kept = parts == 1 + sizes.index(max(sizes)) if sizes else np.zeros_like(mask, bool)
+    return np.where((mask == index) & ~kept, 0, mask)
+
+
+def _reference_filled(mask: NDArray, index: int) -> NDArray:
+    return np.where(ndimage.binary_fill_holes(mask == index) & (mask == 0), index, mask)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("index", [1, 2])
+def test_parts_and_holes_are_those_of_scipy(seed: int, index: int) -> None:
+    mask = blobs(seed)
+    np.testing.assert_array_equal(largest_component(mask, index), _reference_largest(mask, index))
+    np.testing.assert_array_equal(fill_holes(mask, index), _reference_filled(mask, index))
+
+
+def test_parts_touch_by_corners_and_holes_do_not_leak_through_them() -> None:
+    ring = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.uint8)
+    np.testing.assert_array_equal(largest_component(ring), ring)
+    assert fill_holes(ring)[1, 1] == 1
+    assert fill_holes(ring)[0, 0] == 0
+
+
+def test_another_class_inside_a_hole_stays() -> None:
+    mask = np.ones((5, 5), np.uint8)
+    mask[1:4, 1:4] = 0
+    mask[2, 2] = 2
+    filled = fill_holes(mask, 1)
+    assert filled[2, 2] == 2
+    assert (filled == 1).sum() == 24
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_empty_and_full_masks_stay_as_they_are(value: int) -> None:
+    mask = np.full((7, 9), value, np.uint8)
+    for step in (largest_component, fill_holes):
+        np.testing.assert_array_equal(step(mask), mask)
+
+
+def test_the_mask_that_came_in_is_left_as_it_was() -> None:
+    mask = blobs(3)
+    before = mask.copy()
+    for step in (largest_component, fill_holes):
+        step(mask, 1)
+    np.testing.assert_array_equal(mask, before)
+
+
+def test_only_the_classes_that_are_named_are_mended() -> None:
+    mask = blobs(1)
+    np.testing.assert_array_equal(apply(mask, NOTHING, ["a", "b"]), mask)
+    steps = {"largest_component": ["b"], "fill_holes": ["b"]}
+    expected = _reference_filled(_reference_largest(mask, 2), 2)
+    assert (expected != mask).any()
+    np.testing.assert_array_equal(apply(mask, steps, ["a", "b"]), expected)
+
+
+def test_a_single_class_is_above_the_threshold_and_several_take_the_likeliest() -> None:
+    one = np.array([[[0.3, 0.5, 0.500001]]], np.float32)
+    np.testing.assert_array_equal(decide(one, 0.5), [[0, 0, 1]])
+    np.testing.assert_array_equal(decide(one, 0.2), [[1, 1, 1]])
+    three = np.array([[[0.2]], [[0.3]], [[0.5]]], np.float32)
+    np.testing.assert_array_equal(decide(three, 0.9), [[2]])
