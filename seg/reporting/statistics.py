@@ -1,9 +1,10 @@
-"""Uncertainty of a figure: the bootstrap, resampled by group."""
+"""Uncertainty of a figure: the bootstrap, resampled by group, and the interval over seeds."""
 
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 
 def bootstrap(
@@ -33,3 +34,24 @@ def bootstrap(
             drawn.setdefault(name, []).append(value)
     tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
     return {name: tuple(np.percentile(values, tails).tolist()) for name, values in drawn.items()}
+
+
+def group_weights(groups: int, *, resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+    """(resamples, groups): how often each group is drawn; the very draws of `bootstrap`.
+
+    A figure that is made of sums over groups is resampled by one matrix product with them.
+    """
+    generator = np.random.default_rng(seed)
+    weights = np.empty((resamples, groups))
+    for row in weights:
+        row[:] = np.bincount(generator.integers(0, groups, groups), minlength=groups)
+    return weights
+
+
+def t_interval(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float]:
+    """Of the mean of a few independent values, such as seeds; NaN for a single one."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
+    mean = float(np.mean(values))
+    return mean - float(half), mean + float(half)

@@ -1,0 +1,122 @@
+"""The per-case table of one run: read from its CSV, joined over folds, cut to some cases."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+COUNTS = ("tp", "fp", "fn", "tn")
+TEXT = ("case", "group", "class")
+
+
+class TableError(ValueError):
+    """A table that cannot be used; the message says why."""
+
+
+@dataclass(frozen=True)
+class CaseTable:
+    """Cases sorted by name, so that equal sets of cases are equal rows.
+
+    cases, groups: M names. classes: C names. counts: (M, C, 4) tp, fp, fn, tn in pixels. values: by
+    figure, (M, C); NaN where the file has none.
+    """
+
+    cases: tuple[str, ...]
+    groups: tuple[str, ...]
+    classes: tuple[str, ...]
+    counts: NDArray[np.float64]
+    values: dict[str, NDArray[np.float64]]
+
+    @property
+    def reference(self) -> NDArray[np.float64]:
+        """(M, C + 1): pixels of each class in the reference mask, and all valid pixels."""
+        tp, _, fn, _ = np.moveaxis(self.counts, -1, 0)
+        return np.column_stack([tp + fn, self.counts[:, :1].sum(-1)])
+
+    def keep(self, cases: Iterable[str]) -> "CaseTable":
+        """The rows of some cases."""
+        wanted = set(cases)
+        rows = [i for i, case in enumerate(self.cases) if case in wanted]
+        return CaseTable(
+            cases=tuple(self.cases[i] for i in rows),
+            groups=tuple(self.groups[i] for i in rows),
+            classes=self.classes,
+            counts=self.counts[rows],
+            values={name: v[rows] for name, v in self.values.items()},
+        )
+
+
+def read_cases(path: Path) -> CaseTable:
+    """A `*_cases.csv`: case, group, class, tp, fp, fn, tn, and a column for each figure.
+
+    Raises TableError for what is no such table: columns, numbers, a case without one of the
+    classes, a case that stands there twice.
+    """
+    with path.open(newline="", encoding="utf-8") as handle:
+        header, *rows = list(csv.reader(handle)) or [[]]
+    missing = [name for name in (*TEXT, *COUNTS) if name not in header]
+    if missing:
+        raise TableError(f"{path.name}: no column {', '.join(missing)}")
+    if not rows:
+        raise TableError(f"{path.name}: no cases")
+    if any(len(row) != len(header) for row in rows):
+        raise TableError(f"{path.name}: lines of unequal length, as if it was cut short")
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    names, classes = sorted(set(columns["case"])), tuple(dict.fromkeys(columns["class"]))
+    row_of, class_of = ({name: i for i, name in enumerate(x)} for x in (names, classes))
+    place = [
+        row_of[case] * len(classes) + class_of[name]
+        for case, name in zip(columns["case"], columns["class"], strict=True)
+    ]
+    if len(place) != len(names) * len(classes) or len(set(place)) != len(place):
+        raise TableError(f"{path.name}: not every case has every class once")
+    order, shape = np.argsort(place), (len(names), len(classes))
+    figures = [name for name in header if name not in (*TEXT, *COUNTS)]
+    numbers = {
+        name: _numbers(columns[name], name, path)[order].reshape(shape)
+        for name in (*COUNTS, *figures)
+    }
+    counts = np.stack([numbers[name] for name in COUNTS], axis=-1)
+    if not (np.isfinite(counts).all() and (counts >= 0).all()):
+        raise TableError(f"{path.name}: tp, fp, fn, tn must be counts from 0")
+    return CaseTable(
+        cases=tuple(names),
+        groups=tuple(columns["group"][order[i * len(classes)]] for i in range(len(names))),
+        classes=classes,
+        counts=counts,
+        values={name: numbers[name] for name in figures},
+    )
+
+
+def _numbers(texts: Sequence[str], name: str, path: Path) -> NDArray[np.float64]:
+    try:
+        return np.array([float(text) if text else np.nan for text in texts])
+    except ValueError as error:
+        raise TableError(f"{path.name}: {name}: {error}") from None
+
+
+def pool(tables: Sequence[CaseTable]) -> CaseTable:
+    """Tables of different cases as one. The caller has made sure that no case is in two of them.
+
+    Figures that not all of them have are left out. Raises TableError for different classes.
+    """
+    for one, other in pairwise(tables):
+        if one.classes != other.classes:
+            raise TableError(
+                f"folds of different classes: {', '.join(one.classes)}; {', '.join(other.classes)}"
+            )
+    cases = [case for table in tables for case in table.cases]
+    order = sorted(range(len(cases)), key=cases.__getitem__)
+    groups = [group for table in tables for group in table.groups]
+    shared = [n for n in tables[0].values if all(n in table.values for table in tables)]
+    return CaseTable(
+        cases=tuple(cases[i] for i in order),
+        groups=tuple(groups[i] for i in order),
+        classes=tables[0].classes,
+        counts=np.concatenate([table.counts for table in tables])[order],
+        values={n: np.concatenate([table.values[n] for table in tables])[order] for n in shared},
+    )
