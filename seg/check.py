@@ -157,6 +157,11 @@ def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str])
     problems += _stages(cfg) + _protocols(cfg)
     for path, node in _targets(cfg):
         problems += _target(path, node)
+    problems += [
+        f"{path}: refused, an escaped interpolation could build what was not checked"
+        for path, text in _texts(cfg)
+        if "${" in text
+    ]
     for key, (holds, wanted) in RANGES.items():
         for path in (key, *(f"stages.{stage}.{key}" for stage in cfg.get("stages") or {})):
             found, value = _lookup(cfg, path)
@@ -208,6 +213,15 @@ def _targets(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]
     elif isinstance(node, list):
         for index, value in enumerate(node):
             yield from _targets(value, f"{path}.{index}")
+
+
+def _texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(node, str):
+        yield path, node
+    elif isinstance(node, Mapping | list):
+        items = node.items() if isinstance(node, Mapping) else enumerate(node)
+        for key, value in items:
+            yield from _texts(value, f"{path}.{key}" if path else str(key))
 
 
 def _stages(cfg: Mapping[str, Any]) -> list[str]:

@@ -308,3 +308,12 @@ def test_what_is_wrong_for_prepare_is_said(override: str, problem: str) -> None:
 def test_a_value_with_brackets_and_backslashes_arrives_as_it_was_typed(value: str) -> None:
     composed = review("dataset=folder", "dataset.root=x", f"dataset.image_suffix={value}")
     assert composed[0].dataset.image_suffix == value
+
+
+def test_an_escaped_interpolation_is_refused() -> None:
+    """The source is built of resolved containers, in which it would be resolved, and obeyed."""
+    hidden = "\\${oc.create:'{_target_: os.getcwd}'}"
+    cfg = compose(["dataset=folder", "dataset.root=x"])
+    cfg.dataset.classes = {"a": hidden}
+    with pytest.raises(ConfigError, match=r"dataset\.classes\.a: refused, an escaped"):
+        check(cfg)
