@@ -541,6 +541,7 @@ def command(*argv: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_exits_with_its_status(tiny_run: Path) -> None:
     done = command(f"run={tiny_run}", "protocol=[seg,kidney]", "split=val")
     assert done.returncode == 0, done.stderr

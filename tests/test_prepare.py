@@ -167,6 +167,7 @@ def test_other_sets_images_are_found(
     assert "4 of 400 images are in" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_plan_trains_as_written(
     real: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ from seg.config import compose
 from seg.data.errors import DataErrors
 from seg.train import train
 
+pytestmark = pytest.mark.slow  # thirty trainings, two minutes
+
 TINY = [
     "dataset.image_size=32", "dataset.batch_size=4", "dataset.split.val=3", "dataset.split.test=3",
     "augmentation=none", "model.width=4", "model.depth=2", "trainer.max_epochs=1", "trainer=cpu",
