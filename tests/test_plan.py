@@ -55,7 +55,8 @@ def test_epochs_fill_the_minutes() -> None:
     short, long = (planned(minutes=m)["trainer"]["max_epochs"] for m in (5, 10))
     size = planned(minutes=5)["dataset"]["image_size"]
     cost = CPU.seconds * plan.OVERHEAD * (size / plan.BASE) ** 2 * 70
-    assert short == int(5 * 60 / cost)
+    assert short == int(5 * 60 / (cost * plan.DEEPER))
+    assert planned(minutes=1)["trainer"]["max_epochs"] == int(60 / cost)
     assert (
         long == pytest.approx(2 * short, abs=1)
         or planned(minutes=10)["dataset"]["image_size"] > size
