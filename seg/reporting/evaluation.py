@@ -11,6 +11,7 @@ from rich.table import Table as Screen
 
 from seg.inference.scoring import Table
 from seg.metrics.overlap import METRICS
+from seg.reporting import results
 from seg.reporting.intervals import per_case, summary
 
 COLUMNS = (
@@ -75,28 +76,15 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
 
 
 def _figures(content: dict[str, Any]) -> Screen:
-    screen = Screen(
-        title=f"{escape(content['split'])}: {content['cases']} cases, {content['groups']} groups, "
-        f"at the masks' own size, {escape(Path(content['checkpoint']).name)}",
-        caption=f"95 % intervals: bootstrap over groups; distances in {content['unit']}; "
-        "definitions: python -m seg.evaluate --help",
-        title_justify="left",
-        caption_justify="left",
+    title = (
+        f"{escape(content['split'])}: {content['cases']} cases, {content['groups']} groups, "
+        f"at the masks' own size, {escape(Path(content['checkpoint']).name)}"
     )
-    columns = [("all", content["metrics"])] if len(content["classes"]) > 1 else []
-    columns += list(content["classes"].items())
-    screen.add_column("metric")
-    for name, _ in columns:
-        screen.add_column(escape(name), justify="right")
-    for metric in content["metrics"]:
-        cells = []
-        for position, (_, figures) in enumerate(columns):
-            f = figures.get(metric)
-            # of several classes, the intervals of the mean alone fit a terminal
-            shown = f"  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]" if f and not position else ""
-            cells.append("-" if f is None else f"{f['value']:.4f}{shown}")
-        screen.add_row(metric, *cells)
-    return screen
+    caption = (
+        f"95 % intervals: bootstrap over groups; distances in {content['unit']}; "
+        "definitions: python -m seg.evaluate --help"
+    )
+    return results.figures(content, title=title, caption=caption)
 
 
 def _protocols(protocols: dict[str, dict[str, Any]]) -> Screen:

@@ -52,9 +52,9 @@ def summary(
     # Volumes are told from single images by their groups; a resample must keep that distinction.
     has_volumes = len(set(groups)) < len(groups)
 
-    def interval(table: NDArray, figures: Any) -> dict[str, dict[str, float]]:
-        values = figures(table, groups if has_volumes else None)
-        bounds = bootstrap(table, groups, lambda t, g: figures(t, g if has_volumes else None))
+    def interval(table: NDArray, measure: Any) -> dict[str, dict[str, float]]:
+        values = measure(table, groups if has_volumes else None)
+        bounds = bootstrap(table, groups, lambda t, g: measure(t, g if has_volumes else None))
         return {
             name: {"value": value, "low": bounds[name][0], "high": bounds[name][1]}
             for name, value in values.items()
@@ -75,13 +75,17 @@ def summary(
 def show(content: dict[str, Any], folder: Path, console: Console) -> None:
     """The figures of a test.json as a table on the console, and where the rest lies."""
     height, width = content["size"]
-    table = Table(
-        title=f"{content['split']}: {content['cases']} cases, {content['groups']} groups, "
-        f"at {height}x{width}",
-        caption="95 % intervals: bootstrap over groups",
-        title_justify="left",
-        caption_justify="left",
+    title = (
+        f"{content['split']}: {content['cases']} cases, {content['groups']} groups, "
+        f"at {height}x{width}"
     )
+    console.print(figures(content, title=title, caption="95 % intervals: bootstrap over groups"))
+    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False, markup=False)
+
+
+def figures(content: dict[str, Any], *, title: str, caption: str) -> Table:
+    """A row a metric; a column for all classes and each, with one interval."""
+    table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     columns = [("all", content["metrics"])] if len(content["classes"]) > 1 else []
     columns += list(content["classes"].items())
     table.add_column("metric")
@@ -89,16 +93,13 @@ def show(content: dict[str, Any], folder: Path, console: Console) -> None:
         table.add_column(escape(name), justify="right")
     for metric in content["metrics"]:
         cells = []
-        for position, (_, figures) in enumerate(columns):
-            f = figures.get(metric)
+        for position, (_, values) in enumerate(columns):
+            f = values.get(metric)
             # of several classes, the intervals of the mean alone fit a terminal
-            interval = (
-                f"  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]" if f and not position else ""
-            )
-            cells.append("-" if f is None else f"{f['value']:.4f}{interval}")
+            shown = f"  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]" if f and not position else ""
+            cells.append("-" if f is None else f"{f['value']:.4f}{shown}")
         table.add_row(metric, *cells)
-    console.print(table)
-    console.print(f"run folder: {folder}", soft_wrap=True, highlight=False, markup=False)
+    return table
 
 
 def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:
