@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from seg import assemble, config, plan
-from seg.data import audit, cache, duplicates, split_file
+from seg.data import audit, cache_folder, duplicates, split_file
 from seg.data.allot import allot
 from seg.data.datamodule import Source, found_pairs
 from seg.data.download import fetch, fetch_kaggle
@@ -31,7 +31,7 @@ def prepare(cfg: DictConfig) -> None:
     """One data set: there, whole, described. Raises DataErrors with all that training refuses."""
     decoded = Path(cfg.dataset.cache_dir).expanduser()
     if cfg.clear_cache:
-        log.info("%s: %.1f MB of decoded data deleted", decoded, cache.clear(decoded) / 1e6)
+        log.info("%s: %.1f MB of decoded data deleted", decoded, cache_folder.clear(decoded) / 1e6)
         return
     source = assemble.build_source(cfg)
     get(cfg, source)
@@ -73,7 +73,7 @@ def prepare(cfg: DictConfig) -> None:
     pictures.contact_sheet(found, read, folder / "contact_sheet.png")
     pictures.distributions(found, folder / "distributions.png")
     log.info("%s: audit.json, split.csv, contact_sheet.png, distributions.png", folder)
-    kept = cache.stored(decoded)
+    kept = cache_folder.stored(decoded)
     if kept:
         size = sum(size for _, size in kept) / 1e6
         log.info("%s: %.1f MB of decoded data (clear_cache=true deletes it)", decoded, size)

@@ -4,11 +4,8 @@ import hashlib
 import json
 import logging
 import os
-import re
 import shutil
-import socket
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ import cv2
 import numpy as np
 
 from seg.data import duplicates
+from seg.data.cache_folder import building, unfinished
 from seg.data.errors import DataError, DataErrors
 from seg.data.masks import IGNORE
 from seg.data.pairs import Pair
@@ -28,9 +26,6 @@ log = logging.getLogger(__name__)
 # Raise it when decoding or resizing changes, so that no older array is taken for a new one.
 VERSION = 2
 THREADS = 4
-# A whole cache, or one that a process of some machine is building.
-_NAME = re.compile(r"\.?\d+x\d+-[0-9a-f]{20}(?:-(?P<host>.+)-(?P<pid>\d+)-[^-]*)?")
-STALE = 24 * 3600  # seconds without a write after which another machine's unfinished cache is dead
 
 
 Progress = Callable[[Iterator, int, str], Iterator]
@@ -158,7 +153,7 @@ def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Pr
         shutil.rmtree(dead, ignore_errors=True)
     # Written beside the target and renamed: a killed run leaves nothing that looks complete, and of
     # two processes that build the same cache the second finds the first one's and drops its own.
-    prefix = f".{target.name}-{socket.gethostname()}-{os.getpid()}-"
+    prefix = building(target.name)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
     temporary.chmod(0o755)  # others may share it, mkdtemp's folders are private
     try:
@@ -229,49 +224,3 @@ def _decode_all(
     near = duplicates.near_pairs(prints, progress=progress)
     np.save(folder / "near.npy", np.array(near, dtype=np.int64).reshape(-1, 2))
     return True
-
-
-def unfinished(folder: Path) -> list[Path]:
-    """What builds that were killed have left: their process is gone, or has long been silent."""
-    dead = []
-    for path in folder.glob(".*"):
-        named = _NAME.fullmatch(path.name)
-        if named is None or named["host"] is None:
-            continue
-        try:
-            last = max(p.stat().st_mtime for p in (path, *path.iterdir()))
-            silent = time.time() - last > STALE
-        except OSError:
-            continue  # finished meanwhile
-        if silent or (named["host"] == socket.gethostname() and not _alive(int(named["pid"]))):
-            dead.append(path)
-    return dead
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
-
-
-def stored(folder: Path) -> list[tuple[Path, int]]:
-    """The caches in a folder, unfinished ones included, with the bytes that each takes."""
-    if not folder.is_dir():
-        return []
-    kept = [p for p in sorted(folder.iterdir()) if _NAME.fullmatch(p.name) and p.is_dir()]
-    return [(p, sum(f.stat().st_size for f in p.glob("*") if f.exists())) for p in kept]
-
-
-def clear(folder: Path) -> int:
-    """Delete all caches in a folder, and nothing else there; returns the bytes freed. What a living
-    process is building stays.
-    """
-    dead = unfinished(folder)
-    caches = [c for c in stored(folder) if not c[0].name.startswith(".") or c[0] in dead]
-    for path, _ in caches:
-        shutil.rmtree(path, ignore_errors=True)
-    return sum(size for _, size in caches)

@@ -17,7 +17,8 @@ import pytest
 from PIL import Image
 
 from seg.data import cache, duplicates
-from seg.data.cache import clear, load, stored, unusable
+from seg.data.cache import load, unusable
+from seg.data.cache_folder import clear, stored
 from seg.data.errors import DataErrors
 from seg.data.images import read_image
 from seg.data.preprocess import Preprocessing
