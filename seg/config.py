@@ -1,6 +1,7 @@
 """Where conf/ is, what a configuration is composed of, and check(cfg)."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +36,7 @@ def out_channels(classes: Any) -> int:
     return 1 if count == 1 else count + 1
 
 
-def job_name(number: int, overrides: str) -> str:
-    """The folder of a job of a sweep: its number and what sets it apart, fit for a file system."""
-    return f"{number}_{overrides}".replace("/", "_").replace("\\", "_")[:200]
-
-
 OmegaConf.register_new_resolver("out_channels", out_channels, replace=True)
-OmegaConf.register_new_resolver("job_name", job_name, replace=True)
 
 
 def plain(cfg: Any) -> Any:
@@ -61,6 +56,7 @@ def check(cfg: DictConfig, *, door: str = "train") -> None:
             known = OmegaConf.load(CONF_DIR / f"{door}.yaml")
             keys = [str(k) for k in known if k not in ("defaults", "hydra")]
             choices = [item for d in known.defaults if d != "_self_" for item in d.items()]
+            choices = [item for item in choices if item[0] != "sweep"]  # which leaves nothing here
             # what is null there may be left out; `experiment` leaves nothing under its own name
             groups = [str(g) for g, choice in choices if choice is not None or _chosen(content, g)]
             problems = checks.check(content, keys=keys, groups=groups)
@@ -98,6 +94,34 @@ def compose_here(config_name: str, overrides: list[str]) -> DictConfig:
     return cfg
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """What the choice of `sweep` says: Hydra's mode, keys to their values, and whether all
+    combinations are tried.
+    """
+
+    mode: str | None
+    params: dict[str, Any]
+    is_grid: bool
+
+
+def compose_sweep(config_name: str, overrides: list[str]) -> Sweep:
+    """The sweep that a command line chooses, where Hydra is initialised."""
+    cfg = hydra.compose(config_name, overrides, return_hydra_config=True)
+    node, mode = cfg.hydra.sweeper, cfg.hydra.mode
+    params = plain(node.get("params")) or {}
+    return Sweep(
+        mode=None if mode is None else mode.name,
+        params={key: values_line(value) for key, value in params.items()},
+        is_grid=str(node["_target_"]).endswith("SegGridSweeper"),
+    )
+
+
+def values_line(value: Any) -> str:
+    """The values of a sweep's parameter as on the command line: a list is several."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _targets_of(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         yield from (str(v) for k, v in node.items() if k == "_target_")
@@ -107,6 +131,10 @@ def _targets_of(node: Any) -> Iterator[str]:
 
 def job_folder() -> Path | None:
     """The folder of this job of a sweep; None in a single run."""
-    if not HydraConfig.initialized() or HydraConfig.get().mode != RunMode.MULTIRUN:
+    if not in_sweep():
         return None
     return Path(HydraConfig.get().sweep.dir) / HydraConfig.get().sweep.subdir
+
+
+def in_sweep() -> bool:
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN

@@ -14,13 +14,15 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seg import check as checks
-from seg.config import CONF_DIR, ConfigError, check, compose_here
+from seg.config import CONF_DIR, ConfigError, Sweep, check, compose_here, compose_sweep
 
 
-def review(arguments: Any, *, door: str = "train") -> list[DictConfig]:
-    """Compose what is asked for, and every value of a sweep once. Raises ConfigError.
+def review(arguments: Any, *, door: str = "train") -> tuple[list[DictConfig], list[str]]:
+    """Compose what is asked for, and every value of a sweep once.
 
-    door: the command's own configuration, which says what may stand at the top.
+    door: the command's own configuration, which says what may stand at the top. Returns the sound
+    configurations, and what is wrong with values of a sweep whose other values are sound. Raises
+    ConfigError where nothing sound is left.
     """
     directory = Path(arguments.config_path or CONF_DIR)
     if not directory.is_dir():
@@ -31,44 +33,134 @@ def review(arguments: Any, *, door: str = "train") -> list[DictConfig]:
             raise ConfigError([f"--config-dir {arguments.config_dir}: no such folder"])
         search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).absolute()}]"]
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(directory.absolute())):
-        loader = GlobalHydra.instance().config_loader()
-        overrides, problems = parse([quoted(line) for line in arguments.overrides], loader)
+        return _Review(arguments, search, door).result()
+
+
+class _Review:
+    """One command line, composed in many ways under one initialised Hydra."""
+
+    def __init__(self, arguments: Any, search: list[str], door: str) -> None:
+        self.arguments = arguments
+        self.search = search
+        self.door = door
+        self.loader = GlobalHydra.instance().config_loader()
+        self.seen: dict[tuple[str, ...], tuple[DictConfig | None, list[str]]] = {}
+
+    def result(self) -> tuple[list[DictConfig], list[str]]:
+        overrides, problems = parse(
+            [quoted(line) for line in self.arguments.overrides], self.loader
+        )
         own = [o for o in overrides if not o.key_or_group.startswith("hydra")]
-        if not arguments.multirun:
-            problems += [
-                f"{o.input_line}: several values need --multirun"
-                for o in own
-                if o.is_sweep_override()
-            ]
-        if len(own) < len(overrides):
-            theirs = [o.input_line for o in overrides if o not in own]
-            _try_compose(arguments.config_name, search + theirs, problems)
-        base = _try_compose(arguments.config_name, search, problems)
-        if base is None:
-            raise ConfigError(problems)
-        known = search + list(_groups(own, loader, arguments.config_dir, problems))
-        shaped = _try_compose(arguments.config_name, known, problems)
-        if shaped is not None:
-            problems += list(_unknown_keys(own, shaped, loader))
+        theirs = [o.input_line for o in overrides if o not in own]
+        problems += _missing_engines(overrides, self.loader)
+        if theirs and not problems:
+            _try_compose(self.arguments.config_name, self.search + theirs, problems)
         if problems:
             raise ConfigError(problems)
-        composed = []
-        for variant in _variants(own):
-            cfg = _try_compose(arguments.config_name, search + variant, problems)
-            if cfg is not None:
-                composed.append(cfg)
-        return _all_or_refuse(composed, problems, door)
+        sweep = self._find_sweep(own, theirs)
+        if self.arguments.multirun or (sweep is not None and sweep.mode == "MULTIRUN"):
+            self.arguments.multirun = True
+            return self._sweep(own if sweep is None else _with_params(sweep.params, own), sweep)
+        cfg, problems = self._judge([o.input_line for o in own if not o.is_sweep_override()])
+        several = [o.input_line for o in own if o.is_sweep_override()]
+        problems = [*(f"{line}: several values need --multirun" for line in several), *problems]
+        if cfg is None or problems:
+            raise ConfigError(problems)
+        return [cfg], []
 
-
-def _all_or_refuse(composed: list[DictConfig], problems: list[str], door: str) -> list[DictConfig]:
-    for cfg in composed:
+    def _find_sweep(self, own: Sequence[Override], theirs: Sequence[str]) -> Sweep | None:
+        """What a choice of the group `sweep` brings; None where it cannot be composed, of which
+        the review of the rest tells why.
+        """
+        plain = [o.input_line for o in own if not o.is_sweep_override()]
         try:
-            check(cfg, door=door)
-        except ConfigError as error:
-            problems += [p for p in error.problems if p not in problems]
-    if problems:
-        raise ConfigError(problems)
-    return composed
+            return compose_sweep(self.arguments.config_name, [*self.search, *plain, *theirs])
+        except (HydraException, OmegaConfBaseException):
+            return None
+
+    def _sweep(
+        self, own: Sequence[Override], sweep: Sweep | None
+    ) -> tuple[list[DictConfig], list[str]]:
+        endless = [o.input_line for o in own if o.is_interval_sweep()]
+        if endless and (sweep is None or sweep.is_grid):
+            raise ConfigError([f"{line}: an interval needs sweep=optuna" for line in endless])
+        values = [_values(o) if o.is_sweep_override() else [] for o in own]
+        base = [v[0] if v else None for v in values]
+
+        def judge(chosen: Sequence[str | None]) -> tuple[DictConfig | None, list[str]]:
+            pairs = zip(own, chosen, strict=True)
+            lines = [o.input_line if v is None else _line(o, v) for o, v in pairs]
+            return self._judge(lines)
+
+        # a bad value that comes first would hide the others: look for a sound combination
+        for i, options in enumerate(values):
+            for value in options[1:]:
+                tried = [*base[:i], value, *base[i + 1 :]]
+                if len(judge(tried)[1]) < len(judge(base)[1]):
+                    base = tried
+        cfg, problems = judge(base)
+        if cfg is None or problems:
+            raise ConfigError(problems)
+        sound, wrong = [cfg], []
+        for i, options in enumerate(values):
+            for value in options:
+                cfg, problems = judge([*base[:i], value, *base[i + 1 :]])
+                if problems:
+                    wrong += [p for p in problems if p not in wrong]
+                elif cfg is not None and value != base[i]:
+                    sound.append(cfg)
+        return sound, wrong
+
+    def _judge(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
+        """A configuration of overrides without sweeps, and all that is wrong with it."""
+        key = tuple(lines)
+        if key not in self.seen:
+            self.seen[key] = self._compose(lines)
+        return self.seen[key]
+
+    def _compose(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
+        name, problems = self.arguments.config_name, []
+        cfg = _try_compose(name, self.search + lines, problems)
+        if cfg is not None:
+            own, _ = parse(lines, self.loader)
+            problems += _unknown_keys(own, cfg, self.loader)
+            try:
+                check(cfg, door=self.door)
+            except ConfigError as error:
+                problems += error.problems
+            return cfg, list(dict.fromkeys(problems))
+        # what Hydra says is of the first mistake alone: look for the others
+        problems, own = [], parse(lines, self.loader)[0]
+        if _try_compose(name, self.search, problems) is None:
+            return None, problems
+        known = self.search + list(_groups(own, self.loader, self.arguments.config_dir, problems))
+        shaped = _try_compose(name, known, problems)
+        if shaped is not None:
+            problems += list(_unknown_keys(own, shaped, self.loader))
+        if not problems:
+            _try_compose(name, self.search + lines, problems)
+        return None, problems
+
+
+ENGINES = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
+
+
+def _missing_engines(overrides: Sequence[Override], loader: Any) -> list[str]:
+    there = loader.get_group_options("hydra/launcher")
+    return [
+        f"{o.input_line}: is not installed; pip install 'seg[{ENGINES[str(o.value())]}]'"
+        for o in overrides
+        if o.key_or_group == "hydra/launcher"
+        and str(o.value()) in ENGINES
+        and str(o.value()) not in there
+    ]
+
+
+def _with_params(params: dict[str, Any], own: Sequence[Override]) -> list[Override]:
+    """A sweep's own parameters, but those that the command line sets."""
+    given = {o.get_key_element() for o in own}
+    lines, _ = parse([f"{key}={value}" for key, value in params.items() if key not in given])
+    return [*lines, *own]
 
 
 def quoted(line: str) -> str:
@@ -109,6 +201,10 @@ def _try_compose(config_name: str, overrides: list[str], problems: list[str]) ->
 
 
 def _values(override: Override) -> list[str]:
+    """As text; of an interval both ends."""
+    if override.is_interval_sweep():
+        ends = (override.value().start, override.value().end)
+        return [str(int(end)) if end == int(end) else str(end) for end in ends]
     if override.is_sweep_override():
         return [str(v) for v in override.sweep_string_iterator()]
     return [str(override.get_value_element_as_str())] if override.value() is not None else ["null"]
@@ -162,16 +258,6 @@ def _keys(cfg: DictConfig, prefix: str = "") -> Iterator[str]:
         node = cfg._get_node(key)
         if isinstance(node, DictConfig) and not (node._is_missing() or node._is_none()):
             yield from _keys(node, f"{path}.")
-
-
-def _variants(overrides: Sequence[Override]) -> Iterator[list[str]]:
-    """The overrides with all first values, then each further value with the others first."""
-    first = [_line(o, _values(o)[0]) if o.is_sweep_override() else o.input_line for o in overrides]
-    yield first
-    for i, o in enumerate(overrides):
-        if o.is_sweep_override():
-            for value in _values(o)[1:]:
-                yield [*first[:i], _line(o, value), *first[i + 1 :]]
 
 
 def _line(override: Override, value: str) -> str:

@@ -1,0 +1,1 @@
+"""Many runs from one command: what the jobs are, how each is kept from the others, what is left."""

@@ -1,0 +1,135 @@
+"""A sweep from its command line to its leaderboard."""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from seg import config, console
+from seg.reporting import leaderboard
+from seg.sweeps import folder as sweep_folder
+from seg.sweeps import gpus
+from seg.sweeps.isolation import isolated
+from seg.sweeps.jobs import DONE, state
+from seg.training import lock
+from seg.training.run import fresh_folder
+
+log = logging.getLogger(__name__)
+
+_errors: list[Exception] = []
+
+
+@contextmanager
+def errors_kept() -> Iterator[None]:
+    """Keep a sweeper's error from Hydra, which would print its own account of it, for `sweep`."""
+    try:
+        yield
+    except Exception as error:
+        _errors.append(error)
+
+
+def sweep(
+    start: Callable[[list[str]], None],
+    composed: Sequence[DictConfig],
+    *,
+    wrong: Sequence[str],
+    lines: Sequence[str],
+    flags: Sequence[str],
+) -> int:
+    """Run a sweep, or what is missing of it; returns how many of its jobs are not done.
+
+    start: runs Hydra with these overrides. composed: the sound configurations. wrong: what is wrong
+    with some of the swept values. lines, flags: of the command line.
+    """
+    refuse(composed)
+    for problem in wrong:
+        log.warning("%s; the jobs with it will fail", problem)
+    lines = [line for line in lines if not line.lstrip("+").startswith("resume=")]
+    root = Path(composed[0].output_dir).expanduser().absolute() / "multirun"
+    who = sweep_folder.identity(lines, flags)
+    place, held = sweep_folder.open_folder(
+        composed[0].resume, who, root, acquire=lock.acquire, fresh=fresh_folder
+    )
+    if sweep_folder.is_complete(place):
+        log.info("%s is finished; nothing to do", place)
+        return 0
+    log.info("sweep folder: %s", place)
+    _errors.clear()
+    try:
+        sweep_folder.begin(place, who, lines)
+        start([*lines, f"hydra.sweep.dir='{place}'"])
+    finally:
+        rows = leaderboard.write(place)
+        leaderboard.show(rows, place, Console())
+        del held
+    if _errors:
+        raise _errors[0]
+    return sum(row["status"] not in DONE for row in rows)
+
+
+def refuse(composed: Sequence[DictConfig]) -> None:
+    """Raises ConfigError for what a sweep cannot do."""
+    if any(cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1 for cfg in composed):
+        raise config.ConfigError([
+            "trainer.devices: the jobs of a sweep train on one device each, since further ranks "
+            "would start the whole sweep again; run several jobs side by side with "
+            "hydra/launcher=joblib, or start runs over several devices one by one"
+        ])  # fmt: skip
+
+
+def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float]:
+    """`task` as Hydra's launchers take it, in this process or in a worker on another machine."""
+    module, name = importable(task)
+    here, paths = os.getcwd(), list(sys.path)
+
+    def job(cfg: DictConfig) -> float:
+        enter(here, paths)
+        place = config.job_folder()
+        log.info("job %s", place.name)
+
+        def work() -> None:
+            held = gpus.take(place.parent, gpus.visible()) if wants_gpu(cfg) else None
+            getattr(home_of(module), name)(cfg)
+            del held
+
+        isolated(work, place)
+        facts = state(place)
+        best = f", val/dice {facts['val/dice']:.4f}" if "val/dice" in facts else ""
+        log.info("job %s %s%s, %s s", place.name, facts["status"], best, facts.get("seconds", "-"))
+        return facts.get("val/dice", float("nan"))
+
+    return job
+
+
+def wants_gpu(cfg: DictConfig) -> bool:
+    return cfg.trainer.accelerator in ("auto", "gpu", "cuda")
+
+
+def importable(task: Callable) -> tuple[str, str]:
+    """The module and the name by which any process finds a function, also one of `python -m`."""
+    module = sys.modules[task.__module__]
+    spec = getattr(module, "__spec__", None)
+    return (spec.name if spec is not None else task.__module__), task.__name__
+
+
+def home_of(module: str) -> ModuleType:
+    """The module, not imported once more where it is the one that was started."""
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)
+    return main if spec is not None and spec.name == module else importlib.import_module(module)
+
+
+def enter(folder: str, paths: Sequence[str]) -> None:
+    """In a worker: where the command was started, with what it could import."""
+    if not logging.getLogger("seg").handlers:
+        console.speak()
+    if os.getcwd() != folder and os.path.isdir(folder):
+        os.chdir(folder)
+    sys.path.extend(p for p in paths if p not in sys.path)

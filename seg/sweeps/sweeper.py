@@ -1,0 +1,57 @@
+"""Every combination of the swept values, whatever becomes of each."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from seg.config import values_line
+from seg.sweeps import folder as sweep_folder
+from seg.sweeps.jobs import DONE, Job, folder_name
+from seg.sweeps.running import run, sweep_of
+
+
+class GridSweeper(Sweeper):
+    """params: keys to their values, as on the command line, which has the last word."""
+
+    def __init__(self, params: dict[str, Any] | None = None) -> None:
+        self.params = params or {}
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.config = config
+        self.context = hydra_context
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[dict]:
+        """Run all jobs; returns what their run.json say."""
+        parser = OverridesParser.create(config_loader=self.context.config_loader)
+        lines = [*(f"{key}={values_line(v)}" for key, v in self.params.items()), *arguments]
+        (grid,) = BasicSweeper.split_arguments(parser.parse_overrides(lines), None)
+        sweep = sweep_of(self.config)
+        constant = constant_lines(grid)
+        sweep_folder.record(sweep, constant=constant)
+        jobs = [
+            Job(
+                number=number,
+                overrides=tuple(overrides),
+                folder=sweep / folder_name(number, [o for o in overrides if o not in constant]),
+            )
+            for number, overrides in enumerate(grid)
+        ]
+        found = run(jobs, launcher=self.launcher, config=self.config)
+        sweep_folder.record(sweep, complete=all(facts["status"] in DONE for facts in found))
+        return found
+
+
+def constant_lines(grid: Sequence[Sequence[str]]) -> list[str]:
+    """The overrides that all jobs share."""
+    return [line for line in grid[0] if all(line in overrides for overrides in grid)]
