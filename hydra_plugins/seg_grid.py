@@ -9,15 +9,15 @@ from hydra.plugins.sweeper import Sweeper
 
 
 class SegGridSweeper(Sweeper):
-    """`seg.sweeps.sweeper.GridSweeper`. params: keys to their values, as on the command line."""
+    """`seg.sweeps.sweeper.GridSweeper`, with its options."""
 
-    def __init__(self, params: dict[str, Any] | None = None) -> None:
-        self.params = params
+    def __init__(self, **options: Any) -> None:
+        self.options = options
 
     def setup(self, **parts: Any) -> None:
         from seg.sweeps.sweeper import GridSweeper  # noqa: PLC0415
 
-        self.sweeper = GridSweeper(self.params)
+        self.sweeper = GridSweeper(**self.options)
         self.sweeper.setup(**parts)
 
     def sweep(self, arguments: list[str]) -> None:

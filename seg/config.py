@@ -1,7 +1,7 @@
 """Where conf/ is, what a configuration is composed of, and check(cfg)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -94,26 +94,33 @@ def compose_here(config_name: str, overrides: list[str]) -> DictConfig:
     return cfg
 
 
+GRID = "hydra_plugins.seg_grid.SegGridSweeper"
+HYDRAS_OWN = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
 @dataclass(frozen=True)
 class Sweep:
-    """What the choice of `sweep` says: Hydra's mode, keys to their values, and whether all
-    combinations are tried.
-    """
+    """What the choice of `sweep` says: Hydra's mode, keys to their values, and Hydra's sweeper."""
 
-    mode: str | None
-    params: dict[str, Any]
-    is_grid: bool
+    mode: str | None = None
+    params: dict[str, str] = field(default_factory=dict)
+    sweeper: str = GRID
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether all combinations are tried. Hydra's own sweeper is never used: ours does that."""
+        return self.sweeper in (GRID, HYDRAS_OWN)
 
 
 def compose_sweep(config_name: str, overrides: list[str]) -> Sweep:
     """The sweep that a command line chooses, where Hydra is initialised."""
     cfg = hydra.compose(config_name, overrides, return_hydra_config=True)
     node, mode = cfg.hydra.sweeper, cfg.hydra.mode
-    params = plain(node.get("params")) or {}
+    params = {} if node.get("params") is None else plain(node.params)
     return Sweep(
         mode=None if mode is None else mode.name,
         params={key: values_line(value) for key, value in params.items()},
-        is_grid=str(node["_target_"]).endswith("SegGridSweeper"),
+        sweeper=str(node["_target_"]),
     )
 
 

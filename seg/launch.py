@@ -64,12 +64,12 @@ def _open(task: Callable[[DictConfig], Any], config_name: str, sweeps: bool) -> 
         return 0
     if arguments.multirun and not sweeps:
         raise ConfigError([f"--multirun: seg.{config_name} does one thing at a time"])
-    composed, wrong = review(arguments, door=config_name)
-    if arguments.multirun and not arguments.cfg:
+    reviewed = review(arguments, door=config_name)
+    if reviewed.sweep is not None and not arguments.cfg:
         from seg.sweeps import command  # noqa: PLC0415  (which reads what sweeps alone need)
 
         job = command.as_job(task)
-        undone = command.sweep(partial(start, job), composed, wrong=wrong, lines=lines, flags=flags)
+        undone = command.sweep(partial(start, job), reviewed, lines=lines, flags=flags)
         return 1 if undone else 0
     errors: list[Exception] = []
     start(_kept(task, errors), lines)

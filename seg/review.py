@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,22 @@ from seg import check as checks
 from seg.config import CONF_DIR, ConfigError, Sweep, check, compose_here, compose_sweep
 
 
-def review(arguments: Any, *, door: str = "train") -> tuple[list[DictConfig], list[str]]:
+@dataclass(frozen=True)
+class Reviewed:
+    """configurations: sound ones. wrong: what is wrong with values of a sweep whose other values
+    are sound. sweep: what is swept how; None for a single run.
+    """
+
+    configurations: list[DictConfig]
+    wrong: list[str]
+    sweep: Sweep | None
+
+
+def review(arguments: Any, *, door: str = "train") -> Reviewed:
     """Compose what is asked for, and every value of a sweep once.
 
-    door: the command's own configuration, which says what may stand at the top. Returns the sound
-    configurations, and what is wrong with values of a sweep whose other values are sound. Raises
-    ConfigError where nothing sound is left.
+    door: the command's own configuration, which says what may stand at the top. Raises ConfigError
+    where nothing sound is left.
     """
     directory = Path(arguments.config_path or CONF_DIR)
     if not directory.is_dir():
@@ -46,7 +57,7 @@ class _Review:
         self.loader = GlobalHydra.instance().config_loader()
         self.seen: dict[tuple[str, ...], tuple[DictConfig | None, list[str]]] = {}
 
-    def result(self) -> tuple[list[DictConfig], list[str]]:
+    def result(self) -> Reviewed:
         overrides, problems = parse(
             [quoted(line) for line in self.arguments.overrides], self.loader
         )
@@ -58,31 +69,28 @@ class _Review:
         if problems:
             raise ConfigError(problems)
         sweep = self._find_sweep(own, theirs)
-        if self.arguments.multirun or (sweep is not None and sweep.mode == "MULTIRUN"):
-            self.arguments.multirun = True
-            return self._sweep(own if sweep is None else _with_params(sweep.params, own), sweep)
+        if self.arguments.multirun or sweep.mode == "MULTIRUN":
+            return self._sweep(_with_params(sweep.params, own), sweep)
         cfg, problems = self._judge([o.input_line for o in own if not o.is_sweep_override()])
         several = [o.input_line for o in own if o.is_sweep_override()]
         problems = [*(f"{line}: several values need --multirun" for line in several), *problems]
         if cfg is None or problems:
             raise ConfigError(problems)
-        return [cfg], []
+        return Reviewed([cfg], [], None)
 
-    def _find_sweep(self, own: Sequence[Override], theirs: Sequence[str]) -> Sweep | None:
-        """What a choice of the group `sweep` brings; None where it cannot be composed, of which
+    def _find_sweep(self, own: Sequence[Override], theirs: Sequence[str]) -> Sweep:
+        """What a choice of the group `sweep` brings; nothing where it cannot be composed, of which
         the review of the rest tells why.
         """
         plain = [o.input_line for o in own if not o.is_sweep_override()]
         try:
             return compose_sweep(self.arguments.config_name, [*self.search, *plain, *theirs])
         except (HydraException, OmegaConfBaseException):
-            return None
+            return Sweep()
 
-    def _sweep(
-        self, own: Sequence[Override], sweep: Sweep | None
-    ) -> tuple[list[DictConfig], list[str]]:
+    def _sweep(self, own: Sequence[Override], sweep: Sweep) -> Reviewed:
         endless = [o.input_line for o in own if o.is_interval_sweep()]
-        if endless and (sweep is None or sweep.is_grid):
+        if endless and sweep.is_grid:
             raise ConfigError([f"{line}: an interval needs sweep=optuna" for line in endless])
         values = [_values(o) if o.is_sweep_override() else [] for o in own]
         base = [v[0] if v else None for v in values]
@@ -109,7 +117,7 @@ class _Review:
                     wrong += [p for p in problems if p not in wrong]
                 elif cfg is not None and value != base[i]:
                     sound.append(cfg)
-        return sound, wrong
+        return Reviewed(sound, wrong, sweep)
 
     def _judge(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
         """A configuration of overrides without sweeps, and all that is wrong with it."""
@@ -123,11 +131,8 @@ class _Review:
         cfg = _try_compose(name, self.search + lines, problems)
         if cfg is not None:
             own, _ = parse(lines, self.loader)
-            problems += _unknown_keys(own, cfg, self.loader)
-            try:
-                check(cfg, door=self.door)
-            except ConfigError as error:
-                problems += error.problems
+            problems += [problem for _, problem in _unknown_keys(own, cfg, self.loader)]
+            problems += _problems(cfg, self.door)
             return cfg, list(dict.fromkeys(problems))
         # what Hydra says is of the first mistake alone: look for the others
         problems, own = [], parse(lines, self.loader)[0]
@@ -136,10 +141,16 @@ class _Review:
         known = self.search + list(_groups(own, self.loader, self.arguments.config_dir, problems))
         shaped = _try_compose(name, known, problems)
         if shaped is not None:
-            problems += list(_unknown_keys(own, shaped, self.loader))
+            strange = {o.key_or_group: p for o, p in _unknown_keys(own, shaped, self.loader)}
+            problems += strange.values()
+            options = self.loader.get_group_options
+            rest = [o for o in own if not options(o.key_or_group) and o.key_or_group not in strange]
+            cfg = _try_compose(name, known + [o.input_line for o in rest], problems)
+            if cfg is not None:
+                problems += _problems(cfg, self.door)
         if not problems:
             _try_compose(name, self.search + lines, problems)
-        return None, problems
+        return None, list(dict.fromkeys(problems))
 
 
 ENGINES = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
@@ -237,7 +248,17 @@ def _groups(
             yield f"{'+' if o.is_add() else ''}{o.key_or_group}={_values(o)[0]}"
 
 
-def _unknown_keys(overrides: Sequence[Override], cfg: DictConfig, loader: Any) -> Iterator[str]:
+def _problems(cfg: DictConfig, door: str) -> list[str]:
+    try:
+        check(cfg, door=door)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _unknown_keys(
+    overrides: Sequence[Override], cfg: DictConfig, loader: Any
+) -> Iterator[tuple[Override, str]]:
     names = list(_keys(cfg)) + list(loader.list_groups(""))
     for o in overrides:
         key = o.key_or_group
@@ -248,7 +269,7 @@ def _unknown_keys(overrides: Sequence[Override], cfg: DictConfig, loader: Any) -
             # a key inside an open mapping, such as dataset.classes, may be new
             if parent and OmegaConf.select(cfg, parent, default=0) is None:
                 continue
-            yield f"{key}: no such key or group{checks.nearest(key, names)}"
+            yield o, f"{key}: no such key or group{checks.nearest(key, names)}"
 
 
 def _keys(cfg: DictConfig, prefix: str = "") -> Iterator[str]:

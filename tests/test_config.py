@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from seg import config
 from seg.config import CONF_DIR, ConfigError, check, compose, plain
+from seg.review import Reviewed
 from seg.review import review as command_line_review
 
 GROUPS = sorted(d.name for d in CONF_DIR.iterdir() if d.is_dir())
@@ -32,7 +33,7 @@ def review(*argv: str) -> list:
     """What the door does with a command line, before it trains."""
     arguments = get_args_parser().parse_args(list(argv))
     arguments.config_name = arguments.config_name or "train"
-    return command_line_review(arguments)
+    return command_line_review(arguments).configurations
 
 
 def refusal(*argv: str) -> str:
@@ -197,12 +198,66 @@ def test_an_override_that_cannot_be_read_is_named() -> None:
     assert "cannot be read" in refusal("dataset.image_size=[1,2")
 
 
-def test_every_value_of_a_sweep_is_checked() -> None:
-    message = refusal("--multirun", "loss=bce,dise", "optimizer.lr=1e-3,-2")
+def reviewed(*argv: str) -> Reviewed:
+    arguments = get_args_parser().parse_args(list(argv))
+    arguments.config_name = "train"
+    return command_line_review(arguments)
+
+
+@pytest.mark.parametrize(
+    ("values", "wrong"),
+    [
+        (["loss=bce,dise"], ["loss=dise"]),
+        (["loss=dise,bce"], ["loss=dise"]),
+        (["optimizer.lr=-2,1e-3", "dataset.batch_size=0,8"],
+         ["optimizer.lr=-2", "dataset.batch_size=0"]),
+        (["loss=dise,bce", "optimizer=adm,adam"], ["loss=dise", "optimizer=adm"]),
+    ],
+)  # fmt: skip
+def test_a_bad_value_of_a_sweep_is_named_and_leaves_the_others(
+    values: list[str], wrong: list[str]
+) -> None:
+    found = reviewed("--multirun", *values)
+    assert found.configurations
+    assert len(found.wrong) == len(wrong)
+    assert all(any(w in line for line in found.wrong) for w in wrong)
+
+
+def test_a_sweep_without_a_sound_value_is_refused_with_all_that_is_wrong() -> None:
+    message = refusal("--multirun", "loss=dise,bse", "optimizer.lr=-1,-2", "seeed=3")
     assert "loss=dise" in message
-    message = refusal("--multirun", "optimizer.lr=1e-3,-2", "dataset.batch_size=8,0")
-    assert "optimizer.lr=-2" in message
-    assert "dataset.batch_size=0" in message
+    assert "optimizer.lr=-1" in message or "optimizer.lr=-2" in message
+    assert "seeed: no such key or group (nearest: seed)" in message
+
+
+def test_the_documents_grid_is_swept_without_a_flag_and_can_be_cut() -> None:
+    found = reviewed("sweep=documents", "dataset.image_size=128", "optimizer.lr=1e-4,1e-3")
+    assert found.sweep is not None
+    assert {cfg.dataset.image_size for cfg in found.configurations} == {128}
+    assert {cfg.optimizer.lr for cfg in found.configurations} == {1e-4, 1e-3}
+    assert {cfg.dataset.batch_size for cfg in found.configurations} == {8, 32, 128}
+    assert not found.wrong
+
+
+def test_folds_are_as_many_as_asked_for() -> None:
+    assert {c.dataset.split.fold for c in reviewed("sweep=folds").configurations} == set(range(5))
+    found = reviewed("sweep=folds", "dataset.split.folds=3", "seed=1,2").configurations
+    assert {c.dataset.split.fold for c in found} == {0, 1, 2}
+    assert {c.dataset.split.folds for c in found} == {3}
+    assert {c.seed for c in found} == {1, 2}
+
+
+def test_an_interval_needs_a_search() -> None:
+    message = refusal("--multirun", "optimizer.lr=interval(1e-5,1e-3)")
+    assert "an interval needs sweep=optuna" in message
+
+
+def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "hydra._internal.config_loader_impl.ConfigLoaderImpl.get_group_options",
+        lambda self, group, *rest, **more: ["basic"],
+    )
+    assert "pip install 'seg[ray]'" in refusal("--multirun", "hydra/launcher=ray", "seed=1,2")
 
 
 def test_hydras_own_hooks_cannot_be_used_to_run_code(tmp_path: Path) -> None:
@@ -223,12 +278,6 @@ def test_a_stages_rate_reaches_its_schedule() -> None:
         ["experiment=hyperkvasir", "scheduler@stages.dice.scheduler=onecycle", "optimizer.lr=0.5"]
     )
     assert cfg.stages.dice.scheduler.max_lr == cfg.stages.dice.optimizer.lr == 1e-4
-
-
-def test_the_folder_of_a_job_fits_a_file_system() -> None:
-    name = config.job_name(3, "dataset.root=/a/b," + "x" * 300)
-    assert name.startswith("3_dataset.root=_a_b,xx")
-    assert len(name.encode()) <= 255
 
 
 def test_a_sound_command_line_passes() -> None:

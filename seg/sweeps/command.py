@@ -14,6 +14,7 @@ from rich.console import Console
 
 from seg import config, console
 from seg.reporting import leaderboard
+from seg.review import Reviewed
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps import gpus
 from seg.sweeps.isolation import isolated
@@ -37,25 +38,24 @@ def errors_kept() -> Iterator[None]:
 
 def sweep(
     start: Callable[[list[str]], None],
-    composed: Sequence[DictConfig],
+    reviewed: Reviewed,
     *,
-    wrong: Sequence[str],
     lines: Sequence[str],
     flags: Sequence[str],
 ) -> int:
     """Run a sweep, or what is missing of it; returns how many of its jobs are not done.
 
-    start: runs Hydra with these overrides. composed: the sound configurations. wrong: what is wrong
-    with some of the swept values. lines, flags: of the command line.
+    start: runs Hydra with these overrides. lines, flags: of the command line.
     """
-    refuse(composed)
-    for problem in wrong:
+    refuse(reviewed.configurations)
+    first = reviewed.configurations[0]
+    for problem in reviewed.wrong:
         log.warning("%s; the jobs with it will fail", problem)
     lines = [line for line in lines if not line.lstrip("+").startswith("resume=")]
-    root = Path(composed[0].output_dir).expanduser().absolute() / "multirun"
+    root = Path(first.output_dir).expanduser().absolute() / "multirun"
     who = sweep_folder.identity(lines, flags)
     place, held = sweep_folder.open_folder(
-        composed[0].resume, who, root, acquire=lock.acquire, fresh=fresh_folder
+        first.resume, who, root, acquire=lock.acquire, fresh=fresh_folder
     )
     if sweep_folder.is_complete(place):
         log.info("%s is finished; nothing to do", place)
@@ -64,7 +64,8 @@ def sweep(
     _errors.clear()
     try:
         sweep_folder.begin(place, who, lines)
-        start([*lines, f"hydra.sweep.dir='{place}'"])
+        sweeper = [f"hydra.sweeper._target_={config.GRID}"] if reviewed.sweep.is_grid else []
+        start([*lines, *sweeper, f"hydra.sweep.dir='{place}'", "hydra.mode=MULTIRUN"])
     finally:
         rows = leaderboard.write(place)
         leaderboard.show(rows, place, Console())

@@ -38,9 +38,8 @@ def run(jobs: Sequence[Job], *, launcher: Any, config: DictConfig) -> list[dict]
         facts = state(job.folder)
         if facts["status"] in (None, "running"):  # the engine lost it
             runs.close(job.folder, status="failed", error="the job never came back")
-        if state(job.folder)["status"] not in ("finished", "pruned"):
-            if hasattr(tensorboard, "add_hparams_of"):
-                tensorboard.add_hparams_of(job.folder)
+        if not is_done(job.folder):
+            tensorboard.add_hparams_of(job.folder)
     return [state(job.folder) for job in jobs]
 
 

@@ -17,10 +17,15 @@ from seg.sweeps.running import run, sweep_of
 
 
 class GridSweeper(Sweeper):
-    """params: keys to their values, as on the command line, which has the last word."""
+    """params: keys to their values, as on the command line, which has the last word.
+    max_batch_size: of jobs that a launcher gets at a time, None for all.
+    """
 
-    def __init__(self, params: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, params: dict[str, Any] | None = None, max_batch_size: int | None = None
+    ) -> None:
         self.params = params or {}
+        self.max_batch_size = max_batch_size
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -47,7 +52,12 @@ class GridSweeper(Sweeper):
             )
             for number, overrides in enumerate(grid)
         ]
-        found = run(jobs, launcher=self.launcher, config=self.config)
+        sweep_folder.add_jobs(sweep, jobs)
+        size = self.max_batch_size or len(jobs)
+        found = []
+        for start in range(0, len(jobs), size):
+            batch = jobs[start : start + size]
+            found += run(batch, launcher=self.launcher, config=self.config)
         sweep_folder.record(sweep, complete=all(facts["status"] in DONE for facts in found))
         return found
 
