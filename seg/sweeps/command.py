@@ -18,7 +18,7 @@ from seg.review import Reviewed
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps import gpus
 from seg.sweeps.isolation import isolated
-from seg.sweeps.jobs import DONE, state
+from seg.sweeps.jobs import state
 from seg.training import lock
 from seg.training.run import fresh_folder
 
@@ -67,12 +67,22 @@ def sweep(
         sweeper = [f"hydra.sweeper._target_={config.GRID}"] if reviewed.sweep.is_grid else []
         start([*lines, *sweeper, f"hydra.sweep.dir='{place}'", "hydra.mode=MULTIRUN"])
     finally:
-        rows = leaderboard.write(place)
-        leaderboard.show(rows, place, Console())
+        undone = finish(place)
         del held
     if _errors:
         raise _errors[0]
-    return sum(row["status"] not in DONE for row in rows)
+    return undone
+
+
+def finish(place: Path) -> int:
+    """Write and show the leaderboard, also of an interrupted sweep; returns the jobs not done."""
+    try:
+        rows = leaderboard.write(place)
+    except OSError as error:  # must not hide what ended the sweep
+        log.error("no leaderboard: %s", error)
+        return 1
+    leaderboard.show(rows, place, Console())
+    return len(leaderboard.failed(rows))
 
 
 def refuse(composed: Sequence[DictConfig]) -> None:

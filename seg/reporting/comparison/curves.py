@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from seg.reporting.comparison.entries import Entry
 from seg.reporting.comparison.html import attribute, escaped, shortened
-from seg.reporting.comparison.ranking import Entry
 from seg.reporting.comparison.words import number
 
 COLOURED = 8  # the best ones; the page's style gives their colours, s0 to s7
@@ -16,11 +16,13 @@ WIDTH, HEIGHT = 1120, 360
 LEFT, RIGHT, TOP, BOTTOM = 64, 16, 14, 44
 
 
-def curves(entries: Sequence[Entry], name: str) -> str:
-    """Curves of the best configurations, a line a run; "" if no run has any. name: of the axis."""
-    shown = entries[:DRAWN]
+def curves(entries: Sequence[Entry], name: str, *, drawn: int = DRAWN) -> str:
+    """Curves of the best `drawn` configurations, a line a run; "" if no run has any. name: of the
+    axis.
+    """
+    shown = entries[:drawn]
     lines = [
-        (i, run.name, _thinned(run.curve))
+        (i, run.name, thinned(run.curve))
         for i, entry in enumerate(shown)
         for run in entry.configuration.runs
         if len(run.curve) > 1
@@ -30,8 +32,8 @@ def curves(entries: Sequence[Entry], name: str) -> str:
     x = np.array([p[0] for _, _, points in lines for p in points])
     y = np.array([p[1] for _, _, points in lines for p in points])
     y_ticks, x_ticks = (
-        _ticks(float(y.min()), float(y.max())),
-        _ticks(float(x.min()), float(x.max())),
+        ticks(float(y.min()), float(y.max())),
+        ticks(float(x.min()), float(x.max())),
     )
     x_low, x_high = float(x.min()), max(float(x.max()), float(x.min()) + 1)
     y_low, y_high = min(y_ticks[0], float(y.min())), max(y_ticks[-1], float(y.max()))
@@ -85,14 +87,14 @@ def _legend(shown: Sequence[Entry], count: int) -> str:
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """At most POINTS of them, the last one kept."""
     step = math.ceil(len(points) / POINTS)
     kept = list(points[::step])
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks(low: float, high: float) -> list[float]:
     """About five round numbers that hold low and high."""
     if high - low < 1e-6:
         low, high = low - 0.05, high + 0.05

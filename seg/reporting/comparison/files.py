@@ -7,7 +7,8 @@ from typing import Any
 
 from seg.reporting.comparison import words
 from seg.reporting.comparison.configurations import text
-from seg.reporting.comparison.ranking import Comparison, Spread
+from seg.reporting.comparison.entries import Spread
+from seg.reporting.comparison.ranking import Comparison
 
 
 def write_csv(comparison: Comparison, path: Path) -> None:

@@ -3,8 +3,12 @@
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 
 from seg.reporting.comparison.words import cut
+
+# What may run or be fetched: what stands in the file itself.
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,19 @@ def section(title: str, content: str, lead: str = "") -> str:
         return ""
     said = f"<p>{escaped(lead)}</p>" if lead else ""
     return f"<section><h2>{escaped(title)}</h2>{said}{content}</section>"
+
+
+def document(title: str, body: str, *, style: str = "") -> str:
+    """A whole page: one file, nothing fetched; tables that sort, light and dark, fit for print.
+
+    title: plain text. body: of <main>. style: beside page.css.
+    """
+    files = resources.files("seg.reporting.comparison")
+    shared, script = (files.joinpath(f).read_text("utf-8") for f in ("page.css", "page.js"))
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escaped(title)}</title>\n<style>\n{shared}{style}</style></head>\n<body><main>"
+        f"{body}</main>\n<script>\n{script}</script></body></html>\n"
+    )

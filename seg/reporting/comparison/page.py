@@ -1,21 +1,28 @@
-"""leaderboard.html: one file, nothing fetched; tables that sort, light and dark, fit for print."""
+"""leaderboard.html of a comparison: who leads, what was shown, and what the others differ in."""
 
 import math
-from importlib import resources
 from typing import Any
 
 from seg.reporting.comparison import words
 from seg.reporting.comparison.configurations import text
 from seg.reporting.comparison.curves import curves
-from seg.reporting.comparison.html import Cell, attribute, escaped, label, section, shortened, table
-from seg.reporting.comparison.ranking import Comparison, Entry, Spread
+from seg.reporting.comparison.entries import Entry, Spread
+from seg.reporting.comparison.html import (
+    Cell,
+    attribute,
+    document,
+    escaped,
+    label,
+    section,
+    shortened,
+    table,
+)
+from seg.reporting.comparison.ranking import Comparison
 
 BESIDE = ("dice", "iou", "precision", "recall", "dice_pooled", "dice_group", "hd95", "nsd")
 COLUMNS = 5  # figures beside the ranked one; leaderboard.csv has all
 PAIRS = 60
 VALUE = 26  # characters of a value of a configuration
-# What may run or be fetched: what stands in the file itself.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
 def page(comparison: Comparison) -> str:
@@ -31,19 +38,13 @@ def page(comparison: Comparison) -> str:
         section("Notes", _notes(comparison)),
     ]  # fmt: skip
     title = f"{comparison.metric.name}: {words.about(comparison)}"
-    files = resources.files("seg.reporting.comparison")
-    style, script = (files.joinpath(f).read_text("utf-8") for f in ("page.css", "page.js"))
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escaped(title)}</title>\n<style>\n{style}</style></head>\n<body><main>"
+    return document(
+        title,
         f"<header><h1>Comparison by {escaped(comparison.metric.name)}</h1>"
         f'<p class="about">{escaped(words.about(comparison))}; source: '
         f"{escaped(comparison.source)}</p>"
         f'<p class="verdict">{escaped(words.verdict(comparison))}</p></header>\n'
-        + "\n".join(filter(None, parts))
-        + f"</main>\n<script>\n{script}</script></body></html>\n"
+        + "\n".join(filter(None, parts)),
     )
 
 
@@ -84,7 +85,7 @@ def _leaderboard(comparison: Comparison) -> str:
             label(entry.label, 56),
             Cell(words.made_of(entry), len(entry.configuration.runs), kind="short"),
             Cell(f"<b>{words.number(value)}</b>", value, number=True),
-            Cell(f"{_interval(value, low, high, min(ends), max(ends))}<small>{interval}</small>",
+            Cell(f"{interval_bar(value, low, high, min(ends), max(ends))}<small>{interval}</small>",
                  low),
             *(_figure(entry.figures[n][0]) for n in beside),
             behind,
@@ -94,7 +95,7 @@ def _leaderboard(comparison: Comparison) -> str:
     return table(head, rows)
 
 
-def _interval(value: float, low: float, high: float, left: float, right: float) -> str:
+def interval_bar(value: float, low: float, high: float, left: float, right: float) -> str:
     """A bar from low to high with a dot at the value, all rows on one scale."""
     if not all(map(math.isfinite, (value, low, high))):
         return ""

@@ -1,57 +1,19 @@
 """Configurations ranked by one figure: ties share a rank, and a leader is one only if shown."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-import numpy as np
 from numpy.typing import NDArray
 
 from seg.reporting.comparison import significance
-from seg.reporting.comparison.cases import CaseTable
-from seg.reporting.comparison.configurations import Configuration, differing, gather, spread
-from seg.reporting.comparison.figures import Figure, available, figure
+from seg.reporting.comparison.configurations import differing
+from seg.reporting.comparison.entries import Entry, measure
+from seg.reporting.comparison.figures import Figure
 from seg.reporting.comparison.runs import Run
-from seg.reporting.comparison.sameness import common_groups, cut_to_common, require_same
 from seg.reporting.comparison.significance import Pair
-from seg.reporting.statistics import group_weights, t_interval
 
-ALL_PAIRS = (
-    10  # up to so many configurations every pair is tested, beyond that each with the leader
-)
+ALL_PAIRS = 10  # up to so many every pair is tested, beyond that each with the leader
 BANDS = 10  # ranks told apart among many configurations; what is below shares the last one
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Of a figure over n seeds or folds; low and high: t-interval of the mean (NaN for folds, which
-    share training cases).
-    """
-
-    n: int
-    mean: float
-    deviation: float
-    low: float = math.nan
-    high: float = math.nan
-
-
-@dataclass
-class Entry:
-    """figures: name to (value, low, high), bootstrap by group. rank: from 1; tied: whether others
-    share it. told: figures of the runs' JSON that the table cannot give, mean over runs.
-    """
-
-    configuration: Configuration
-    figures: dict[str, tuple[float, float, float]]
-    rank: int = 1
-    tied: bool = False
-    seeds: Spread | None = None
-    folds: Spread | None = None
-    told: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def label(self) -> str:
-        return self.configuration.label
 
 
 @dataclass
@@ -89,30 +51,12 @@ def compare(
     """Rank runs as `runs.read_runs` gives them. Raises ValueError where that would mislead: no run
     to rank, test cases that differ, a figure that the runs do not have.
     """
-    ranked = [run for run in runs if run.table is not None and run.problem is None]
-    if not ranked:
-        seen = "".join(f"\n  {run.name}: {run.status}: {run.problem}" for run in runs[:12])
-        raise ValueError(f"none of {len(runs)} runs can be ranked by source={source}{seen}")
-    configurations = gather(ranked, common=common)
-    notes = [f"{c.label}: {note}" for c in configurations for note in c.notes]
-    if common:
-        done = cut_to_common(configurations)
-        notes += [done] if done else []
-    tables = [table for c in configurations for table in c.tables]
-    wanted = figure(metric, [tables[0]])
-    require_same(configurations, column=wanted.column)
-    wanted = figure(metric, tables)
-    groups, names, regrouped = common_groups(configurations)
-    if regrouped:
-        notes.append(f"the runs group the cases differently; the coarsest, {len(names)}, is used")
-    volumes = len(names) < len(groups)
-    entries = _entries(configurations, wanted, groups, volumes=volumes)
-    if not all(math.isfinite(entry.figures[metric][0]) for entry in entries):
-        raise ValueError(f"metric={metric}: no test case has what it is made of")
-    entries.sort(key=lambda e: (-wanted.sign * e.figures[metric][0], e.label))
-    totals = np.stack([wanted.totals(e.configuration.tables, groups) for e in entries])
-    pairs, all_pairs = _rank(entries, totals, wanted, test)
-    notes += _cautions(entries, len(names), wanted, test, volumes=volumes)
+    found = measure(runs, metric=metric, source=source, common=common)
+    entries = found.entries
+    pairs, all_pairs = _rank(entries, found.totals, found.metric, test)
+    notes = found.notes + _cautions(
+        entries, found.groups, found.metric, test, volumes=found.groups < found.cases
+    )
     if not all_pairs:
         notes.append(
             "each configuration is tested against the leader alone, and below the first rank "
@@ -120,58 +64,18 @@ def compare(
             "chose these"
         )
     return Comparison(
-        metric=wanted,
+        metric=found.metric,
         test=test,
         source=source,
         entries=entries,
         pairs=pairs,
         all_pairs=all_pairs,
         unranked=[run for run in runs if run.table is None or run.problem is not None],
-        cases=len(groups),
-        groups=len(names),
+        cases=found.cases,
+        groups=found.groups,
         keys=differing(e.configuration.runs[0] for e in entries),
         notes=notes,
     )
-
-
-def _entries(
-    configurations: Sequence[Configuration],
-    wanted: Figure,
-    groups: NDArray[np.intp],
-    *,
-    volumes: bool,
-) -> list[Entry]:
-    tables = [table for c in configurations for table in c.tables]
-    names = dict.fromkeys([wanted.name, *available(tables, volumes=volumes)])
-    if wanted.index is None and len(tables[0].classes) > 1:
-        names |= dict.fromkeys(f"{wanted.name}/{c}" for c in tables[0].classes)
-    weights = group_weights(int(groups.max()) + 1)
-    entries = [Entry(c, {}) for c in configurations]
-    for name in names:
-        each = figure(name, tables)
-        totals = np.stack([each.totals(c.tables, groups) for c in configurations])
-        low, high = significance.bounds(significance.resampled(totals, each, weights))
-        for i, value in enumerate(each.of(totals.sum(1))):
-            entries[i].figures[name] = float(value), float(low[i]), float(high[i])
-    for entry in entries:
-        c = entry.configuration
-        if len(c.tables) > 1:
-            values = [_alone(wanted, table) for table in c.tables]
-            entry.seeds = Spread(len(values), *spread(values), *t_interval(values))
-        if c.folds:
-            values = [float(np.mean([_alone(wanted, t) for t in fold])) for fold in c.folds]
-            entry.folds = Spread(len(values), *spread(values))
-        shared = set.intersection(*(set(run.figures) for run in c.runs)) - names.keys()
-        entry.told = {
-            name: float(np.mean([run.figures[name] for run in c.runs])) for name in sorted(shared)
-        }
-    return entries
-
-
-def _alone(wanted: Figure, table: CaseTable) -> float:
-    """The figure of one table; NaN where it has nothing to stand on."""
-    _, groups = np.unique(np.asarray(table.groups), return_inverse=True)
-    return float(wanted.of(wanted.totals([table], groups).sum(0)))
 
 
 def _rank(

@@ -106,7 +106,8 @@ def read_run(folder: Path, *, name: str, source: str, metric: str) -> Run:
         run.table = read_cases(table)
         _read_figures(run, content, source)
     except (OSError, ValueError, csv.Error) as error:
-        run.problem = _short(error, folder)
+        # a job that was refused before it started has nothing but its reason
+        run.problem = " ".join(str(run.facts.get("error") or _short(error, folder)).split())
         if run.status in ("finished", "never started"):
             run.status = "broken" if _exists(error) else "incomplete"
         run.table = None

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from seg.reporting.comparison.ranking import Comparison, Entry
+from seg.reporting.comparison.entries import Entry
+from seg.reporting.comparison.ranking import Comparison
 from seg.reporting.comparison.significance import ALPHA, Pair
 
 NAMED = 3

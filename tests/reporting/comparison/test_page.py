@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from seg.reporting.comparison import compare, find, read_runs, show, write
-from seg.reporting.comparison.curves import _ticks
+from seg.reporting.comparison.curves import ticks
 from tests.reporting.comparison.written import config_of, counts_of, reference, write_run
 
 EVIL = "<script>alert(1)</script>|[b]&\"'"
@@ -160,7 +160,7 @@ def test_the_console_shows_one_screen_with_the_verdict_last(found, tmp_path):
 
 @pytest.mark.parametrize(("low", "high"), [(0.2, 0.91), (0.5, 0.5), (0, 300), (-3, 1e4)])
 def test_ticks_hold_their_range_and_are_few(low, high):
-    ticks = _ticks(low, high)
-    assert ticks[0] <= low
-    assert ticks[-1] >= high
-    assert 2 <= len(ticks) <= 8
+    found = ticks(low, high)
+    assert found[0] <= low
+    assert found[-1] >= high
+    assert 2 <= len(found) <= 8
