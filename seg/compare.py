@@ -1,5 +1,6 @@
-"""Compare runs. python -m seg.compare runs='outputs/kvasir-*' metric=dice"""
+"""Compare runs, or report on one. python -m seg.compare runs='outputs/kvasir-*' metric=dice"""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -8,30 +9,36 @@ from rich.progress import track
 
 from seg import config
 from seg.launch import launch
-from seg.reporting import comparison
+from seg.reporting import comparison, report
 
 
-def compare(cfg: DictConfig) -> comparison.Comparison:
-    """Leaderboard and paired tests of finished runs. Raises ValueError for runs that were not
-    tested on the same cases.
+def compare(cfg: DictConfig) -> comparison.Comparison | report.Report:
+    """Leaderboard and paired tests of finished runs; of a single run, whatever its state, a page of
+    its own and a model card. Raises ValueError for runs that were not tested on the same cases.
     """
     if cfg.output is None:
         raise config.ConfigError(["output=null: must be a folder"])
     folders = comparison.find(config.plain(cfg)["runs"])
-    console = Console(stderr=True)
-
-    def shown(iterator, count, text):  # a bar where somebody looks, and the wait is worth one
-        quiet = not console.is_terminal or count < 50
-        return track(iterator, text, count, console=console, transient=True, disable=quiet)
-
-    runs = comparison.read_runs(folders, source=cfg.source, metric=cfg.metric, progress=shown)
+    output = Path(cfg.output).expanduser().absolute()
+    if len(folders) == 1:
+        one = report.read(folders[0], metric=cfg.metric, source=cfg.source)
+        report.write(one, output)
+        report.show(one, output, Console())
+        return one
+    runs = comparison.read_runs(folders, source=cfg.source, metric=cfg.metric, progress=_shown)
     found = comparison.compare(
         runs, metric=cfg.metric, test=cfg.test, source=cfg.source, common=cfg.common
     )
-    output = Path(cfg.output).expanduser().absolute()
     comparison.write(found, output)
     comparison.show(found, output, Console())
     return found
+
+
+def _shown(iterator: Iterator, count: int, text: str) -> Iterator:
+    """A bar where somebody looks, and the wait is worth one."""
+    console = Console(stderr=True)
+    quiet = not console.is_terminal or count < 50
+    return track(iterator, text, count, console=console, transient=True, disable=quiet)
 
 
 if __name__ == "__main__":

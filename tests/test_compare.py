@@ -64,6 +64,36 @@ def test_two_configurations_of_three_seeds_are_compared_from_the_command_line(tm
     assert (tmp_path / "there" / "leaderboard.html").is_file()
 
 
+def test_a_single_run_gets_a_report_and_a_model_card(tmp_path):
+    _write(tmp_path / "outputs", seeds=1, shifts=[0.0])
+    done = _door("runs=outputs/c0", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.strip().splitlines()
+    (folder,) = (tmp_path / "outputs" / "compare").iterdir()
+    assert {f.name for f in folder.iterdir()} == {"report.html", "model_card.md"}
+    assert last == f"{folder}: report.html, model_card.md"
+    test = json.loads(next(tmp_path.glob("outputs/c0/*/test.json")).read_text())
+    assert f"test dice {test['metrics']['dice']['value']:.4f}" in first
+
+
+def test_a_single_run_that_failed_has_a_report_too_and_stays_as_it_was(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "run.json").write_text('{"status": "failed", "error": "the loss is nan"}')
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")}
+    found = run(f"runs={tmp_path}/a", f"output={tmp_path}/out")
+    assert found.headline is None
+    assert "failed (the loss is nan)" in (tmp_path / "out" / "report.html").read_text()
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")} == before
+
+
+def test_a_figure_that_a_single_run_lacks_is_refused_and_nothing_is_written(tmp_path):
+    _write(tmp_path / "a", seeds=1, shifts=[0.0])
+    for given in ("metric=dicee", "source=evaluate/none"):
+        with pytest.raises((ValueError, FileNotFoundError), match=given):
+            run(f"runs={tmp_path}/a", f"output={tmp_path}/out", given)
+    assert not (tmp_path / "out").exists()
+
+
 def test_refusals_are_short_and_leave_nothing(tmp_path):
     _write(tmp_path / "a", seeds=1, shifts=[0.0])
     _write(tmp_path / "b", seeds=1, shifts=[0.1, 0.2], cases=50, first=5)
