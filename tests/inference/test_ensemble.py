@@ -1,0 +1,112 @@
+"""The mean of several networks, whole and in parts."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from seg.inference.augmented import Augmented
+from seg.inference.ensemble import Ensemble
+from seg.inference.rows import in_step, joined, rows_of
+from seg.inference.tiling import Tiled
+from seg.inference.whole import Whole
+from tests.inference.asked import Brightness, picture, predictor
+
+
+def members() -> list:
+    """Inputs of several sizes, cut in several ways: rows of different heights."""
+    return [
+        Whole(predictor(32, outputs=3), network_size=(32, 32), outputs=3, budget=40_000),
+        Tiled(predictor(48, outputs=3), tile=64, network_size=(48, 48)),
+        predictor((24, 40), outputs=3, norm="instance"),
+        Tiled(Augmented(predictor(32, outputs=3)), tile=40, network_size=(32, 32)),
+        Augmented(Tiled(predictor(32, outputs=3), tile=40, network_size=(32, 32))),
+    ]
+
+
+def _reference_mean(image: NDArray) -> NDArray:
+    total = 0.0
+    for member in members():
+        total = total + member.probabilities(image).astype(np.float64)
+    return total / len(members())
+
+
+def test_the_mean_is_that_of_the_members_whole_and_in_rows() -> None:
+    image = picture(150, 90)
+    ensemble, expected = Ensemble(members()), _reference_mean(image)
+    np.testing.assert_allclose(ensemble.probabilities(image), expected, atol=1e-6)
+    parts = list(ensemble.rows(image))
+    assert len(parts) > 8
+    assert max(p.shape[1] for _, p in parts) < 64
+    np.testing.assert_allclose(joined(parts, 150), expected, atol=1e-6)
+
+
+def test_several_images_agree_with_single_ones() -> None:
+    images = [picture(40, 50), picture(90, 30), picture(32, 32)]
+    ensemble = Ensemble(members())
+    for probs, image in zip(ensemble.batch(images), images, strict=True):
+        np.testing.assert_allclose(probs, ensemble.probabilities(image), atol=1e-5)
+
+
+def test_a_single_member_and_its_copies_are_the_member() -> None:
+    image, asks = picture(40, 50), predictor(32)
+    for count in (1, 2, 4):
+        probs = Ensemble([asks] * count).probabilities(image)
+        np.testing.assert_allclose(probs, asks.probabilities(image), atol=1e-7)
+
+
+def test_the_members_answers_are_not_changed() -> None:
+    class Remembers(Brightness):
+        def batch(self, images: list[NDArray]) -> list[NDArray[np.float32]]:
+            self.given = super().batch(images)
+            return self.given
+
+    first, image = Remembers(), picture(20, 20)
+    Ensemble([first, predictor(32, outputs=2)]).probabilities(image)
+    np.testing.assert_array_equal(first.given[0], Brightness().probabilities(image))
+    list(Ensemble([first, predictor(32, outputs=2)]).rows(image))
+    np.testing.assert_array_equal(first.given[0], Brightness().probabilities(image))
+
+
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_a_number_that_is_none_in_one_member_is_none_in_the_mean(by_rows: bool) -> None:
+    class Lost(Brightness):
+        def batch(self, images: list[NDArray]) -> list[NDArray[np.float32]]:
+            found = super().batch(images)
+            found[0][:, 3, 4] = np.nan
+            return found
+
+    ensemble, image = Ensemble([Brightness(), Lost(), Brightness()]), picture(12, 10)
+    probs = joined(ensemble.rows(image), 12) if by_rows else ensemble.probabilities(image)
+    assert np.argwhere(np.isnan(probs)).tolist() == [[0, 3, 4], [1, 3, 4]]
+
+
+def test_members_of_other_classes_and_an_ensemble_of_none_are_refused() -> None:
+    ensemble, image = Ensemble([predictor(32), predictor(32, outputs=3)]), picture(20, 20)
+    with pytest.raises(ValueError, match="1 and 3 probabilities a pixel"):
+        ensemble.probabilities(image)
+    with pytest.raises(ValueError, match="1 and 3 probabilities a pixel"):
+        list(ensemble.rows(image))
+    with pytest.raises(ValueError, match="at least one network"):
+        Ensemble([])
+
+
+def test_streams_are_cut_where_any_of_them_is() -> None:
+    whole = np.arange(10, dtype=np.float32)[None, :, None]
+
+    def stream(*ends: int):
+        for start, end in zip((0, *ends), (*ends, 10), strict=True):
+            yield start, whole[:, start:end]
+
+    found = list(in_step([stream(4, 7), stream(), stream(2, 7)]))
+    assert [y for y, _ in found] == [0, 2, 4, 7]
+    for y, parts in found:
+        for part in parts:
+            np.testing.assert_array_equal(part, whole[:, y : y + part.shape[1]])
+    assert found[-1][1][0].shape[1] == 3
+
+
+def test_what_knows_no_parts_comes_in_one() -> None:
+    image = picture(30, 20)
+    (y, probs), *rest = rows_of(Brightness(), image)
+    assert (y, rest) == (0, [])
+    np.testing.assert_array_equal(probs, Brightness().probabilities(image))
