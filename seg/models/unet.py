@@ -111,7 +111,7 @@ class UNet(nn.Module):
             x = F.pad(x, (0, pad_right, 0, pad_bottom), mode="replicate")
         samples = x[0, 0].numel() // self.divisor**2  # of one feature map at the lowest level
         if self.norm == "batch":
-            samples *= len(x)
+            samples *= x.shape[0]  # len() would fix the batch of an exported graph
         if self.training and samples == 1 and self.norm in ("batch", "instance"):
             raise ValueError(
                 f"model.depth={len(self.down)} leaves one pixel of {height}x{width} to normalise: "

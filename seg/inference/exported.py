@@ -1,0 +1,189 @@
+"""An exported graph, .onnx or .pt2, to a model that can be asked: no network is built for it."""
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg.data.preprocess import preprocessing
+from seg.inference.model import Model
+
+KEY = "seg"
+# images (N, H, W, C) uint8 to mask (N, H, W) and probabilities (N, K, H, W)
+Run = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
+
+
+class Exported:
+    """Asks a graph. What has more than 8 bits is rounded to 8, which is what graphs take."""
+
+    def __init__(self, run: Run, *, any_batch: bool) -> None:
+        self.run = run
+        self.any_batch = any_batch
+
+    def probabilities(self, image: NDArray) -> NDArray[np.float32]:
+        """image: (H, W, C), 0-255. Returns (K, H, W)."""
+        return self.run(as_bytes(image)[None])[1][0]
+
+    def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
+        """The same of several; those of one size go through the graph together."""
+        if not self.any_batch:
+            return [self.probabilities(image) for image in images]
+        found: dict[int, NDArray[np.float32]] = {}
+        for shape in dict.fromkeys(image.shape for image in images):
+            places = [i for i, image in enumerate(images) if image.shape == shape]
+            probs = self.run(np.stack([as_bytes(images[i]) for i in places]))[1]
+            found |= dict(zip(places, probs, strict=True))
+        return [found[i] for i in range(len(images))]
+
+
+def as_bytes(image: NDArray) -> NDArray[np.uint8]:
+    """0-255 of any type, rounded."""
+    return image if image.dtype == np.uint8 else np.rint(image).clip(0, 255).astype(np.uint8)
+
+
+def load(path: Path, *, trust: bool = False) -> Model:
+    """The model of a file of `seg.export`.
+
+    trust: that a .pt2 file may be opened: torch reads it with pickle and evaluates expressions in
+    it, so that opening one runs what its maker wants. ONNX files hold no code.
+
+    Raises FileNotFoundError, ValueError naming the file, or ImportError naming the extra.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if path.suffix.lower() == ".pt2":
+        if not trust:
+            raise ValueError(
+                f"{path}: refused, opening a .pt2 file can run code that it carries; if you know "
+                "where it comes from, add trust=pt2, or export it as ONNX, which holds none"
+            )
+        run, text = run_program(path), _text_in(path)
+    else:
+        run, text = run_onnx(path, mask=False)
+    try:
+        about = json.loads(text or "")
+        shape = about["preprocessing"]
+        how = preprocessing(
+            image_size=list(shape["size"]),
+            channels=shape["channels"],
+            window=shape["window"],
+            classes=about["mask_values"],
+            ignore_value=None,
+        )
+        return Model(
+            asks=Exported(run, any_batch=about["batch"] == "any"),
+            classes=[str(name) for name in about["classes"]],
+            preprocessing=how,
+            threshold=float(about["threshold"]),
+            postprocess={k: list(v) for k, v in about["postprocess"].items()},
+            mean=list(shape["mean"]),
+            std=list(shape["std"]),
+            path=path,
+        )
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: does not say what its outputs mean ({type(error).__name__}: {error}); a file "
+            "of seg.export is needed"
+        ) from error
+
+
+def run_onnx(path: Path, *, mask: bool = True) -> tuple[Run, str | None]:
+    """What runs an ONNX file on the CPU, and what it says of itself.
+
+    mask: False leaves the mask out (empty, in what is run), and with it the clean-up, which
+    `seg.predict` does itself and faster.
+    """
+    try:
+        import onnxruntime  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ImportError(f"{path}: needs onnxruntime; pip install 'seg[export]'") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads()
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        given = str(path) if mask else _without_mask(path)
+        session = onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own kinds, which have no common name
+        reason = str(error).splitlines()[0][:200]
+        raise ValueError(f"{path}: cannot be read as an ONNX file ({reason})") from error
+    names = {output.name for output in session.get_outputs()}
+    if "probabilities" not in names or [i.name for i in session.get_inputs()] != ["image"]:
+        raise ValueError(f"{path}: has not the input and outputs of a file of seg.export")
+    nothing = np.zeros(0, dtype=np.uint8)
+
+    def run(images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
+        if mask:
+            return tuple(session.run(["mask", "probabilities"], {"image": images}))
+        return nothing, session.run(["probabilities"], {"image": images})[0]
+
+    return run, session.get_modelmeta().custom_metadata_map.get(KEY)
+
+
+def run_program(path: Path) -> Run:
+    """What runs a .pt2 file of a maker that is trusted."""
+    import torch  # noqa: PLC0415 - ONNX files do without
+
+    try:
+        module = torch.export.load(path).module()
+    except Exception as error:  # torch raises half a dozen types
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ValueError(f"{path}: cannot be read as a .pt2 file ({reason})") from error
+
+    def run(images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
+        with torch.no_grad():
+            mask, probs = module(torch.from_numpy(np.ascontiguousarray(images)))
+        return mask.numpy(), probs.numpy()
+
+    return run
+
+
+def threads() -> int:
+    """As many as torch would take: OMP_NUM_THREADS, else the cores that this process may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _text_in(path: Path) -> str | None:
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if name.endswith(f"/extra/{KEY}"):
+                return archive.read(name).decode()
+    return None
+
+
+def _without_mask(path: Path) -> str | bytes:
+    """The file without what only its mask needs: onnxruntime would compute it all the same."""
+    try:
+        import onnx  # noqa: PLC0415 - an extra
+    except ImportError:
+        return str(path)
+    model = onnx.load(path)
+    needed, kept = {"probabilities"}, []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(_inputs(node))
+            kept.append(node)
+    outputs = [output for output in model.graph.output if output.name == "probabilities"]
+    for field, values in (("node", kept[::-1]), ("output", outputs)):
+        copies = [type(v).FromString(v.SerializeToString()) for v in values]
+        del getattr(model.graph, field)[:]  # and with it the values themselves
+        getattr(model.graph, field).extend(copies)
+    return model.SerializeToString()
+
+
+def _inputs(node: Any) -> Iterable[str]:
+    """Names that a node reads, those in its branches and loops included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for graph in (attribute.g, *attribute.graphs):
+            for inner in graph.node:
+                yield from _inputs(inner)
