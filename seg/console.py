@@ -15,6 +15,9 @@ def report(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
+    if getattr(error, "status", None) == "pruned":  # as a search decided
+        log.info("%s", error)
+        return 0
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         raise error
     if isinstance(error, OSError) and error.filename is not None:

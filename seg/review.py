@@ -65,7 +65,8 @@ class _Review:
         theirs = [o.input_line for o in overrides if o not in own]
         problems += _missing_engines(overrides, self.loader)
         if theirs and not problems:
-            _try_compose(self.arguments.config_name, self.search + theirs, problems)
+            sweep = [o.input_line for o in own if o.key_or_group == "sweep"]  # brings keys of hydra
+            _try_compose(self.arguments.config_name, self.search + sweep + theirs, problems)
         if problems:
             raise ConfigError(problems)
         sweep = self._find_sweep(own, theirs)

@@ -13,6 +13,7 @@ from seg.training.run import write_json
 
 # what may differ between two commands of one sweep: where it runs, not what
 OF_THE_LAUNCH = ("hydra.", "hydra/launcher", "resume", "output_dir", "dataset.num_workers")
+GROWS = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")  # a search can be made longer
 
 
 def identity(overrides: Sequence[str], flags: Sequence[str]) -> list[str]:
@@ -20,7 +21,7 @@ def identity(overrides: Sequence[str], flags: Sequence[str]) -> list[str]:
     mine = [
         line
         for line in overrides
-        if line.startswith("hydra.sweeper.")
+        if (line.startswith("hydra.sweeper.") and line.partition("=")[0] not in GROWS)
         or not line.partition("=")[0].lstrip("+~").startswith(OF_THE_LAUNCH)
     ]
     return sorted([*mine, *(f for f in flags if f not in ("-m", "--multirun"))])

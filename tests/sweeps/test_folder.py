@@ -61,7 +61,8 @@ def test_where_it_runs_does_not_make_another_sweep() -> None:
     moved = ["seed=1", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "loss=a,b",
              "resume=auto", "output_dir=elsewhere"]  # fmt: skip
     assert sweeps.identity(moved, ["-m"]) == plain
-    assert sweeps.identity(["loss=a,b", "seed=1", "hydra.sweeper.n_trials=3"], []) != plain
+    assert sweeps.identity(["loss=a,b", "seed=1", "hydra.sweeper.n_trials=3"], []) == plain
+    assert sweeps.identity(["loss=a,b", "seed=1", "hydra.sweeper.sampler=tpe"], []) != plain
     assert sweeps.identity(["loss=a,b", "seed=1"], ["--config-dir", "x"]) != plain
 
 
