@@ -10,7 +10,6 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from pytorch_lightning.plugins.environments import LightningEnvironment
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
@@ -20,11 +19,13 @@ from seg.data.datamodule import SegmentationDataModule, Source
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.models.normalize import Normalize
 from seg.reporting import panels
-from seg.training import checkpoint, precision, progress, resume
+from seg.training import checkpoint, precision, progress, ranks, weights
 from seg.training.history import History
+from seg.training.midway import EverySteps, LeaveOnSignal
 from seg.training.module import MONITOR, SegmentationModule
 from seg.training.panels import Panels, fixed_cases
 from seg.training.stages import NextStage, Stage
+from seg.training.stopping import Stopping
 
 PANEL_ROWS = 5
 
@@ -90,6 +91,7 @@ def build_stages(cfg: DictConfig) -> list[Stage]:
             loss=instantiate(node.loss, _convert_="all"),
             optimizer=instantiate(node.optimizer, _convert_="all"),
             scheduler=instantiate(node.scheduler, _convert_="all"),
+            scheduled=None if cfg.stages else cfg.schedule_epochs,
         )
         for name, node, epochs in nodes
     ]
@@ -111,9 +113,11 @@ def build_module(
         class_names=data.class_names,
         groups=data.groups,
         threshold=cfg.threshold,
+        seed=cfg.seed,
         carried={
             "config": content,
             "classes": data.class_names,
+            "data": data.fingerprint(),
             "preprocessing": {
                 "size": list(data.preprocessing.size),
                 "channels": data.preprocessing.channels,
@@ -126,7 +130,7 @@ def build_module(
     )
     try_out(module, data)
     if cfg.init_from is not None:
-        resume.load_weights(module.model, Path(cfg.init_from).expanduser())
+        weights.start_from(module.model, Path(cfg.init_from).expanduser())
     return module
 
 
@@ -166,9 +170,12 @@ def build_trainer(
     positions = fixed_cases(data.cache.foreground[validation], PANEL_ROWS)
     callbacks: list[pl.Callback] = []
     if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
-        stopping = pl.callbacks.EarlyStopping(MONITOR, patience=cfg.early_stopping, mode="max")
-        callbacks.append(stopping)
+        callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
+    last = folder / "checkpoints" / "last.ckpt"
+    if cfg.checkpoints.every_steps is not None:
+        callbacks.append(EverySteps(last=last, steps=cfg.checkpoints.every_steps))
     callbacks += [
+        LeaveOnSignal(last=last),
         NextStage(best=folder / "checkpoints" / "best.ckpt"),
         History(path=folder / "metrics.csv", writer=writer),
         Panels(
@@ -180,13 +187,18 @@ def build_trainer(
             writer=writer,
             every=cfg.panels_every,
         ),
-        *checkpoint.best_and_last(folder / "checkpoints", monitor=MONITOR),
+        *checkpoint.best_and_last(
+            folder / "checkpoints", monitor=MONITOR, top_k=cfg.checkpoints.top_k
+        ),
     ]
     if progress.on_terminal():
         callbacks.append(progress.Bar())
-    plugins: list[Any] = [checkpoint.AtomicCheckpointIO()]
-    if cfg.trainer.num_nodes == 1:  # stray SLURM_* variables of a login shell mean nothing
-        plugins.append(LightningEnvironment())
+    if (folder / "trial.json").is_file():  # a search's, which may end the run
+        from seg.training.pruning import pruning_callback  # noqa: PLC0415 - an extra
+
+        callbacks.append(pruning_callback(folder))
+    # as find_folder has it: stray SLURM_* variables of a login shell mean nothing
+    environment = ranks.environment(cfg.trainer.num_nodes)
     return instantiate(
         cfg.trainer,
         _convert_="all",
@@ -194,11 +206,12 @@ def build_trainer(
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),
         callbacks=callbacks,
-        plugins=plugins,
+        plugins=[checkpoint.AtomicCheckpointIO(), environment],
         logger=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_progress_bar=progress.on_terminal(),
         enable_model_summary=False,
+        default_root_dir=folder,  # where Lightning looks for a SLURM job's checkpoints of its own
         benchmark=not cfg.trainer.deterministic,
     )

@@ -39,6 +39,8 @@ def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str])
     """
     top = [*keys, *groups]
     problems = [f"{key}: no such key{nearest(key, top)}" for key in cfg if key not in top]
+    # of a run's config.yaml that an older version wrote
+    problems += [f"{key}: missing; give +{key}=..." for key in keys if key not in cfg]
     problems += [
         f"{group}={cfg.get(group)}: must be a choice of the group, with its _target_"
         for group in groups
@@ -59,12 +61,32 @@ def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str])
                 continue
             if path == "dataset.root" and value is None and "_target_" not in cfg["dataset"]:
                 continue  # of an evaluation: where it was in training
+            if path == "threshold" and value is None and "input" in cfg:
+                continue  # of a prediction: the model's own
             problems.append(f"{path}={value}: must be {wanted}")
+    if isinstance(cfg.get("run"), list) and "input" not in cfg:
+        problems.append(f"run={cfg['run']}: must be one run folder; seg.predict takes several")
+    if "input" in cfg and cfg.get("output") is None:
+        problems.append("output=null: must be a folder")
+    if cfg.get("int8") and cfg.get("format") != "onnx":
+        problems.append(f"int8={cfg['int8']}: only ONNX files are quantised; set format=onnx")
     problems += _classes(cfg) + _paths(cfg)
     problems += _split(cfg) if "dataset" in groups else []
     if cfg.get("early_stopping") is not None and cfg.get("stages"):
         problems.append("early_stopping: it ends the whole run, stages included; use one of both")
+    problems += _schedule(cfg)
     return list(dict.fromkeys(problems))
+
+
+def _schedule(cfg: Mapping[str, Any]) -> list[str]:
+    spans, epochs = cfg.get("schedule_epochs"), _lookup(cfg, "trainer.max_epochs")[1]
+    if spans is None:
+        return []
+    if cfg.get("stages"):
+        return ["schedule_epochs: with stages, each has a schedule of its own length"]
+    if is_count(spans, 1) and is_count(epochs, 1) and spans > epochs:
+        return [f"schedule_epochs={spans}: must not be above trainer.max_epochs={epochs}"]
+    return []
 
 
 def unknown_below(cfg: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
@@ -157,9 +179,9 @@ def _split(cfg: Mapping[str, Any]) -> list[str]:
 def _paths(cfg: Mapping[str, Any]) -> list[str]:
     problems = []
     for key in ("init_from", "resume", "against", "run"):
-        value = cfg.get(key)
-        if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
-            problems.append(f"{key}={value}: no such file or folder")
+        for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
+            if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
+                problems.append(f"{key}={value}: no such file or folder")
     return problems
 
 

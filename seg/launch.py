@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 from seg.config import CONF_DIR, ConfigError
 from seg.console import report, speak
 from seg.review import quoted, review
+from seg.training import disk
 
 # Hydra shall write and log nothing: the run folder is ours.
 _QUIET = ["hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
@@ -33,7 +34,9 @@ def launch(
     143 after SIGTERM.
     """
     speak()
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in {signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)}:  # SLURM warns by it
+        signal.signal(number, _terminated)
+    threading.excepthook = _in_thread
     if os.environ.get("LOCAL_RANK", "0") != "0" and "SEG_RUN_FOLDER" in os.environ:
         threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
@@ -106,6 +109,12 @@ def _end_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(5)
     os._exit(1)
+
+
+def _in_thread(told: threading.ExceptHookArgs) -> None:
+    """A writer's thread on a full disk fails as its main thread does, which says so in a line."""
+    if not disk.is_full(told.exc_value):
+        threading.__excepthook__(told)
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 PRECISIONS = ("auto", "32", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64", "64-true")
 
+CHECKPOINTS = {"top_k", "every_steps", "weights"}
+
 
 def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -58,7 +60,28 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
         "test or evaluate/NAME"),
     "test": (lambda v: v in ("permutation", "wilcoxon"), "permutation or wilcoxon"),
     "common": (lambda v: isinstance(v, bool), "true or false"),
-    "run": (lambda v: isinstance(v, str) and v != "", "a run folder"),
+    "run": (
+        lambda v: v and all(isinstance(x, str) and x for x in (v if isinstance(v, list) else [v])),
+        "a run folder; for seg.predict also a list"),
+    "input": (
+        lambda v: v and all(isinstance(x, str) and x for x in (v if isinstance(v, list) else [v])),
+        "an image, a folder, a glob, a CSV, or a list of them"),
+    "recursive": (lambda v: isinstance(v, bool), "true or false"),
+    "root": (lambda v: v is None or (isinstance(v, str) and v != ""), "null, or a folder"),
+    "values": (
+        lambda v: v in ("index", 255, "palette") and not isinstance(v, bool),
+        "index, 255 or palette"),
+    "probabilities": (lambda v: v in (None, "png16", "npy"), "null, png16 or npy"),
+    "overlays": (lambda v: isinstance(v, bool), "true or false"),
+    "contact_sheet": (lambda v: isinstance(v, bool), "true or false"),
+    "postprocess": (lambda v: isinstance(v, bool), "true or false"),
+    "tile": (
+        lambda v: v in (None, "auto") or is_count(v, 16), "auto, null, or pixels, at least 16"),
+    "scale": (lambda v: v is None or is_number(v) and 0 < v <= 8, "null, or a factor up to 8"),
+    "overlap": (lambda v: is_number(v) and 0 <= v <= 0.75, "a share from 0 to 0.75"),
+    "tta": (
+        lambda v: isinstance(v, bool) or v in ("flips", "d4"), "true, false, flips or d4"),
+    "axis": (lambda v: v is None or is_count(v, 0) and v <= 2, "null, 0, 1 or 2"),
     "checkpoint": (lambda v: isinstance(v, str) and v != "", "best, last, or a checkpoint's path"),
     "split": (lambda v: v in ("train", "val", "test"), "train, val or test"),
     "tune": (lambda v: isinstance(v, bool), "true or false"),
@@ -67,8 +90,25 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "trust": (
         lambda v: isinstance(v, str) or isinstance(v, list) and all(isinstance(p, str) for p in v),
         "a package, or a list of them"),
-    "output": (lambda v: v is None or (isinstance(v, str) and v != ""), "null, or a folder"),
+    "output": (
+        lambda v: v is None or (isinstance(v, str) and v != ""),
+        "null, or a folder; for seg.export a file"),
+    "format": (
+        lambda v: v in ("onnx", "pt2", "safetensors", "pth"), "onnx, pt2, safetensors or pth"),
+    "overwrite": (lambda v: isinstance(v, bool), "true or false"),
+    "int8": (
+        lambda v: isinstance(v, bool) or v in ("dynamic", "static"),
+        "true, false, dynamic or static"),
+    "images": (lambda v: v is None or (isinstance(v, str) and v != ""), "null, or a folder"),
+    "count": (lambda v: is_count(v, 1), "a whole number from 1"),
     "threshold": (lambda v: is_number(v) and 0 < v < 1, "a probability between 0 and 1"),
+    "schedule_epochs": (lambda v: v is None or is_count(v, 1), "null, or a count of epochs from 1"),
+    "checkpoints": (
+        lambda v: isinstance(v, dict) and v.keys() >= CHECKPOINTS, "top_k, every_steps, weights"),
+    "checkpoints.top_k": (lambda v: is_count(v, 1), "a count of epochs from 1"),
+    "checkpoints.every_steps": (
+        lambda v: v is None or is_count(v, 1), "null, or a count of optimizer steps from 1"),
+    "checkpoints.weights": (lambda v: v in ("pth", "safetensors"), "pth or safetensors"),
     "panels_every": (lambda v: is_count(v, 1), "a number of epochs, at least 1"),
     "early_stopping": (lambda v: v is None or is_count(v, 1), "null, or epochs of patience"),
     "dataset.image_size": (_is_size, "a side in pixels, or [height, width]"),

@@ -9,43 +9,48 @@ from typing import Any
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
 
 import pytorch_lightning as pl
-import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
-from torch.utils.tensorboard import SummaryWriter
 
 from seg import assemble, config
 from seg.data.datamodule import SegmentationDataModule
 from seg.launch import launch
-from seg.reporting import curves, leaderboard, panels, results
-from seg.training import checkpoint, precision, resume
+from seg.reporting import curves, panels, results
+from seg.training import checkpoint, handover, lock, lost, precision, ranks, resume, same, weights
 from seg.training.module import MONITOR, SegmentationModule
 from seg.training.panels import predict_rows
 from seg.training.run import Run, fresh_folder, write_json
-from seg.training.tensorboard import add_graph, add_hparams
+from seg.training.tensorboard import add_graph, add_hparams, event_file
 
 log = logging.getLogger("seg.train")  # __name__ is __main__ here
 
-HANDED_ON = ("SEG_RUN_FOLDER", "SEG_CHECKPOINT")  # from the first rank to the others
-
 
 def train(cfg: DictConfig) -> float:
-    """One run: data, model, training, test of the best weights. Returns the test's mean Dice."""
+    """One run: data, model, training, test of the best weights. Returns the best val/dice: who
+    searches by what this returns must not search by the test.
+    """
     content = config.plain(cfg)
+    weights.require(cfg.checkpoints.weights)
     hardware = precision.choose(
         cfg.trainer.accelerator, cfg.trainer.precision, devices=content["trainer"]["devices"]
     )
-    folder, ckpt_path = find_folder(cfg, content)
-    if resume.is_finished(folder):
+    folder, ckpt_path, held = find_folder(cfg, content)
+    if resume.is_over(folder, content):
         log.info("%s is finished; nothing to do", folder)
-        return float("nan")
-    if cfg.trainer.devices == 1 and cfg.trainer.num_nodes == 1:
-        forget_ranks()
+        return float(resume.facts(folder)[MONITOR])
+    saved = None
+    if ckpt_path is not None:
+        saved = checkpoint.read(ckpt_path)
+        cfg.schedule_epochs = same.spanned(resume.stored(folder), content)
+        content["schedule_epochs"] = cfg.schedule_epochs
+        same.tell_schedule(content, folder)
     is_main = rank_zero_only.rank == 0  # further ranks train, and leave the folder alone
+    if not is_main:
+        logging.getLogger("seg").setLevel(logging.ERROR)
     facts = {"name": cfg.name, "seed": cfg.seed, "device": hardware.line}
-    with Run(folder, facts=facts) if is_main else nullcontext() as run:
+    with Run(folder, facts=facts, held=held) if is_main else nullcontext() as run:
         log.info("%s on %s", folder, hardware.line)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = assemble.build_data(cfg, hardware)
@@ -55,34 +60,33 @@ def train(cfg: DictConfig) -> float:
         data.setup()
         log.info("%s", data.describe())
         module = assemble.build_module(cfg, content, data, model, stages)
-        writer = SummaryWriter(str(folder)) if is_main else None
-        if writer is not None:
-            data.write_split(folder / "split.csv")
-            add_graph(writer, model, module.normalize(data.samples("train")[0]["image"]))
-        trainer = assemble.build_trainer(cfg, hardware, data, module, folder, writer)
-        fit(trainer, module, data, ckpt_path)
-        best = checkpoint.read(folder / "checkpoints" / "best.ckpt")
-        module.load_state_dict(best["state_dict"])
-        scores = test(trainer, module, data, folder) if data.rows("test") else {}
-        if run is None or writer is None:
-            return float("nan")
-        torch.save(checkpoint.model_weights(best), folder / "model.pth")
-        curves.draw(folder / "metrics.csv", folder / "curves.png")
-        final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
-        final[f"best/{MONITOR}"] = float(trainer.checkpoint_callback.best_model_score)
-        add_hparams(writer, content, final)
-        writer.close()
-        run.record(best_epoch=best["epoch"] + 1, **{MONITOR: final[f"best/{MONITOR}"]})
+        with event_file(folder) if is_main else nullcontext() as writer:
+            if writer is not None:
+                data.write_split(folder / "split.csv")
+                add_graph(writer, model, module.normalize(data.samples("train")[0]["image"]))
+            if saved is not None:
+                state, names = module.state_dict(), data.class_names
+                same.require_fitting(
+                    saved, ckpt_path, state=state, classes=names, data=data.fingerprint()
+                )
+                data.start = (*saved["seg"]["position"].values(),)
+                saved = None  # Lightning reads it again; memory holds it once
+            trainer = assemble.build_trainer(cfg, hardware, data, module, folder, writer)
+            fit(trainer, module, data, ckpt_path)
+            best = checkpoint.read(folder / "checkpoints" / "best.ckpt")
+            module.load_state_dict(best["state_dict"])
+            scores = test(trainer, module, data, folder) if data.rows("test") else {}
+            score = float(trainer.checkpoint_callback.best_model_score)
+            if run is None or writer is None:
+                return score
+            weights.write_weights(best, folder, form=cfg.checkpoints.weights)
+            curves.draw(folder / "metrics.csv", folder / "curves.png")
+            final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
+            add_hparams(writer, content, final | {f"best/{MONITOR}": score})
+        run.record(best_epoch=best["epoch"] + 1, **{MONITOR: score})
     if scores:
         results.show(scores, folder, Console())
-    return final.get("test/dice", final[f"best/{MONITOR}"])
-
-
-def forget_ranks() -> None:
-    """A single process is the first rank, whatever a surrounding job left in the environment."""
-    for key in ("RANK", "LOCAL_RANK", "GROUP_RANK", "SLURM_PROCID"):
-        os.environ.pop(key, None)
-    rank_zero_only.rank = 0
+    return score
 
 
 def fit(
@@ -93,36 +97,56 @@ def fit(
 ) -> None:
     """Lightning's fit. Its answer to Ctrl-C, an exit with 1, is turned into KeyboardInterrupt."""
     try:
-        if ckpt_path is not None:
-            data.first_epoch = checkpoint.read(ckpt_path)["epoch"] + 1
         trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
+    except BaseException as error:
+        lost.end_workers()  # of every rank; Run is the first one's
+        if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
     finally:
-        for key in HANDED_ON:
-            os.environ.pop(key, None)
+        handover.forget()
 
 
-def find_folder(cfg: DictConfig, content: dict[str, Any]) -> tuple[Path, Path | None]:
-    """The run folder, and the checkpoint to go on from."""
-    if rank_zero_only.rank > 0 and HANDED_ON[0] in os.environ:
-        given = os.environ.get(HANDED_ON[1])
-        return Path(os.environ[HANDED_ON[0]]), Path(given) if given else None
+def find_folder(
+    cfg: DictConfig, content: dict[str, Any]
+) -> tuple[Path, Path | None, lock.Lock | None]:
+    """The run folder, the checkpoint to go on from, and the folder's lock (the first rank's, and
+    only where there is something to do).
+    """
+    trainer = content["trainer"]
+    place = ranks.settle(devices=trainer["devices"], num_nodes=trainer["num_nodes"])
+    if place.rank > 0:
+        return *handover.receive(place=place, config=content), None
+    folder, held = claim_folder(cfg, content)
+    ckpt_path = resume.last_checkpoint(folder)
+    if trainer["devices"] != 1 or trainer["num_nodes"] != 1:
+        handover.give(folder, ckpt_path, place=place, config=content)
+    return folder, ckpt_path, held
+
+
+def claim_folder(cfg: DictConfig, content: dict[str, Any]) -> tuple[Path, lock.Lock | None]:
+    """The run folder and its lock, so that two launches in one second never meet in one folder."""
     root = Path(cfg.output_dir).expanduser().absolute()
-    folder, ckpt_path = config.job_folder(), None
-    if folder is None and cfg.resume is not None:
-        folder = resume.find(cfg.resume, content, root / cfg.name)
-        ckpt_path = None if folder is None else resume.last_checkpoint(folder)
-    if folder is None:
-        folder = fresh_folder(root / cfg.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    if cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1:
-        # the processes that Lightning starts for further devices inherit the environment
-        os.environ |= {HANDED_ON[0]: str(folder)}
-        os.environ |= {HANDED_ON[1]: str(ckpt_path)} if ckpt_path else {}
-    return folder, ckpt_path
+    while True:
+        given = config.job_folder()
+        if given is not None:
+            given.mkdir(parents=True, exist_ok=True)
+            if (given / "config.yaml").is_file():  # of the same sweep, which is continued
+                same.require_same(resume.stored(given), content, str(given))
+        folder = given
+        if folder is None and cfg.resume is not None:
+            folder = resume.find(cfg.resume, content, root / cfg.name)
+        if folder is None:
+            folder = fresh_folder(root / cfg.name)
+        held = lock.acquire(folder)
+        if held is not None and resume.is_over(folder, content):
+            held.release()
+            return folder, None
+        if held is not None:
+            return folder, held
+        if given is not None:
+            raise ValueError(f"{given}: another process is running in this folder")
+        # another launch was quicker: `find` sees that now
 
 
 def test(
@@ -148,12 +172,5 @@ def test(
     return scores
 
 
-def after_sweep(folder: Path) -> int:
-    """Write and show the leaderboard; returns how many jobs did not finish."""
-    rows = leaderboard.write(folder)
-    leaderboard.show(rows, folder, Console())
-    return sum(row["status"] != "finished" for row in rows)
-
-
 if __name__ == "__main__":
-    launch(train, config_name="train", sweep_folder=fresh_folder, after_sweep=after_sweep)
+    launch(train, config_name="train", sweeps=True)

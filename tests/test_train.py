@@ -20,7 +20,6 @@ from seg.config import check, compose
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 from seg.train import train
-from seg.training import resume
 
 RUN_FILES = [
     "config.yaml", "run.json", "split.csv", "metrics.csv", "test.json", "test_cases.csv",
@@ -312,95 +311,6 @@ def test_weights_of_another_run_can_be_started_from(
     before, after = (torch.load(f / "model.pth", weights_only=True) for f in (finished, folder))
     weights = [k for k in before if "running" not in k and "num_batches" not in k]
     assert all(torch.equal(before[k], after[k]) for k in weights)
-
-
-def die_in_third_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until `monkeypatch.undo()`, a training ends there with RuntimeError("killed")."""
-    from seg.training.history import History
-
-    original = History.on_train_epoch_start
-
-    def killed(self, trainer, module) -> None:
-        original(self, trainer, module)
-        if trainer.current_epoch == 2:
-            raise RuntimeError("killed")
-
-    monkeypatch.setattr(History, "on_train_epoch_start", killed)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_resumed_run_equals_the_uninterrupted_one(
-    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch, workers: int
-) -> None:
-    options = [*tiny, "trainer.max_epochs=4", "trainer.precision=32"]
-    options.append(f"dataset.num_workers={workers}")
-    whole = run(options, tmp_path / "whole")
-    die_in_third_epoch(monkeypatch)
-    with pytest.raises(RuntimeError, match="killed"):
-        run(options, tmp_path / "halves")
-    monkeypatch.undo()
-    halves = run([*options, "resume=auto"], tmp_path / "halves")
-    assert len(list((tmp_path / "halves").glob("*-*/*"))) == 1
-    tables = [pd.read_csv(f / "metrics.csv").drop(columns="seconds") for f in (whole, halves)]
-    pd.testing.assert_frame_equal(*tables)
-    assert (whole / "test_cases.csv").read_text() == (halves / "test_cases.csv").read_text()
-
-
-def test_a_finished_run_is_not_repeated(tmp_path: Path, tiny: list[str]) -> None:
-    options = [*tiny, "trainer.max_epochs=1"]
-    folder = run(options, tmp_path)
-    before = (folder / "run.json").read_text()
-    assert run([*options, "resume=auto"], tmp_path) == folder
-    assert (folder / "run.json").read_text() == before
-    assert len(list(folder.parent.iterdir())) == 1
-
-
-def test_a_moved_run_goes_on_and_keeps_its_best(
-    tmp_path: Path, tiny: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    die_in_third_epoch(monkeypatch)
-    with pytest.raises(RuntimeError, match="killed"):
-        run([*tiny, "trainer.max_epochs=3"], tmp_path / "a")
-    monkeypatch.undo()
-    folder = next((tmp_path / "a").glob("*-*/*"))
-    moved = tmp_path / "elsewhere"
-    folder.rename(moved)
-    last = torch.load(moved / "checkpoints" / "last.ckpt", weights_only=True)
-    state = next(v for k, v in last["callbacks"].items() if "val/dice" in k)
-    cfg = compose([*tiny, "trainer.max_epochs=3", "optimizer.lr=1e-3", f"resume={moved}",
-                   f"output_dir={tmp_path / 'a'}"])  # fmt: skip
-    train(cfg)
-    facts = json.loads((moved / "run.json").read_text())
-    assert facts["status"] == "finished"
-    assert facts["val/dice"] >= float(state["best_model_score"])
-
-
-def test_data_that_changed_are_noticed_on_resume(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from seg.training.history import History
-
-    options = ["dataset=folder", f"dataset.root={folder}", "dataset.image_size=32",
-               "model.width=4", "model.depth=2", "trainer.max_epochs=2"]  # fmt: skip
-
-    def killed(self, trainer, module) -> None:
-        raise RuntimeError("killed")
-
-    monkeypatch.setattr(History, "on_train_epoch_start", killed)
-    with pytest.raises(RuntimeError, match="killed"):
-        run(options, tmp_path / "out")
-    monkeypatch.undo()
-    (folder / "images" / "case_3.png").unlink()
-    (folder / "masks" / "case_3.png").unlink()
-    with pytest.raises(ValueError, match=r"first difference is at images/case_"):
-        run([*options, "resume=auto"], tmp_path / "out")
-
-
-def test_resuming_with_another_configuration_names_the_difference(finished: Path) -> None:
-    content = resume.stored(finished)
-    content["model"]["width"] = 99
-    with pytest.raises(ValueError, match="model.width: 8 -> 99"):
-        resume.find(str(finished), content, finished.parent)
 
 
 def test_refusals_on_the_command_line_are_short_and_leave_nothing(tmp_path: Path) -> None:

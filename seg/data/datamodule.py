@@ -1,8 +1,12 @@
 """The LightningDataModule: a source's pairs, decoded once, split by group, in batches."""
 
 import csv
+import hashlib
+import io
 import itertools
 import logging
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +30,9 @@ log = logging.getLogger(__name__)
 STATISTICS_SAMPLE = (
     2000  # images whose mean and deviation are measured: more do not change the third digit
 )
+
+
+GRACE = 60  # seconds that a loader process serves on after SIGTERM
 
 
 class Source(Protocol):
@@ -95,7 +102,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.seed = seed
         self.progress = progress
         self.pairs: list[Pair] = []
-        self.first_epoch = 0  # of a resumed run, the one it goes on with
+        self.start = (0, 0)  # the epoch and the batch in it that a resumed run goes on with
 
     @property
     def class_names(self) -> list[str]:
@@ -155,13 +162,22 @@ class SegmentationDataModule(pl.LightningDataModule):
         mean, square = total / len(rows)
         return mean.tolist(), np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()
 
+    def fingerprint(self) -> str:
+        """sha256 of split.csv: cases, groups, their split and the digests of the files."""
+        text = io.StringIO(newline="")
+        csv.writer(text).writerows([split_file.COLUMNS, *self._split_rows()])
+        return hashlib.sha256(text.getvalue().encode()).hexdigest()
+
+    def _split_rows(self) -> list[list[str]]:
+        hashes = self.cache.image_sha256, self.cache.mask_sha256
+        return split_file.rows(self.pairs, self.groups, self.labels, *hashes)
+
     def write_split(self, path: Path) -> None:
         """Write split.csv: image, mask (relative to the root), group, split and both digests.
 
         Raises ValueError if there is one already, of a resumed run, and the data differ from it.
         """
-        hashes = self.cache.image_sha256, self.cache.mask_sha256
-        rows = split_file.rows(self.pairs, self.groups, self.labels, *hashes)
+        rows = self._split_rows()
         if path.is_file():
             with path.open(newline="", encoding="utf-8") as handle:
                 before = list(csv.reader(handle))[1:]
@@ -172,7 +188,11 @@ class SegmentationDataModule(pl.LightningDataModule):
                         f"{(new or old)[0]}; restore them, or start a new run"
                     )
             return
-        split_file.write(path, rows)
+        temporary = path.with_name(
+            f".{path.name}.{os.getpid()}"
+        )  # half a file would be a difference
+        split_file.write(temporary, rows)
+        os.replace(temporary, path)
 
     def samples(self, split: str, *, augment: bool = False) -> Samples:
         """The cases of a split, as cached, or augmented."""
@@ -202,21 +222,24 @@ class SegmentationDataModule(pl.LightningDataModule):
             seed=self.seed,
             rank=trainer.global_rank if trainer else 0,
             ranks=trainer.world_size if trainer else 1,
+            start=(self.start[0], self.start[1] * self.batch_size if augment else 0),
         )
-        # Lightning starts the workers, which read ahead, before it tells the sampler the epoch
-        sampler.set_epoch(self.first_epoch)
         return DataLoader(
             samples,
             sampler=sampler,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
-            worker_init_fn=_one_thread,
+            worker_init_fn=_settle,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=as_batch,
         )
 
 
-def _one_thread(worker: int) -> None:
+def _settle(worker: int) -> None:
     # OpenCV's own pool in every worker would fight the training for the cores.
     cv2.setNumThreads(0)
+    # A scheduler signals all processes of a job, and the training needs its workers for the batch
+    # after which it saves and leaves. They end with it; the alarm is for one that hangs.
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE))
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)

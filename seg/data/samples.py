@@ -83,17 +83,28 @@ class EpochSampler(Sampler[int]):
 
     Every rank gets equally many: the first cases are repeated to fill up, and metrics drop repeats
     by their case. Lightning calls `set_epoch` before each epoch, also after a resume.
+    start: (epoch, number): in that epoch the first `number` keys of each rank are left out, which a
+    run has seen that was interrupted there. The length stays that of a whole epoch.
     """
 
     def __init__(
-        self, *, size: int, shuffle: bool, seed: int = 0, rank: int = 0, ranks: int = 1
+        self,
+        *,
+        size: int,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+        start: tuple[int, int] = (0, 0),
     ) -> None:
         self.size = size
         self.shuffle = shuffle
         self.seed = seed
         self.rank = rank
         self.ranks = ranks
-        self.epoch = 0
+        self.start = start
+        # Lightning starts the workers, which read ahead, before it tells the epoch
+        self.epoch = start[0]
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
@@ -106,4 +117,5 @@ class EpochSampler(Sampler[int]):
         if self.shuffle:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
         order = np.resize(order, len(self) * self.ranks)[self.rank :: self.ranks]
-        return iter((order + self.epoch * self.size).tolist())
+        seen = self.start[1] if self.epoch == self.start[0] else 0
+        return iter((order[seen:] + self.epoch * self.size).tolist())

@@ -1,18 +1,23 @@
 """Checkpoints that survive a kill: written beside the target, synced, renamed."""
 
 import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 PREFIX = "model."
 
 
-def write_atomically(content: Any, path: Path) -> None:
-    """torch.save that leaves the old file or the whole new one, whenever it is interrupted.
+@contextmanager
+def written(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` once it is whole and on the disk, and never before.
 
     Lightning stages in TMPDIR and moves, which is a copy where that is another file system.
     """
@@ -20,12 +25,18 @@ def write_atomically(content: Any, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as handle:
-            torch.save(content, handle)
+            yield handle
             handle.flush()
             os.fsync(handle.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(content: Any, path: Path) -> None:
+    """torch.save that leaves the old file or the whole new one, whenever it is interrupted."""
+    with written(path) as handle:
+        torch.save(content, handle)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -47,16 +58,53 @@ class _Movable(ModelCheckpoint):
         super().load_state_dict(state_dict | moved | {"kth_best_model_path": path})
 
 
-def best_and_last(folder: Path, *, monitor: str) -> list[ModelCheckpoint]:
-    """The callbacks that keep best.ckpt (highest `monitor`) and last.ckpt, at each epoch's end.
+class Top(Checkpoint):
+    """Keeps the `count` best epochs' weights as folder/epoch_007_0.8312.ckpt.
+
+    Not ModelCheckpoint's `save_top_k`: the state of two that monitor one figure shares a key, and
+    after a kill it loses track of files. Here the folder holds what the state says, no more.
+    """
+
+    NAME = re.compile(r"epoch_\d{3,}_\d\.\d{4}\.ckpt")
+
+    def __init__(self, *, folder: Path, monitor: str, count: int) -> None:
+        self.folder = folder
+        self.monitor = monitor
+        self.count = count
+        self.scores: dict[str, float] = {}
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        score = float(trainer.callback_metrics[self.monitor])
+        name = f"epoch_{trainer.current_epoch + 1:03d}_{score:.4f}.ckpt"
+        ranked = sorted((self.scores | {name: score}).items(), key=lambda item: -item[1])
+        self.scores = dict(ranked[: self.count])  # of equal ones the earlier stays
+        if name in self.scores:
+            trainer.save_checkpoint(self.folder / name, weights_only=True)
+        if trainer.is_global_zero and self.folder.is_dir():
+            for path in self.folder.iterdir():
+                if self.NAME.fullmatch(path.name) and path.name not in self.scores:
+                    path.unlink()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"scores": dict(self.scores)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.scores = dict(state_dict["scores"])
+
+
+def best_and_last(folder: Path, *, monitor: str, top_k: int = 1) -> list[Checkpoint]:
+    """The callbacks that keep best.ckpt (highest `monitor`) and last.ckpt, at each epoch's end, and
+    the `top_k` best in top/ where that is more than one.
 
     Two, since Lightning's `save_last` writes only in epochs that are the best so far. The best
     comes first, so that the last knows of it, and holds weights alone: a third of the bytes, and
     it is `last` that a run goes on from.
     """
     both = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
+    top = [Top(folder=folder / "top", monitor=monitor, count=top_k)] if top_k > 1 else []
     return [
         _Movable(filename="best", monitor=monitor, mode="max", save_weights_only=True, **both),
+        *top,
         _Movable(filename="last", **both),
     ]
 

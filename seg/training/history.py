@@ -32,7 +32,16 @@ class History(pl.Callback):
         self.writer = writer
         self.rows: list[dict[str, str]] = []
         self.epoch_started = 0.0
+        self.lr = 0.0
         self.best = float("-inf")
+
+    def state_dict(self) -> dict[str, float]:
+        return {"lr": self.lr, "seconds": time.perf_counter() - self.epoch_started}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Of an epoch that is gone on with in its middle; its start will not be told of again."""
+        self.lr = state_dict["lr"]
+        self.epoch_started = time.perf_counter() - state_dict["seconds"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.rows = [r for r in read_rows(self.path) if int(r["epoch"]) <= trainer.current_epoch]

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 import torchmetrics
 from torch import Tensor, nn
 
 from seg.metrics.cases import CaseTable, decide, summarize, summarize_class
-from seg.training.stages import Stage, configure
+from seg.training.so_far import gather, position, restore
+from seg.training.stages import Stage, configure, schedule_length
 
 MONITOR = "val/dice"
 SPLITS = ("train", "val", "test")
@@ -22,6 +24,7 @@ class SegmentationModule(pl.LightningModule):
         input.
     class_names: foreground classes, index 1 first. groups: the group of every case, in the order of
         the data module's rows. carried: plain containers that make a checkpoint self-contained.
+    seed: from which each batch's randomness (dropout) is drawn.
     """
 
     def __init__(
@@ -33,6 +36,7 @@ class SegmentationModule(pl.LightningModule):
         class_names: Sequence[str],
         groups: Sequence[str],
         threshold: float = 0.5,
+        seed: int = 0,
         carried: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -48,6 +52,8 @@ class SegmentationModule(pl.LightningModule):
         self.class_names = list(class_names)
         self.groups = list(groups)
         self.threshold = threshold
+        self.seed = seed
+        self.schedule_length = 0
         self.carried = carried or {}
         self.tables = nn.ModuleList(CaseTable(classes=len(self.class_names)) for _ in SPLITS)
         # "disable": the other strategies look at every value, which would stall a GPU at each step
@@ -75,6 +81,12 @@ class SegmentationModule(pl.LightningModule):
             self.means[index].update(loss.detach(), len(target))
             self.tables[index].update(decide(logits, self.threshold), target, batch["case"])
         return loss
+
+    def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        # One stream of random numbers through the whole run would depend on all that ran before,
+        # and a resumed run would drop out other units than one that was never interrupted.
+        place = [self.seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         return self._step(batch, "train")
@@ -126,7 +138,20 @@ class SegmentationModule(pl.LightningModule):
     def configure_optimizers(self) -> dict:
         epochs = sum(stage.epochs for stage in self.stages)
         steps_per_epoch = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
+        self.schedule_length = schedule_length(self.stage, steps_per_epoch)
         return configure(self.stage, self.model.parameters(), steps_per_epoch, MONITOR)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """A schedule ends at its last rate: beyond, a cosine would climb, and OneCycleLR raise."""
+        if metric is None and scheduler.last_epoch + 1 < self.schedule_length:
+            scheduler.step()
+
+    def on_train_epoch_end(self) -> None:
+        # Lightning steps these (with a metric, above) after the checkpoint is written, and a
+        # resumed run would be a step behind.
+        for config in self.trainer.lr_scheduler_configs:
+            if config.reduce_on_plateau:
+                config.scheduler.step(self.trainer.callback_metrics[MONITOR])
 
     def configure_gradient_clipping(
         self,
@@ -146,7 +171,13 @@ class SegmentationModule(pl.LightningModule):
             nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["seg"] = self.carried | {"threshold": self.threshold, "stage": self.stage_index}
+        place = position(self.trainer)
+        so_far = gather(self.tables[0], self.means[0]) if place["batch"] else []
+        state = {"threshold": self.threshold, "stage": self.stage_index}
+        checkpoint["seg"] = self.carried | state | {"position": place, "so_far": so_far}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.stage_index = checkpoint["seg"]["stage"]
+        if checkpoint["seg"]["so_far"]:
+            ranks = checkpoint["seg"]["so_far"]
+            restore(self.tables[0], self.means[0], ranks, self.global_rank)

@@ -19,7 +19,7 @@ def choose(accelerator: str, precision: str | int, *, devices: int | str = 1) ->
     """Resolve `auto`: the GPU if there is one, and bf16 where the hardware multiplies it.
 
     Raises ValueError if a GPU is asked for and there is none: a silent CPU would be a surprise of
-        days.
+        days; and if more devices are asked for than the machine has.
     """
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if accelerator == "auto":
@@ -32,6 +32,10 @@ def choose(accelerator: str, precision: str | int, *, devices: int | str = 1) ->
         )
     if accelerator == "cpu" and isinstance(devices, int) and devices > (os.cpu_count() or 1):
         raise ValueError(f"trainer.devices={devices}: this machine has {os.cpu_count()} CPU cores")
+    if accelerator in ("gpu", "cuda") and has_cuda and isinstance(devices, int):
+        count = torch.cuda.device_count()
+        if devices > count:
+            raise ValueError(f"trainer.devices={devices}: this machine has {count} GPUs to see")
     chosen, reason = str(precision), "as asked for"
     if chosen == "auto":
         chosen, reason = _fastest(accelerator, has_cuda)

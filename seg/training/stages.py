@@ -20,7 +20,8 @@ class Stage:
     """What is trained with, and for how many epochs.
 
     optimizer: `optimizer(parameters)`. scheduler: `scheduler(optimizer)`, stepped after each epoch,
-        or `scheduler(optimizer, total_steps=)`, stepped after each batch.
+        or `scheduler(optimizer, total_steps=)`, stepped after each batch. scheduled: the epochs
+        that the schedule spans, where they are not all; the others keep its last rate.
     """
 
     name: str
@@ -28,6 +29,17 @@ class Stage:
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
     scheduler: Callable[..., Any]
     epochs: int
+    scheduled: int | None = None
+
+
+def _by_batch(stage: Stage) -> bool:
+    return "total_steps" in inspect.signature(stage.scheduler).parameters
+
+
+def schedule_length(stage: Stage, steps_per_epoch: int) -> int:
+    """Steps of a stage's schedule: of the optimizer, or epochs if that is what it is stepped by."""
+    epochs = stage.scheduled or stage.epochs
+    return steps_per_epoch * epochs if _by_batch(stage) else epochs
 
 
 def stage_at(stages: Sequence[Stage], epoch: int) -> int:
@@ -45,9 +57,9 @@ def configure(
 ) -> dict:
     """Lightning's optimizer configuration of a stage."""
     optimizer = stage.optimizer(parameters)
-    by_batch = "total_steps" in inspect.signature(stage.scheduler).parameters
+    by_batch = _by_batch(stage)
     if by_batch:
-        scheduler = stage.scheduler(optimizer, total_steps=steps_per_epoch * stage.epochs)
+        scheduler = stage.scheduler(optimizer, total_steps=schedule_length(stage, steps_per_epoch))
     else:
         scheduler = stage.scheduler(optimizer)
     interval = "step" if by_batch else "epoch"

@@ -1,5 +1,6 @@
 """The data module: disjoint loaders, validation as it is, one reading, one message."""
 
+import hashlib
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -190,6 +191,16 @@ def test_a_split_that_was_written_is_kept_while_the_data_are_the_same(
         with pytest.raises(ValueError, match=r"first difference is at images/case_0\.png"):
             data.write_split(path)
     assert path.read_bytes() == before
+
+
+def test_the_fingerprint_of_the_data_is_the_digest_of_split_csv(
+    folder: Path, tmp_path: Path
+) -> None:
+    data = module(folder, tmp_path)
+    data.write_split(tmp_path / "split.csv")
+    assert data.fingerprint() == hashlib.sha256((tmp_path / "split.csv").read_bytes()).hexdigest()
+    other = module(folder, tmp_path, split=SPLIT | {"seed": 1})
+    assert other.fingerprint() != data.fingerprint()
 
 
 def test_volumes_train_slice_by_slice_and_are_split_whole(tmp_path: Path) -> None:

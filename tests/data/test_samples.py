@@ -163,3 +163,17 @@ def test_the_real_images_move_with_their_masks(real: Path, tmp_path: Path) -> No
 
     for i in range(len(rows)):
         assert contrast(moved[i]) == pytest.approx(contrast(plain[i]), abs=12)
+
+
+@pytest.mark.parametrize(("rank", "ranks"), [(0, 1), (0, 2), (1, 2)])
+def test_an_epoch_that_was_left_goes_on_behind_what_was_seen_and_the_next_is_whole(
+    rank: int, ranks: int
+) -> None:
+    about = {"size": 21, "shuffle": True, "seed": 3, "rank": rank, "ranks": ranks}
+    whole, rest = EpochSampler(**about), EpochSampler(**about, start=(2, 4))
+    whole.set_epoch(2)
+    assert list(rest) == list(whole)[4:]
+    assert len(rest) == len(whole)  # as the batches of an epoch are counted
+    for sampler in (whole, rest):
+        sampler.set_epoch(3)
+    assert list(rest) == list(whole)

@@ -244,3 +244,35 @@ def test_best_is_of_the_best_epoch_and_last_is_of_the_last(tmp_path, scores, bes
     assert read(tmp_path / "best.ckpt")["state_dict"]["weight"].item() == best
     assert read(tmp_path / "last.ckpt")["state_dict"]["weight"].item() == len(scores)
     assert trainer.checkpoint_callback.best_model_score == pytest.approx(max(scores))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_best_few_are_kept_by_name_and_what_a_killed_run_left_is_removed(tmp_path):
+    (tmp_path / "top").mkdir()
+    left, foreign = tmp_path / "top" / "epoch_009_0.9000.ckpt", tmp_path / "top" / "mine.ckpt"
+    for path in (left, foreign):
+        path.touch()
+    scores = [0.3, 0.5, 0.1, 0.5, 0.4]
+    keepers = best_and_last(tmp_path, monitor="val/dice", top_k=3)
+    data = torch.utils.data.DataLoader([torch.zeros(1)])
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=len(scores),
+        callbacks=keepers,
+        plugins=[AtomicCheckpointIO()],
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(_Scripted(scores), data, data)
+    kept = {p.name: p for p in (tmp_path / "top").iterdir()}
+    expected = {f"epoch_{i:03d}_{scores[i - 1]:.4f}.ckpt": i for i in (2, 4, 5)}
+    assert kept.keys() == expected.keys() | {"mine.ckpt"}
+    for name, epoch in expected.items():
+        content = read(kept[name])
+        assert content["state_dict"]["weight"].item() == epoch
+        assert "optimizer_states" not in content
+    states = read(tmp_path / "last.ckpt")["callbacks"]
+    assert len(states["Top"]["scores"]) == 3
+    assert trainer.checkpoint_callback.best_model_path.endswith("best.ckpt")

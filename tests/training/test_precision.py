@@ -12,6 +12,7 @@ def machine(monkeypatch):
 
     def pretend(*, cuda=False, mps=False, gpu_bf16=False, **features):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: int(cuda))
         monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "Some GPU")
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: gpu_bf16)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
@@ -32,6 +33,14 @@ def test_cuda_is_refused_where_there_is_another_gpu(machine):
     machine(mps=True)
     with pytest.raises(ValueError, match=r"trainer\.accelerator=cuda"):
         choose("cuda", "auto")
+
+
+def test_more_gpus_than_there_are_is_refused(machine, monkeypatch):
+    machine(cuda=True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(ValueError, match="trainer.devices=3: this machine has 2 GPUs"):
+        choose("gpu", "32", devices=3)
+    assert choose("auto", "32", devices=2).accelerator == "gpu"
 
 
 @pytest.mark.parametrize(

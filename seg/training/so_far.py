@@ -1,0 +1,43 @@
+"""What an epoch has gathered when it is left in its middle, so that its figures stay whole."""
+
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+import torchmetrics
+
+from seg.metrics.cases import CaseTable
+
+
+def position(trainer: pl.Trainer) -> dict[str, int]:
+    """The epoch (from 0) and the batch in it that a checkpoint written now goes on with."""
+    progress = trainer.fit_loop.epoch_progress.current
+    if progress.processed > progress.completed:  # the end of an epoch
+        return {"epoch": progress.processed, "batch": 0}
+    return {"epoch": progress.completed, "batch": trainer.fit_loop.batch_idx + 1}
+
+
+def gather(table: CaseTable, mean: torchmetrics.MeanMetric) -> list[dict[str, Any]]:
+    """The counts and the running mean of every rank, as plain tensors. All ranks must call it."""
+    own = {
+        "cases": torch.cat(table.cases).cpu(),
+        "counts": torch.cat(table.counts).cpu(),
+        "mean_value": mean.mean_value.cpu(),
+        "weight": mean.weight.cpu(),
+    }
+    if not (dist.is_available() and dist.is_initialized()):
+        return [own]
+    ranks: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(ranks, own)
+    return ranks
+
+
+def restore(
+    table: CaseTable, mean: torchmetrics.MeanMetric, ranks: list[dict[str, Any]], rank: int
+) -> None:
+    """Give a rank back what `gather` found there; the metrics' device is the one they are on."""
+    own = ranks[rank]
+    device = mean.weight.device
+    table.cases, table.counts = [own["cases"].to(device)], [own["counts"].to(device)]
+    mean.mean_value, mean.weight = own["mean_value"].to(device), own["weight"].to(device)
