@@ -18,7 +18,7 @@ from rich.console import Console
 
 from seg import assemble
 from seg.data.datamodule import Source, found_pairs
-from seg.inference import cases, loading, measuring, scoring, tuning
+from seg.inference import cases, loading, measuring, opening, scoring, tuning
 from seg.inference.predictor import Predictor, device_of
 from seg.inference.stream import Seen, stream
 from seg.launch import launch
@@ -36,7 +36,12 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """One checkpoint on one set of cases. Returns what its JSON holds."""
     hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
     run = Path(cfg.run).expanduser().absolute()
-    network = open_network(cfg, run)
+    network = opening.open_network(
+        run,
+        cfg.checkpoint,
+        build=partial(instantiate, _convert_="all"),
+        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
+    )
     predictor = Predictor(
         model=network.model,
         normalize=network.normalize,
@@ -87,15 +92,6 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         write_json(content, new / f"{name}.json")
     evaluation.show(content, folder, Console())
     return content
-
-
-def open_network(cfg: DictConfig, run: Path) -> loading.Network:
-    """The checkpoint's network. The run's own config.yaml vouches for what it names itself."""
-    path = loading.find(run, cfg.checkpoint)
-    trust = [cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust)
-    if cfg.checkpoint in ("best", "last") and (run / "config.yaml").is_file():
-        trust += sorted(loading.targets(resume.stored(run).get("model")))
-    return loading.load(path, build=partial(instantiate, _convert_="all"), trust=trust)
 
 
 def own_source(run: Path, root: str | None) -> Source:

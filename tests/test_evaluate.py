@@ -72,8 +72,8 @@ def untrained(root: Path, output: Path, *overrides: str) -> Path:
     run.mkdir(parents=True)
     resume.store(run, content)
     data.write_split(run / "split.csv")
-    held: dict[str, Any] = {"state_dict": module.state_dict(), "epoch": 0}
-    module.on_save_checkpoint(held)
+    carried = module.carried | {"threshold": module.threshold, "stage": 0}
+    held = {"state_dict": module.state_dict(), "epoch": 0, "seg": carried}
     write_atomically(held, run / "checkpoints" / "best.ckpt")
     return run
 

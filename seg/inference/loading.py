@@ -1,6 +1,8 @@
 """A checkpoint to a network that can be asked, without running what a stranger's file names."""
 
+import hashlib
 import inspect
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,7 @@ from seg.data.preprocess import Preprocessing, preprocessing
 from seg.inference.postprocess import NOTHING, Postprocess
 from seg.models.normalize import Normalize
 from seg.targets import import_target
-from seg.training.checkpoint import model_weights, read
+from seg.training.checkpoint import PREFIX, model_weights, read
 
 # What a bare checkpoint may name; more only where the user says so.
 TRUSTED = ("seg", "torch.nn", "monai", "segmentation_models_pytorch", "timm")
@@ -27,7 +29,8 @@ class Network:
     """A trained network in eval mode, and what a prediction with it needs to know.
 
     classes: names of the foreground classes, index 1 first. threshold: on the probability of a
-    single class. config: of the training, plain containers.
+    single class. config: of the training, plain containers. mean, std: of the training images by
+    channel, in 0-255.
     """
 
     model: nn.Module
@@ -37,6 +40,8 @@ class Network:
     threshold: float
     postprocess: Postprocess
     config: dict[str, Any]
+    mean: list[float]
+    std: list[float]
     path: Path
 
 
@@ -76,7 +81,61 @@ def load(
     Raises FileNotFoundError, or ValueError naming the file: damaged, no checkpoint of `seg.train`,
     weights that do not fit, or code that is not trusted, none of which has been run by then.
     """
-    content = read(path)
+    return made(read(path), path, build=build, trust=trust)
+
+
+def load_weights(
+    path: Path, *, build: Callable[[dict[str, Any]], nn.Module], trust: Sequence[str] = ()
+) -> Network:
+    """The network of a .pth or .safetensors file of weights: with what the file carries beside
+    them, or else with what the best checkpoint of the run folder that it lies in says of them.
+
+    Raises as `load`.
+    """
+    content = _tensors(path) if path.suffix.lower() == ".safetensors" else read(path)
+    if "seg" not in content:
+        beside = path.parent / "checkpoints" / "best.ckpt"
+        if not beside.is_file():
+            raise ValueError(
+                f"{path}: holds weights alone; give the run folder, a checkpoint, or a file of "
+                "seg.export, which say what they are for"
+            )
+        whole, weights = read(beside), model_weights(content)
+        others = {k: v for k, v in whole["state_dict"].items() if not k.startswith(PREFIX)}
+        renamed = {f"{PREFIX}{key}": value for key, value in weights.items()}
+        content = whole | {"state_dict": others | renamed}
+    return made(content, path, build=build, trust=trust)
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file, as hex digits."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    try:
+        from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ImportError(f"{path}: needs safetensors; pip install 'seg[export]'") from error
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+            carried = json.loads((file.metadata() or {}).get("seg", "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise ValueError(f"{path}: cannot be read as safetensors ({reason})") from error
+    return {"state_dict": state, "seg": carried} if carried else state
+
+
+def made(
+    content: Mapping[str, Any],
+    path: Path,
+    *,
+    build: Callable[[dict[str, Any]], nn.Module],
+    trust: Sequence[str] = (),
+) -> Network:
+    """The network of a checkpoint's content; path: where it was read, for messages. As `load`."""
     try:
         carried = content["seg"]
         config, classes, shape = carried["config"], carried["classes"], carried["preprocessing"]
@@ -88,7 +147,8 @@ def load(
             classes=data.get("classes"),
             ignore_value=data.get("ignore_value"),
         )
-        normalize = Normalize(mode=shape["normalize"], mean=shape["mean"], std=shape["std"])
+        mean, std = list(shape["mean"]), list(shape["std"])
+        normalize = Normalize(mode=shape["normalize"], mean=mean, std=std)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{path}: carries no configuration ({type(error).__name__}: {error}); a checkpoint "
@@ -112,6 +172,8 @@ def load(
         threshold=threshold,
         postprocess=carried.get("postprocess", NOTHING),
         config=config,
+        mean=mean,
+        std=std,
         path=path,
     )
 

@@ -39,7 +39,8 @@ def run(jobs: Sequence[Job], *, launcher: Any, config: DictConfig) -> list[dict]
         if facts["status"] in (None, "running"):  # the engine lost it
             runs.close(job.folder, status="failed", error="the job never came back")
         if not is_done(job.folder):
-            tensorboard.add_hparams_of(job.folder)
+            asked = dict(line.lstrip("+").partition("=")[::2] for line in job.overrides)
+            tensorboard.add_hparams_of(job.folder, instead=asked)
     return [state(job.folder) for job in jobs]
 
 

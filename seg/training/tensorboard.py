@@ -114,22 +114,23 @@ def event_file(folder: Path) -> Iterator[SummaryWriter]:
     writer.close()
 
 
-def add_hparams_of(folder: Path) -> None:
+def add_hparams_of(folder: Path, *, instead: Mapping[str, Any] | None = None) -> None:
     """HParams for a run folder whose process cannot write them any more, from its files.
 
     Adds an event file with config.yaml, the best val/dice of metrics.csv and the figures of
-    test.json, unless there are HParams with the same figures already.
+    test.json, unless there are HParams with the same figures already. instead: told where there is
+    no config.yaml, of a job that could not start.
     """
     path = folder / "config.yaml"
-    if not path.is_file():
+    if not path.is_file() and not instead:
         return  # it ended before there was anything to tell
     figures = _figures(folder)
     told = _told(folder)
     if told is not None and all(told.get(k) == np.float32(v) for k, v in figures.items()):
         return
-    config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else instead
     with SummaryWriter(str(folder)) as writer:
-        add_hparams(writer, config, figures, succeeded=False)
+        add_hparams(writer, config or {}, figures, succeeded=False)
 
 
 def _figures(folder: Path) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """What a comparison says, in sentences and numbers that claim no more than was shown."""
 
 import math
+import re
 from collections.abc import Sequence
 
 from seg.reporting.comparison.entries import Entry
@@ -18,8 +19,8 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def cut(text: str, length: int) -> str:
-    """On one line; the middle of what is longer is left out."""
-    whole = " ".join(text.split())
+    """On one line, searched numbers rounded; the middle of what is longer is left out."""
+    whole = re.sub(r"\d+\.\d{6,}(e-?\d+)?", lambda m: f"{float(m[0]):.4g}", " ".join(text.split()))
     if len(whole) <= length:
         return whole
     head = (length - 1) // 2

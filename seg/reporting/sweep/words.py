@@ -111,8 +111,17 @@ def _all(count: int) -> str:
 
 
 def effect(found: Effect) -> str:
-    """`loss: dice 0.78, bce 0.71; dice ahead of bce by 0.07 (-0.01 to 0.1), in 7 of 8 settings`."""
+    """`loss: dice 0.78, bce 0.71; dice ahead of bce by 0.07 (-0.01 to 0.1), in 7 of 8 settings`; of
+    a key that was searched, the range that was tried.
+    """
     ranked = found.ranked
+    if found.is_range and ranked:
+        tried = sorted(v.number for v in found.values)
+        best = ranked[0]
+        return (
+            f"{found.key}: {tried[0]:.4g} to {tried[-1]:.4g} were tried, the best at "
+            f"{best.number:.4g} ({number(best.mean)})"
+        )
     values = ", ".join(f"{cut(v.text, 40)} {number(v.mean)}" for v in ranked[:VALUES])
     more = f", {len(ranked) - VALUES} more values" if len(ranked) > VALUES else ""
     said = f"{found.key}: {values}{more}"

@@ -1,0 +1,138 @@
+"""What is asked for, a file, a folder, a glob or a table: images, and the names of their masks."""
+
+import csv
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg.data.images import is_image, stem_of
+from seg.data.pairs import content, image_files, natural_key
+
+WILD = "*?["
+
+
+@dataclass(frozen=True)
+class Input:
+    """An image file; `image` is its path below the folder that was asked for, with forward slashes.
+
+    name: of its mask below the output, without a suffix: the image's own; with its suffix where two
+    images of a folder differ in that alone.
+    """
+
+    path: Path
+    image: str
+    name: str
+
+
+def find(given: str | Sequence[str], *, recursive: bool, root: str | None) -> list[Input]:
+    """The images of a file, a folder, a glob, a table (.csv), or of a list of those, in order.
+
+    recursive: a folder's subfolders as well. root: what a table's paths are relative to; None for
+    the table's own folder.
+
+    Raises FileNotFoundError where there is nothing, ValueError for a table that cannot be read. A
+    row of a table whose file is missing is no error here, but one of that image.
+    """
+    found: dict[Path, Path] = {}  # the file, and the folder that its name starts from
+    for one in [given] if isinstance(given, str) else given:
+        for path, base in _found(one, recursive=recursive, root=root):
+            found.setdefault(Path(os.path.abspath(path)), Path(os.path.abspath(base)))
+    bases = set(found.values())
+    if len(bases) > 1:  # of several folders each name must say which
+        common = Path(os.path.commonpath([os.path.dirname(path) for path in found]))
+        found = dict.fromkeys(found, common)
+    images = [path.relative_to(base).as_posix() for path, base in found.items()]
+    return [
+        Input(path, image, name)
+        for path, image, name in zip(found, images, _names(images), strict=True)
+    ]
+
+
+def folders(given: str | Sequence[str]) -> list[Path]:
+    """Those of what was asked for that are folders: nothing may be written below them."""
+    every = [given] if isinstance(given, str) else given
+    return [path for one in every if (path := Path(one).expanduser()).is_dir()]
+
+
+def _found(given: str, *, recursive: bool, root: str | None) -> Iterator[tuple[Path, Path]]:
+    path = Path(given).expanduser()
+    if path.is_dir():
+        files = _below(path) if recursive else image_files(path)
+        if not files:
+            more = "" if recursive or not any(p.is_dir() for p in path.iterdir()) else (
+                "; recursive=true looks into its subfolders"
+            )  # fmt: skip
+            raise FileNotFoundError(f"input={given}: no images in it, but {content(path)}{more}")
+        yield from ((file, path) for file in files)
+    elif path.suffix.lower() == ".csv" and path.exists():
+        base = path.parent if root is None else Path(root).expanduser()
+        yield from _of_table(path, base)
+    elif os.path.lexists(path):
+        yield path, path.parent
+    elif any(sign in given for sign in WILD):
+        yield from _of_glob(given, path)
+    else:
+        raise FileNotFoundError(f"input={given}: no such file or folder")
+
+
+def _below(folder: Path) -> list[Path]:
+    files: list[Path] = []
+    for where, below, _ in os.walk(folder):
+        below[:] = sorted((b for b in below if not b.startswith(".")), key=natural_key)
+        files += image_files(Path(where))
+    return files
+
+
+def _of_glob(given: str, path: Path) -> Iterator[tuple[Path, Path]]:
+    fixed: list[str] = []
+    for part in path.parts:
+        if any(sign in part for sign in WILD):
+            break
+        fixed.append(part)
+    matches = sorted(glob.glob(str(path), recursive=True), key=natural_key)
+    files = [Path(m) for m in matches if is_image(Path(m)) and not Path(m).is_dir()]
+    if not files:
+        others = f"; of {len(matches)} matches none is an image" if matches else ""
+        raise FileNotFoundError(f"input={given}: no such images{others}")
+    yield from ((file, Path(*fixed)) for file in files)
+
+
+def _of_table(table: Path, base: Path) -> Iterator[tuple[Path, Path]]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as handle:
+            rows = [row for row in csv.reader(handle) if any(cell.strip() for cell in row)]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"input={table}: {error}; save it as CSV in UTF-8") from error
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    column = header.index("image") if "image" in header else 0
+    # without the word a first row is a header only if it names no file
+    named = "image" in header or (rows and not Path(rows[0][0].strip()).suffix)
+    cells = [row[column].strip() for row in rows[1 if named else 0 :] if len(row) > column]
+    files = [base / Path(cell).expanduser() for cell in cells if cell]
+    if not files:
+        raise ValueError(f"input={table}: names no images; give a column `image`, one path a row")
+    ends = [os.path.abspath(file) for file in files]
+    inside = all(Path(end).is_relative_to(os.path.abspath(base)) for end in ends)
+    common = base if inside else Path(os.path.commonpath([os.path.dirname(e) for e in ends]))
+    yield from ((file, common) for file in files)
+
+
+def _names(images: Sequence[str]) -> list[str]:
+    """Each without its suffix; with it where that leaves two the same, until no two are."""
+    stems = [_stem(image) for image in images]
+    names, whole = list(stems), set()
+    while True:
+        often = Counter(name.casefold() for name in names)
+        clash = {i for i, name in enumerate(names) if often[name.casefold()] > 1} - whole
+        if not clash:
+            return names
+        whole |= clash
+        names = [images[i] if i in whole else stem for i, stem in enumerate(stems)]
+
+
+def _stem(image: str) -> str:
+    folder, slash, name = image.rpartition("/")
+    return f"{folder}{slash}{stem_of(Path(name))}"

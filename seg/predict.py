@@ -1,0 +1,242 @@
+"""Masks for images. python -m seg.predict run=RUN input=FILE|DIR|GLOB|CSV output=DIR"""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from seg import config
+from seg.data.errors import DataError, DataErrors
+from seg.data.images import read_image
+from seg.inference import inputs, large, opening, places, postprocess, reading, writing
+from seg.inference.augmented import Augmented
+from seg.inference.flow import Failed
+from seg.inference.journal import Journal, key_of
+from seg.inference.masks import Masks
+from seg.inference.model import Asks, Model
+from seg.inference.predictor import device_of
+from seg.inference.scaled import Scaled
+from seg.inference.tiling import Tiled
+from seg.inference.whole import Whole
+from seg.launch import launch
+from seg.reporting import predictions
+from seg.training import precision, progress
+
+log = logging.getLogger("seg.predict")  # __name__ is __main__ here
+
+TABLE, SHEET = "predictions.csv", "contact_sheet.png"
+# Keys that say what is written; others how fast, or which images.
+MATTERS = (
+    "values", "probabilities", "overlays", "threshold", "postprocess", "tile", "scale", "overlap",
+    "tta",
+)  # fmt: skip
+
+
+def predict(cfg: DictConfig) -> list[dict[str, Any]]:
+    """All images of `input`. Returns the rows of the table; raises DataErrors in the end where
+    there were some that could not be predicted.
+    """
+    keys = config.plain(cfg)
+    output = Path(cfg.output).expanduser().absolute()
+    places.refuse_inside(output, keys["input"])
+    found = inputs.find(keys["input"], recursive=cfg.recursive, root=cfg.root)
+    hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
+    opened = opening.open_model(
+        keys["run"],
+        checkpoint=cfg.checkpoint,
+        build=partial(instantiate, _convert_="all"),
+        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
+        device=device_of(hardware.accelerator),
+        precision=hardware.precision,
+        around=partial(around, keys),
+    )
+    model = chosen(opened.model, keys)
+    say_what(opened, model, hardware)
+    axis = opened.axis if cfg.axis is None else cfg.axis
+    files, failed = opened_files(found, axis)
+    wanted = writing.Wanted(
+        values=keys["values"],  # `cfg.values` is a method
+        probabilities=cfg.probabilities,
+        overlays=cfg.overlays,
+        classes=model.classes,
+        colours=predictions.colours(model.preprocessing.classes, model.classes),
+    )
+    places.refuse_collisions(output, files, wanted, others=(TABLE, SHEET))
+    key = key_of(
+        {name: keys[name] for name in MATTERS}
+        | {"model": opened.digest, "axis": axis, "precision": hardware.precision}
+    )
+    with Journal(output) as journal:
+        rows = run(cfg, files, failed, model, wanted, journal, key)
+    for line in predictions.summary(rows):
+        log.warning("%s", line)
+    log.info("%s: masks, %s", output, ", ".join(extras(cfg)))
+    if failed:
+        raise DataErrors(list(failed.values()))
+    return rows
+
+
+def run(
+    cfg: DictConfig,
+    files: Sequence[reading.File],
+    failed: dict[str, str],
+    model: Model,
+    wanted: writing.Wanted,
+    journal: Journal,
+    key: str,
+) -> list[dict[str, Any]]:
+    """Predict what is not there yet, write table and sheet; adds to `failed` (image to reason)."""
+    planned = [name for file in files for name in writing.names(file, wanted)]
+    places.refuse_foreign(journal, [*planned, *extras(cfg)])
+    records = {f.input.image: kept(f, writing.names(f, wanted), journal, key) for f in files}
+    left = [f for f in files if records[f.input.image] is None]
+    if len(left) < len(files):
+        log.info("%d of %d were there already, and are kept", len(files) - len(left), len(files))
+    journal.claim(extras(cfg))
+    if left:  # a table that is there belongs to masks that are all there
+        (journal.folder / TABLE).unlink(missing_ok=True)
+    masks = Masks(
+        model=model,
+        wanted=wanted,
+        journal=journal,
+        key=key,
+        draw=partial(predictions.overlay, shades=wanted.colours),
+        resized=cfg.scale is None and cfg.tile in ("auto", None),
+        batch_size=cfg.batch_size,
+    )
+    started, done = time.perf_counter(), 0
+    for file, result in progress.shown(masks.run(left), len(left), "predicting"):
+        if isinstance(result, Failed):
+            failed[file.input.image] = result.reason
+        else:
+            records[file.input.image] = result
+            done += 1
+    seconds = time.perf_counter() - started
+    if done:
+        log.info("%d predicted in %.1f s: %.3g images/s", done, seconds, done / seconds)
+    rows = [row for record in records.values() if record is not None for row in record["rows"]]
+    write(journal, TABLE, predictions.table(rows, failed, model.classes))
+    if cfg.contact_sheet and rows:
+        draw_sheet(rows, {f.input.image: f for f in files}, model, wanted, journal)
+    return rows
+
+
+def kept(
+    file: reading.File, names: Sequence[str], journal: Journal, key: str
+) -> dict[str, Any] | None:
+    """The record of a file that is predicted already, into files of these names."""
+    record = journal.done.get(file.input.image)
+    if record is None or record["files"].keys() != set(names):
+        return None
+    try:
+        return journal.holds(file.input.image, key, file.sha256)
+    except OSError:  # reading it will say what is wrong
+        return None
+
+
+def around(keys: dict[str, Any], model: Model) -> Asks:
+    """The network with views, and with windows or parts of large images, around it."""
+    asks = model.asks
+    if keys["tta"]:
+        asks = Augmented(asks, transforms="flips" if keys["tta"] is True else keys["tta"])
+    return large.given(
+        asks,
+        tile=keys["tile"],
+        network_size=model.preprocessing.size,
+        outputs=1 if len(model.classes) == 1 else len(model.classes) + 1,
+        scale=keys["scale"],
+        overlap=keys["overlap"],
+        batch_size=keys["batch_size"],
+    )
+
+
+def chosen(model: Model, keys: dict[str, Any]) -> Model:
+    """The model with the threshold and the clean-up that are asked for."""
+    changes: dict[str, Any] = {}
+    if keys["threshold"] is not None:
+        if len(model.classes) > 1:
+            raise ValueError("threshold: of several classes the likeliest is taken; leave it out")
+        changes["threshold"] = keys["threshold"]
+    if not keys["postprocess"]:
+        changes["postprocess"] = postprocess.NOTHING
+    return Model(**{**vars(model), **changes})
+
+
+def opened_files(
+    found: Sequence[inputs.Input], axis: int
+) -> tuple[list[reading.File], dict[str, str]]:
+    """Files that could be opened, and why others (by image) could not."""
+    files, failed = [], {}
+    for one in found:
+        try:
+            files.append(reading.opened(one, axis))
+        except DataError as error:
+            failed[one.image] = str(error)
+    return files, failed
+
+
+def extras(cfg: DictConfig) -> list[str]:
+    """Files beside those of single images."""
+    return [TABLE, *([SHEET] if cfg.contact_sheet else [])]
+
+
+def write(journal: Journal, name: str, text: str) -> None:
+    """Whole or not at all."""
+    temporary = journal.temporary(name)
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, journal.folder / name)
+
+
+def draw_sheet(
+    rows: Sequence[dict[str, Any]],
+    files: dict[str, reading.File],
+    model: Model,
+    wanted: writing.Wanted,
+    journal: Journal,
+) -> None:
+    """The contact sheet, of images and masks as they lie on disk now."""
+    journal.claim([SHEET])
+    shape = model.preprocessing
+
+    def read(index: int) -> tuple[Any, Any]:
+        row = rows[index]
+        image, _, number = row["image"].rpartition("#") if row["image"] not in files else (
+            row["image"], "", ""
+        )  # fmt: skip
+        file = files[image]
+        plane = (file.axis, int(number)) if number else None
+        try:
+            picture = read_image(
+                file.input.path, channels=shape.channels, plane=plane, window=shape.window
+            )
+        except DataError:
+            return None, None
+        return picture, writing.read_back(file, journal.folder / row["mask"], plane, wanted)
+
+    path = journal.temporary(SHEET)
+    predictions.sheet(rows, read, path, classes=model.classes)
+    os.replace(path, journal.folder / SHEET)
+
+
+def say_what(opened: opening.Opened, model: Model, hardware: precision.Hardware) -> None:
+    """What predicts, and what it makes of probabilities."""
+    count = len(opened.members)
+    which = str(opened.members[0]) if count == 1 else f"the mean of {count} networks"
+    rule = f", above {model.threshold:.4g}" if len(model.classes) == 1 else ""
+    steps = [f"{step} of {', '.join(names)}" for step, names in model.postprocess.items() if names]
+    log.info("%s on %s", which, hardware.line)
+    if isinstance(model.asks, Whole | Tiled | Scaled):
+        log.info("%s", large.line(model.asks))
+    log.info("classes: %s%s%s", ", ".join(model.classes), rule, "".join(f"; {s}" for s in steps))
+
+
+if __name__ == "__main__":
+    launch(predict, config_name="predict")

@@ -1,0 +1,203 @@
+"""What a run names: run folders, checkpoints, weights, sweeps, and several of them as one."""
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hydra.utils import instantiate
+from numpy.typing import NDArray
+from torch import nn
+
+from seg.data.images import read_image
+from seg.inference import opening
+from seg.inference.grey import AsGrey, to_grey
+from seg.models.normalize import Normalize
+from seg.models.unet import UNet
+
+build = partial(instantiate, _convert_="all")
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+
+
+def content(
+    *, seed: int = 0, size: int = 32, channels: int = 3, classes: tuple[str, ...] = ("polyp",),
+    threshold: float = 0.5, postprocess: dict | None = None, window: list | None = None,
+    axis: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    torch.manual_seed(seed)
+    outputs = 1 if len(classes) == 1 else len(classes) + 1
+    node = {"in_channels": channels, "out_channels": outputs, "width": 4, "depth": 2}
+    mean, std = [90.0] * channels, [50.0] * channels
+    layers: dict[str, nn.Module] = {
+        "model": UNet(**node), "normalize": Normalize(mode="dataset", mean=mean, std=std),
+    }  # fmt: skip
+    state = {f"{n}.{k}": v for n, layer in layers.items() for k, v in layer.state_dict().items()}
+    data = {"classes": {name: i + 1 for i, name in enumerate(classes)}}
+    data |= {} if axis is None else {"axis": axis}
+    node = {"_target_": "seg.models.unet.UNet", **node}
+    return {
+        "state_dict": state,
+        "seg": {
+            "config": {"model": node, "dataset": data},
+            "classes": list(classes),
+            "preprocessing": {
+                "size": [size, size], "channels": channels, "window": window,
+                "normalize": "dataset", "mean": mean, "std": std,
+            },
+            "threshold": threshold,
+            **({"postprocess": postprocess} if postprocess else {}),
+        },
+    }  # fmt: skip
+
+
+def run(folder: Path, *, status: str = "finished", **more: Any) -> Path:
+    (folder / "checkpoints").mkdir(parents=True)
+    held = content(**more)
+    torch.save(held, folder / "checkpoints" / "best.ckpt")
+    (folder / "config.yaml").write_text(yaml.safe_dump(held["seg"]["config"]))
+    (folder / "run.json").write_text(json.dumps({"status": status}))
+    return folder
+
+
+def probabilities(source: Any, **more: Any) -> NDArray:
+    given = source if isinstance(source, list) else str(source)
+    return opening.open_model(given, build=build, **more).model.asks.probabilities(IMAGE)
+
+
+def test_a_run_its_checkpoint_and_weights_beside_it_are_one_model(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run")
+    held = content()
+    weights = {k[6:]: v for k, v in held["state_dict"].items() if k.startswith("model.")}
+    torch.save(weights, folder / "model.pth")
+    torch.save(held, tmp_path / "export.pth")
+    expected = probabilities(folder)
+    assert np.ptp(expected) > 0
+    places = [folder / "checkpoints" / "best.ckpt", folder / "model.pth", tmp_path / "export.pth"]
+    for place in places:
+        np.testing.assert_array_equal(probabilities(place), expected)
+    opened = opening.open_model(str(folder), build=build)
+    assert opened.members == [folder / "checkpoints" / "best.ckpt"]
+    assert (opened.model.mean, opened.model.std) == ([90.0] * 3, [50.0] * 3)
+
+
+def test_other_weights_beside_a_run_are_taken_and_not_the_checkpoints(tmp_path: Path) -> None:
+    folder = run(tmp_path / "run")
+    state = content(seed=1)["state_dict"]
+    torch.save({k[6:]: v for k, v in state.items() if k.startswith("model.")}, folder / "model.pth")
+    expected = probabilities(run(tmp_path / "other", seed=1))
+    np.testing.assert_array_equal(probabilities(folder / "model.pth"), expected)
+
+
+def test_weights_alone_say_what_is_missing(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "model.pth")
+    with pytest.raises(ValueError, match=r"model\.pth: holds weights alone"):
+        probabilities(tmp_path / "model.pth")
+
+
+def test_safetensors_carry_all_or_lie_beside_a_run(tmp_path: Path) -> None:
+    safetensors = pytest.importorskip("safetensors.torch")
+    held, folder = content(), run(tmp_path / "run")
+    safetensors.save_file(
+        held["state_dict"], tmp_path / "a.safetensors", {"seg": json.dumps(held["seg"])}
+    )
+    bare = {k[6:]: v for k, v in held["state_dict"].items() if k.startswith("model.")}
+    safetensors.save_file(bare, folder / "model.safetensors")
+    expected = probabilities(folder)
+    for place in (tmp_path / "a.safetensors", folder / "model.safetensors"):
+        np.testing.assert_array_equal(probabilities(place), expected)
+    (tmp_path / "b.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(ValueError, match=r"b\.safetensors: cannot be read"):
+        probabilities(tmp_path / "b.safetensors")
+
+
+def test_several_are_the_mean_of_their_probabilities(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", threshold=0.2)
+    b = run(tmp_path / "b", seed=1, size=48, threshold=0.6)
+    expected = (probabilities(a) + probabilities(b)) / 2
+    found = probabilities([str(a), str(b)])
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    opened = opening.open_model([str(a), str(b)], build=build)
+    assert opened.model.threshold == pytest.approx(0.4)
+    assert len(opened.members) == 2
+
+
+def test_a_sweeps_folder_is_the_ensemble_of_its_finished_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(3):
+        run(tmp_path / "sweep" / f"{i}", seed=i, status="failed" if i == 1 else "finished")
+    expected = (
+        probabilities(tmp_path / "sweep" / "0") + probabilities(tmp_path / "sweep" / "2")
+    ) / 2
+    np.testing.assert_allclose(probabilities(tmp_path / "sweep"), expected, atol=1e-6)
+    assert "left out, not finished: 1 (failed)" in caplog.text
+
+
+def test_a_folder_without_finished_runs_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    with pytest.raises(FileNotFoundError, match="none below it"):
+        probabilities(tmp_path / "none")
+    run(tmp_path / "sweep" / "0", status="interrupted")
+    with pytest.raises(ValueError, match=r"finished: 0 \(interrupted\)"):
+        probabilities(tmp_path / "sweep")
+
+
+@pytest.mark.parametrize(
+    "other", [{"classes": ("tumour",)}, {"classes": ("a", "b")}, {"window": [0, 9]}]
+)
+def test_members_that_mean_other_things_are_no_ensemble(tmp_path: Path, other: dict) -> None:
+    a, b = run(tmp_path / "a"), run(tmp_path / "b", **other)
+    with pytest.raises(ValueError, match=r"b/checkpoints/best\.ckpt: .* no ensemble"):
+        probabilities([str(a), str(b)])
+
+
+def test_an_ensemble_mends_what_all_its_members_mend(tmp_path: Path) -> None:
+    steps = {"largest_component": ["polyp"], "fill_holes": ["polyp"]}
+    a = run(tmp_path / "a", postprocess=steps)
+    b = run(tmp_path / "b", postprocess=steps | {"fill_holes": []})
+    model = opening.open_model([str(a), str(b)], build=build).model
+    assert model.postprocess == {"largest_component": ["polyp"], "fill_holes": []}
+
+
+def test_a_member_of_grey_images_sees_the_picture_in_grey(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a", channels=1), run(tmp_path / "b")
+    grey = opening.open_model(str(a), build=build).model.asks.probabilities(to_grey(IMAGE))
+    found = probabilities([str(a), str(b)])
+    np.testing.assert_allclose(found, (grey + probabilities(b)) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_grey_is_the_readers_grey(tmp_path: Path, deep: bool) -> None:
+    values = IMAGE.astype(np.float32) if deep else IMAGE
+    np.save(tmp_path / "a.npy", values)
+    expected = read_image(tmp_path / "a.npy", channels=1)
+    np.testing.assert_allclose(to_grey(values), expected, atol=1e-4 if deep else 0)
+    asked = AsGrey(_Brightness())
+    np.testing.assert_allclose(asked.batch([values])[0], expected[None, ..., 0] / 255, atol=1e-5)
+
+
+class _Brightness:
+    def probabilities(self, image: NDArray) -> NDArray:
+        return image[None, ..., 0].astype(np.float32) / 255
+
+    def batch(self, images: list[NDArray]) -> list[NDArray]:
+        return [self.probabilities(image) for image in images]
+
+
+def test_the_digest_is_of_all_members_and_their_bytes(tmp_path: Path) -> None:
+    a, b = run(tmp_path / "a"), run(tmp_path / "b", seed=1)
+    found = {
+        opening.open_model([str(p) for p in places], build=build).digest
+        for places in ([a], [b], [a, b])
+    }
+    assert len(found) == 3
+
+
+def test_the_axis_of_volumes_comes_from_the_training(tmp_path: Path) -> None:
+    assert opening.open_model(str(run(tmp_path / "a", axis=0)), build=build).axis == 0
+    with pytest.raises(ValueError, match="different axes"):
+        opening.open_model([str(tmp_path / "a"), str(run(tmp_path / "b"))], build=build)
