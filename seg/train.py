@@ -84,7 +84,7 @@ def train(cfg: DictConfig) -> float:
             final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
             add_hparams(writer, content, final | {f"best/{MONITOR}": score})
         run.record(best_epoch=best["epoch"] + 1, **{MONITOR: score})
-    if scores:
+    if scores and not config.in_sweep():  # a sweep has one table, at its end
         results.show(scores, folder, Console())
     return score
 
