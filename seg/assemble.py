@@ -14,11 +14,11 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from seg import config
-from seg.check import DOWNLOAD, LOADING
 from seg.data.datamodule import SegmentationDataModule, Source
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.models.normalize import Normalize
 from seg.reporting import panels
+from seg.signatures import DOWNLOAD, LOADING
 from seg.training import checkpoint, precision, progress, ranks, weights
 from seg.training.history import History
 from seg.training.midway import EverySteps, LeaveOnSignal

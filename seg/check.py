@@ -2,33 +2,16 @@
 only.
 """
 
-import difflib
-import inspect
-import math
-import types
-import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seg import signatures
 from seg.data.split import validate
 from seg.ranges import RANGES, is_count, is_number
-from seg.targets import import_target
+from seg.signatures import SPLIT, nearest
 
-# Keys of `dataset` that are not its source's: of the data module, and of the download.
-LOADING = {
-    "image_size", "channels", "window", "batch_size", "num_workers", "split", "normalize",
-    "cache_dir",
-}  # fmt: skip
-DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
-SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """` (nearest: ...)` for a message, or nothing if none is near."""
-    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f" (nearest: {found[0]})" if found else ""
 
 
 def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str]) -> list[str]:
@@ -48,7 +31,7 @@ def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str])
     ]
     problems += _stages(cfg) + _protocols(cfg)
     for path, node in _targets(cfg):
-        problems += _target(path, node)
+        problems += signatures.problems(path, node)
     problems += [
         f"{path}: refused, an escaped interpolation could build what was not checked"
         for path, text in _texts(cfg)
@@ -196,107 +179,3 @@ def _classes(cfg: Mapping[str, Any]) -> list[str]:
         for name, v in classes.items()
         if v in (0, [0])
     ]
-
-
-def _target(path: str, node: Mapping[str, Any]) -> list[str]:
-    target = node["_target_"]
-    if not isinstance(target, str):
-        return [f"{path}._target_={target}: must be a dotted name"]
-    try:
-        factory = import_target(target)
-    except PermissionError as error:
-        return [f"{path}._target_: refused, {error}"]
-    except Exception as error:  # whatever the user's own module raises on import
-        return [f"{path}._target_={target}: cannot be imported ({error})"]
-    if not callable(factory):
-        return [f"{path}._target_={target}: is not callable"]
-    try:
-        parameters = inspect.signature(factory).parameters
-    except ValueError:
-        return []  # written in C, with no signature to hold it against
-    problems = []
-    short = target.rpartition(".")[2]
-    names = [
-        n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
-    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    extra = LOADING | DOWNLOAD if path == "dataset" else set()
-    given = [k for k in node if not (k.startswith("_") and k.endswith("_"))]
-    problems += [
-        f"{path}.{key}: {short} takes no such key{nearest(key, [*names, *extra])}"
-        for key in given
-        if key not in names and key not in extra and not takes_any
-    ]
-    if path == "dataset":
-        split = node.get("split")
-        if isinstance(split, Mapping):
-            problems += [
-                f"dataset.split.{k}: no such key{nearest(k, SPLIT)}" for k in split.keys() - SPLIT
-            ]
-        problems += [f"dataset.{k}: missing" for k in sorted(LOADING - node.keys())]
-    if not node.get("_partial_"):
-        problems += [
-            f"{path}.{key}: missing, {short} needs it"
-            for key in names
-            if parameters[key].default is inspect.Parameter.empty
-            and key not in node
-            and key != "self"
-        ]
-    return problems + _types(path, node, factory, names)
-
-
-def _types(path: str, node: Mapping[str, Any], factory: Any, names: Sequence[str]) -> list[str]:
-    try:
-        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    except Exception:  # annotations that name what is not imported at run time say nothing to us
-        return []
-    problems = []
-    for key in names:
-        value = node.get(key)
-        if (
-            key not in node
-            or f"{path}.{key}" in RANGES
-            or isinstance(value, Mapping)
-            and "_target_" in value
-        ):
-            continue
-        if key in hints and not fits(value, hints[key]):
-            wanted = getattr(hints[key], "__name__", None) or str(hints[key]).replace("typing.", "")
-            if typing.get_origin(hints[key]) is not None:
-                wanted = str(hints[key]).replace("typing.", "")
-            problems.append(f"{path}.{key}={value!r}: must be {wanted}")
-    return problems
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value can be what an annotation says; True for annotations of other
-    objects.
-    """
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(fits(value, a) for a in arguments)
-    if origin is typing.Literal:
-        return value in arguments
-    if hint is type(None):
-        return value is None
-    if hint is bool:
-        return isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if hint is float:
-        return (
-            isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-        )
-    if hint is str:
-        return isinstance(value, str)
-    if origin in (list, Sequence) or hint in (list, Sequence):
-        return isinstance(value, list) and all(fits(v, a) for v in value for a in arguments[:1])
-    if origin is dict or hint is dict:
-        return isinstance(value, Mapping)
-    # Other classes come as nested _target_ nodes; what is left over is accepted only if it is no
-    # plain number or text.
-    return not (
-        inspect.isclass(hint)
-        and isinstance(value, str | int | float | bool)
-        and hint.__module__ != "typing"
-    )

@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 
 from seg.config import CONF_DIR, ConfigError
 from seg.console import report, speak
-from seg.review import quoted, review
+from seg.overrides import quoted
+from seg.review import review
 from seg.training import disk
 
 # Hydra shall write and log nothing: the run folder is ours.

@@ -18,10 +18,10 @@ import torch
 import yaml
 from torch.nn import functional as F
 
-from seg.check import DOWNLOAD, LOADING
 from seg.data.audit import CaseFacts
 from seg.data.masks import IGNORE
 from seg.models.unet import UNet
+from seg.signatures import DOWNLOAD, LOADING
 from seg.targets import import_target
 from seg.training.precision import Hardware
 

@@ -1,6 +1,5 @@
 """The command line, reviewed before anything runs: every problem, with the nearest names."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException, OverrideParseException
+from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg import check as checks
 from seg.config import CONF_DIR, ConfigError, Sweep, check, compose_here, compose_sweep
+from seg.overrides import as_line, parse, quoted, values_of
+from seg.signatures import nearest
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,12 @@ class _Review:
         endless = [o.input_line for o in own if o.is_interval_sweep()]
         if endless and sweep.is_grid:
             raise ConfigError([f"{line}: an interval needs sweep=optuna" for line in endless])
-        values = [_values(o) if o.is_sweep_override() else [] for o in own]
+        values = [values_of(o) if o.is_sweep_override() else [] for o in own]
         base = [v[0] if v else None for v in values]
 
         def judge(chosen: Sequence[str | None]) -> tuple[DictConfig | None, list[str]]:
             pairs = zip(own, chosen, strict=True)
-            lines = [o.input_line if v is None else _line(o, v) for o, v in pairs]
+            lines = [o.input_line if v is None else as_line(o, v) for o, v in pairs]
             return self._judge(lines)
 
         # a bad value that comes first would hide the others: look for a sound combination
@@ -175,31 +174,6 @@ def _with_params(params: dict[str, Any], own: Sequence[Override]) -> list[Overri
     return [*lines, *own]
 
 
-def quoted(line: str) -> str:
-    """An override as Hydra's grammar reads it: a path with a blank or an accent gets its quotes."""
-    key, equals, value = line.partition("=")
-    try:
-        OverridesParser.create().parse_override(line)
-    except (OverrideParseException, HydraException):
-        if equals and value and value[0] not in "[{'\"":
-            # Hydra takes a backslash as it is, save in a run of them before a quote.
-            escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), value)
-            return f"{key}='{escaped}'"
-    return line
-
-
-def parse(lines: Sequence[str], loader: Any = None) -> tuple[list[Override], list[str]]:
-    parser, found, problems = OverridesParser.create(config_loader=loader), [], []
-    for line in lines:
-        try:
-            found.append(parser.parse_override(line))
-        except (OverrideParseException, HydraException):
-            problems.append(
-                f"{line}: cannot be read; write key=value, and quote blanks and brackets"
-            )
-    return found, problems
-
-
 def _try_compose(config_name: str, overrides: list[str], problems: list[str]) -> DictConfig | None:
     try:
         return compose_here(config_name, overrides)
@@ -210,16 +184,6 @@ def _try_compose(config_name: str, overrides: list[str], problems: list[str]) ->
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         problems.append(" ".join(lines[:2]))
         return None
-
-
-def _values(override: Override) -> list[str]:
-    """As text; of an interval both ends."""
-    if override.is_interval_sweep():
-        ends = (override.value().start, override.value().end)
-        return [str(int(end)) if end == int(end) else str(end) for end in ends]
-    if override.is_sweep_override():
-        return [str(v) for v in override.sweep_string_iterator()]
-    return [str(override.get_value_element_as_str())] if override.value() is not None else ["null"]
 
 
 def _groups(
@@ -236,17 +200,17 @@ def _groups(
         if not options:
             continue
         several = isinstance(o.value(), list)  # protocol=[a,b]
-        asked = [str(v) for v in o.value()] if several else _values(o)
+        asked = [str(v) for v in o.value()] if several else values_of(o)
         wrong = [v for v in asked if v not in options]
         if o.key_or_group == "experiment":
             wrong = [v for v in wrong if v != "null"]
         choices = ", ".join(sorted(options))
         problems += [
-            f"{o.key_or_group}={v}: no such choice{checks.nearest(v, options)}; there are {choices}"
+            f"{o.key_or_group}={v}: no such choice{nearest(v, options)}; there are {choices}"
             for v in wrong
         ]
         if not wrong:
-            yield f"{'+' if o.is_add() else ''}{o.key_or_group}={_values(o)[0]}"
+            yield f"{'+' if o.is_add() else ''}{o.key_or_group}={values_of(o)[0]}"
 
 
 def _problems(cfg: DictConfig, door: str) -> list[str]:
@@ -270,7 +234,7 @@ def _unknown_keys(
             # a key inside an open mapping, such as dataset.classes, may be new
             if parent and OmegaConf.select(cfg, parent, default=0) is None:
                 continue
-            yield o, f"{key}: no such key or group{checks.nearest(key, names)}"
+            yield o, f"{key}: no such key or group{nearest(key, names)}"
 
 
 def _keys(cfg: DictConfig, prefix: str = "") -> Iterator[str]:
@@ -280,7 +244,3 @@ def _keys(cfg: DictConfig, prefix: str = "") -> Iterator[str]:
         node = cfg._get_node(key)
         if isinstance(node, DictConfig) and not (node._is_missing() or node._is_none()):
             yield from _keys(node, f"{path}.")
-
-
-def _line(override: Override, value: str) -> str:
-    return f"{override.get_key_element()}={value}"
