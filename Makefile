@@ -14,11 +14,12 @@ venv: .venv/.installed
 train: venv
 	$(BIN)/python -m seg.train
 
+# A file's tests stay together, since they share what they have trained; a thread for each process.
 test: venv
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: venv
-	$(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: venv
 	$(BIN)/ruff check

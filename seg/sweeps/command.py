@@ -24,6 +24,8 @@ from seg.training.run import fresh_folder
 
 log = logging.getLogger(__name__)
 
+LOG = 132  # columns of a table where there is no terminal
+
 _errors: list[Exception] = []
 
 
@@ -81,7 +83,8 @@ def finish(place: Path) -> int:
     except OSError as error:  # must not hide what ended the sweep
         log.error("no leaderboard: %s", error)
         return 1
-    leaderboard.show(rows, place, Console())
+    console = Console() if sys.stdout.isatty() else Console(width=LOG)
+    leaderboard.show(rows, place, console)
     return len(leaderboard.failed(rows))
 
 
