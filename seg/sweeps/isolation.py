@@ -59,7 +59,8 @@ def wait_for(folder: Path, *, seconds: float = GRACE) -> None:
 
 def _child(task: Callable[[], object], folder: Path, parent: int) -> None:
     signal.signal(signal.SIGTERM, _terminated)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as under nohup
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     sys.exit(_attempt(task, folder))
 

@@ -79,9 +79,13 @@ def test_ctrl_c_ends_the_job_and_is_passed_on(job: Path) -> None:
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored under nohup
     threading.Thread(target=press, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        isolated(task, job)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            isolated(task, job)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (job / "heard").read_text() in ("SystemExit", "KeyboardInterrupt")
     with pytest.raises(ProcessLookupError):
         os.kill(int((job / "pid").read_text()), 0)
