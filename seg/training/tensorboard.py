@@ -47,7 +47,12 @@ def add_graph(writer: SummaryWriter, model: nn.Module, image: torch.Tensor) -> N
 
 
 # Where a run lay and how it was started says nothing about what was trained.
-LEFT_OUT = ("cache_dir", "ignore_value", "init_from", "num_workers", "output_dir", "resume", "root")
+LEFT_OUT = frozenset(
+    """
+    by_hand cache_dir checkpoints ignore_value init_from kaggle mirrors num_workers output_dir
+    panels_every resume root sha256 url
+    """.split()  # noqa: SIM905
+)
 
 
 def hyperparameters(node: Any, prefix: str = "") -> dict[str, bool | int | float | str]:
