@@ -43,6 +43,8 @@ def launch(
     try:
         sys.exit(_open(task, config_name, sweeps))
     except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, KeyboardInterrupt):  # a second one would end it with another status
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(report(error))
 
 

@@ -218,13 +218,13 @@ def test_memory_is_flat_over_epochs(tiny: list[str], tmp_path: Path) -> None:
         "train.train(config.compose(sys.argv[1:]))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *tiny, "trainer=cpu", "trainer.max_epochs=60",
+        [sys.executable, "-c", code, *tiny, "trainer=cpu", "trainer.max_epochs=160",
          f"output_dir={tmp_path}"],
         env=environment(), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     sizes = [float(line.split()[1]) for line in done.stdout.splitlines() if line.startswith("MB")]
-    assert len(sizes) == 60, done.stderr
-    assert sizes[-1] - sizes[19] < 20
+    assert len(sizes) == 160, done.stderr
+    assert sizes[-1] - sizes[79] < 15  # the first pictures and panels take some
 
 
 def test_a_home_that_cannot_be_written_to_does_not_matter(tiny: list[str], tmp_path: Path) -> None:

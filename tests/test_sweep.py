@@ -162,7 +162,7 @@ def test_a_killed_job_is_recorded_and_the_others_go_on(tmp_path: Path, tiny: lis
 ENGINES = {
     "joblib": ("joblib", "hydra_plugins.hydra_joblib_launcher", ["hydra.launcher.n_jobs=2"]),
     "submitit": ("submitit_local", "hydra_plugins.hydra_submitit_launcher", []),
-    "ray": ("ray", "hydra_plugins.hydra_ray_launcher", ["hydra.launcher.ray.init.num_cpus=2"]),
+    "ray": ("ray", "hydra_plugins.hydra_ray_launcher", ["+hydra.launcher.ray.init.num_cpus=2"]),
 }
 
 
