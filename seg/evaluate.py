@@ -21,6 +21,7 @@ from seg.data.datamodule import Source, found_pairs
 from seg.inference import cases, loading, measuring, opening, scoring, tuning
 from seg.inference.predictor import Predictor, device_of
 from seg.inference.stream import Seen, stream
+from seg.inference.trust import refuse_untrusted
 from seg.launch import launch
 from seg.reporting import diagnostics, evaluation, panels, placing, results
 from seg.training import checkpoint, precision, progress, resume
@@ -99,7 +100,7 @@ def own_source(run: Path, root: str | None) -> Source:
     if not (run / "config.yaml").is_file():
         raise FileNotFoundError(f"{run}: no run folder, it has no config.yaml")
     node = resume.stored(run).get("dataset")
-    loading.refuse_untrusted(node, where=f"{run / 'config.yaml'}: dataset", trust=None)
+    refuse_untrusted(node, where=f"{run / 'config.yaml'}: dataset", trust=None)
     node = node | ({"root": root} if root is not None else {})
     return assemble.build_source(OmegaConf.create({"dataset": node}))
 

@@ -15,6 +15,7 @@ from seg.inference.ensemble import Ensemble
 from seg.inference.grey import AsGrey
 from seg.inference.model import Asks, Model
 from seg.inference.predictor import Predictor
+from seg.inference.trust import targets
 from seg.training import resume
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ def open_network(
     path = loading.find(run, checkpoint)
     trust = list(trust)
     if checkpoint in ("best", "last") and (run / "config.yaml").is_file():
-        trust += sorted(loading.targets(resume.stored(run).get("model")))
+        trust += sorted(targets(resume.stored(run).get("model")))
     return loading.load(path, build=build, trust=trust)
 
 

@@ -197,6 +197,23 @@ def test_only_the_first_model_of_a_name_is_the_prefix():
     assert list(model_weights(content)) == ["model.a"]
 
 
+def _train(scores, keepers):
+    """A training whose validation gives these scores, epoch by epoch."""
+    data = torch.utils.data.DataLoader([torch.zeros(1)])
+    trainer = pl.Trainer(
+        accelerator="cpu",
+        max_epochs=len(scores),
+        callbacks=keepers,
+        plugins=[AtomicCheckpointIO()],
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(_Scripted(scores), data, data)
+    return trainer
+
+
 class _Scripted(pl.LightningModule):
     """Validates to the scores that it is given; its weight counts the epochs."""
 
@@ -228,18 +245,7 @@ class _Scripted(pl.LightningModule):
 )
 def test_best_is_of_the_best_epoch_and_last_is_of_the_last(tmp_path, scores, best):
     keepers = best_and_last(tmp_path, monitor="val/dice")
-    data = torch.utils.data.DataLoader([torch.zeros(1)])
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_epochs=len(scores),
-        callbacks=keepers,
-        plugins=[AtomicCheckpointIO()],
-        logger=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(_Scripted(scores), data, data)
+    trainer = _train(scores, keepers)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["best.ckpt", "last.ckpt"]
     assert read(tmp_path / "best.ckpt")["state_dict"]["weight"].item() == best
     assert read(tmp_path / "last.ckpt")["state_dict"]["weight"].item() == len(scores)
@@ -254,18 +260,7 @@ def test_the_best_few_are_kept_by_name_and_what_a_killed_run_left_is_removed(tmp
         path.touch()
     scores = [0.3, 0.5, 0.1, 0.5, 0.4]
     keepers = best_and_last(tmp_path, monitor="val/dice", top_k=3)
-    data = torch.utils.data.DataLoader([torch.zeros(1)])
-    trainer = pl.Trainer(
-        accelerator="cpu",
-        max_epochs=len(scores),
-        callbacks=keepers,
-        plugins=[AtomicCheckpointIO()],
-        logger=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(_Scripted(scores), data, data)
+    trainer = _train(scores, keepers)
     kept = {p.name: p for p in (tmp_path / "top").iterdir()}
     expected = {f"epoch_{i:03d}_{scores[i - 1]:.4f}.ckpt": i for i in (2, 4, 5)}
     assert kept.keys() == expected.keys() | {"mine.ckpt"}
