@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from seg.config import CONF_DIR, ConfigError
 from seg.console import report, speak
-from seg.overrides import quoted
+from seg.overrides import parse, quoted
 from seg.review import review
 from seg.training import disk
 
@@ -71,6 +71,11 @@ def _open(task: Callable[[DictConfig], Any], config_name: str, sweeps: bool) -> 
     if arguments.multirun and not sweeps:
         raise ConfigError([f"--multirun: seg.{config_name} does one thing at a time"])
     reviewed = review(arguments, door=config_name)
+    several = [o.input_line for o in parse(lines)[0] if o.is_sweep_override()]
+    if arguments.cfg and several:
+        raise ConfigError(
+            [f"{line}: --cfg shows one configuration; give one value" for line in several]
+        )
     if reviewed.sweep is not None and not arguments.cfg:
         from seg.sweeps import command  # noqa: PLC0415  (which reads what sweeps alone need)
 

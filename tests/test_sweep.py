@@ -111,6 +111,12 @@ def test_several_devices_in_a_sweep_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "outputs").exists()
 
 
+def test_one_configuration_is_shown_of_one_value(tmp_path: Path) -> None:
+    done = command("--multirun", "seed=1,2", "--cfg", "job", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "seed=1,2: --cfg shows one configuration" in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
 def test_a_sweep_that_was_killed_runs_only_what_is_missing(
