@@ -26,10 +26,10 @@ from hydra.utils import instantiate
 
 from seg.data.images import read_image
 from seg.data.pairs import image_files
-from seg.exporting import making
+from seg.exporting import build
 from seg.inference import opening
 from seg.inference.exported import as_bytes, load, run_onnx, threads
-from seg.inference.predictor import Predictor
+from seg.inference.predictor import NetworkPredictor
 from seg.training.checkpoint import read
 
 
@@ -37,9 +37,9 @@ def sides(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
     """Each: image (H, W, C) uint8 to anything."""
     network = opening.open_network(run, "best", build=partial(instantiate, _convert_="all"))
     carried, whole = read(network.path)["seg"], folder / "whole.onnx"
-    says, _ = making.graph(network, carried, "onnx", whole)
+    says, _ = build.graph(network, carried, "onnx", whole)
     found: dict[str, Callable] = {
-        "torch": Predictor(
+        "torch": NetworkPredictor(
             model=network.model, normalize=network.normalize, size=network.preprocessing.size
         ).probabilities,
         "onnx": load(whole).asks.probabilities,
@@ -47,7 +47,7 @@ def sides(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
     answers, _ = run_onnx(whole)
     found["whole"] = lambda image: answers(image[None])
     for way in ("dynamic", "static"):
-        making.to_8_bits(whole, folder / f"{way}.onnx", way, says, images[:32])
+        build.to_8_bits(whole, folder / f"{way}.onnx", way, says, images[:32])
         found[way] = load(folder / f"{way}.onnx").asks.probabilities
     return found
 

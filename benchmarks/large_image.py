@@ -33,12 +33,12 @@ from numpy.typing import NDArray
 from seg.data.images import read_image
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.data.sources.folder import Folder
-from seg.inference import loading
-from seg.inference.augmented import Augmented
+from seg.inference import load
 from seg.inference.large import given
 from seg.inference.postprocess import decide
-from seg.inference.predictor import Predictor
-from seg.inference.rows import rows_of
+from seg.inference.predictor import NetworkPredictor
+from seg.inference.strips import rows_of
+from seg.inference.tta import TestTimeAugmentation
 from seg.metrics.overlap import dice
 
 WAYS = ("read", "whole", "at once", "tiles", "tiles, flips", "scale")
@@ -69,22 +69,22 @@ def make_mosaic(data: Path, run: Path, shape: Preprocessing, side: int, folder: 
     return len(pairs)
 
 
-def open_network(run: Path) -> loading.Network:
-    path = loading.find(run, "best")
-    return loading.load(path, build=partial(instantiate, _convert_="all"))
+def open_network(run: Path) -> load.LoadedNetwork:
+    path = load.find(run, "best")
+    return load.load(path, build=partial(instantiate, _convert_="all"))
 
 
 def predict(way: str, run: Path, folder: Path, tile: int) -> dict[str, float]:
     """In a process of its own: seconds after loading, and the peak in MiB."""
     network = open_network(run)
     size = network.preprocessing.size
-    asks = Predictor(model=network.model, normalize=network.normalize, size=size)
+    asks = NetworkPredictor(model=network.model, normalize=network.normalize, size=size)
     started = time.perf_counter()
     image = read_image(folder / "mosaic.png", channels=network.preprocessing.channels)
     if way != "read":
         if way != "at once":
             asks = given(
-                Augmented(asks) if "flips" in way else asks,
+                TestTimeAugmentation(asks) if "flips" in way else asks,
                 tile=tile if "tiles" in way else "auto",
                 scale=max(size) / tile if way == "scale" else None,
                 network_size=size,

@@ -27,7 +27,7 @@ import torch
 from hydra.utils import instantiate
 from torch.utils.data import DataLoader, Dataset
 
-from seg import config
+from seg.cli import compose
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.pairs import Pair
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
@@ -72,7 +72,7 @@ def data_of(
     root: Path, size: int, workers: int, augmentation: str, cache: Path
 ) -> SegmentationDataModule:
     transform = instantiate(
-        config.compose([f"augmentation={augmentation}"]).augmentation, _convert_="all"
+        compose.compose([f"augmentation={augmentation}"]).augmentation, _convert_="all"
     )
     data = SegmentationDataModule(
         source=Folder(root=str(root)), image_size=size, channels=3, batch_size=8,

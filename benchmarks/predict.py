@@ -26,7 +26,7 @@ from hydra.utils import instantiate
 from PIL import Image
 
 from seg import predict as door
-from seg.config import compose
+from seg.cli.compose import compose
 from seg.data.images import IMAGE_SUFFIXES
 from seg.inference import opening
 

@@ -38,10 +38,10 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from seg import assemble, config
+from seg.cli import build, compose
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.pairs import Pair
-from seg.training import precision
+from seg.training import hardware as precision
 from seg.training.module import SegmentationModule
 
 WARMUP = 3  # uncounted steps of every round: buffers, optimizer state, loader processes
@@ -207,15 +207,15 @@ def prepare(
     ]  # fmt: skip
     if args.data is not None:
         overrides += ["dataset=folder", f"dataset.root='{args.data}'"]
-    cfg = config.compose([*overrides, *args.overrides])
-    config.check(cfg)
+    cfg = compose.compose([*overrides, *args.overrides])
+    compose.check(cfg)
     hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
     if hardware.precision not in AUTOCAST:
         raise ValueError(f"trainer.precision={hardware.precision} is none of {', '.join(AUTOCAST)}")
     on_cpu = hardware.accelerator == "cpu"
     device = torch.device("cpu") if on_cpu else torch.accelerator.current_accelerator()
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
-    data = assemble.build_data(cfg, hardware)
+    data = build.build_data(cfg, hardware)
     data.setup()
     rows, needed = data.rows("train"), (WARMUP + args.steps) * data.batch_size
     if len(rows) < needed:  # a smaller batch, or an epoch's end, would be among the steps
@@ -225,8 +225,8 @@ def prepare(
         )
     if len(data.class_names) > 1:
         raise ValueError(f"the fp32 loop knows one class, not {', '.join(data.class_names)}")
-    model, stages = instantiate(cfg.model, _convert_="all"), assemble.build_stages(cfg)
-    module = assemble.build_module(cfg, config.plain(cfg), data, model, stages)
+    model, stages = instantiate(cfg.model, _convert_="all"), build.build_stages(cfg)
+    module = build.build_module(cfg, compose.plain(cfg), data, model, stages)
     batch = data.samples("train").__getitems__(range(data.batch_size))
     size, mode = data.preprocessing.size, {1: "L", 3: "RGB"}[data.preprocessing.channels]
     loader = DataLoader(
@@ -239,7 +239,7 @@ def prepare(
     model, layout = instantiate(cfg.model, _convert_="all"), getattr(torch, args.loop_layout)
     contestants = {
         "seg": seg_path(
-            lambda: assemble.build_trainer(cfg, hardware, data, module, folder, None), module, data
+            lambda: build.build_trainer(cfg, hardware, data, module, folder, None), module, data
         ),
         "ceiling": ceiling(module, batch, hardware.precision, device),
         "fp32 loop": fp32_loop(model, loader, device, layout),

@@ -7,23 +7,23 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
-from seg import config
+from seg.cli import compose
 from seg.launch import launch
-from seg.reporting import comparison, report
+from seg.report import comparison, run
 
 
-def compare(cfg: DictConfig) -> comparison.Comparison | report.Report:
+def compare(cfg: DictConfig) -> comparison.Comparison | run.Report:
     """Leaderboard and paired tests of finished runs; of a single run, whatever its state, a page of
     its own and a model card. Raises ValueError for runs that were not tested on the same cases.
     """
     if cfg.output is None:
-        raise config.ConfigError(["output=null: must be a folder"])
-    folders = comparison.find(config.plain(cfg)["runs"])
+        raise compose.ConfigError(["output=null: must be a folder"])
+    folders = comparison.find(compose.plain(cfg)["runs"])
     output = Path(cfg.output).expanduser().absolute()
     if len(folders) == 1:
-        one = report.read(folders[0], metric=cfg.metric, source=cfg.source)
-        report.write(one, output)
-        report.show(one, output, Console())
+        one = run.read(folders[0], metric=cfg.metric, source=cfg.source)
+        run.write(one, output)
+        run.show(one, output, Console())
         return one
     runs = comparison.read_runs(folders, source=cfg.source, metric=cfg.metric, progress=_shown)
     found = comparison.compare(

@@ -16,21 +16,25 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from seg import assemble
+from seg.cli import build
 from seg.data.datamodule import Source, found_pairs
-from seg.inference import cases, loading, measuring, opening, scoring, tuning
-from seg.inference.predictor import Predictor, device_of
-from seg.inference.stream import Seen, stream
+from seg.evaluation import cases, measure, score
+from seg.evaluation import tune as tuning
+from seg.evaluation.stream import PredictedCase, stream
+from seg.inference import load, opening
+from seg.inference.predictor import NetworkPredictor, device_of
 from seg.inference.trust import refuse_untrusted
 from seg.launch import launch
-from seg.reporting import diagnostics, evaluation, panels, placing, results
-from seg.training import checkpoint, precision, progress, resume
-from seg.training.run import write_json
+from seg.report import diagnostics, evaluation, panels, results
+from seg.runs import placing, resume
+from seg.runs.folder import write_json
+from seg.training import checkpoint, progress
+from seg.training import hardware as precision
 
 log = logging.getLogger("seg.evaluate")  # __name__ is __main__ here
 
 # cases -> each of them read and predicted, in order
-Ask = Callable[[Sequence[cases.Case]], Iterator[Seen]]
+Ask = Callable[[Sequence[cases.Case]], Iterator[PredictedCase]]
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         build=partial(instantiate, _convert_="all"),
         trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
     )
-    predictor = Predictor(
+    predictor = NetworkPredictor(
         model=network.model,
         normalize=network.normalize,
         size=network.preprocessing.size,
@@ -66,7 +70,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     data = found[0].pair.image.parent
     warn_of_other_data(folder / f"{name}.json", data)
     with placing.together(folder, last=f"{name}.json") as new:
-        table, others, unit = measuring.measure(
+        table, others, unit = measure.measure(
             ask(found), network, protocols, tolerance=cfg.tolerance
         )
         binary = len(network.classes) == 1
@@ -102,11 +106,11 @@ def own_source(run: Path, root: str | None) -> Source:
     node = resume.stored(run).get("dataset")
     refuse_untrusted(node, where=f"{run / 'config.yaml'}: dataset", trust=None)
     node = node | ({"root": root} if root is not None else {})
-    return assemble.build_source(OmegaConf.create({"dataset": node}))
+    return build.build_source(OmegaConf.create({"dataset": node}))
 
 
 def find_cases(
-    cfg: DictConfig, run: Path, network: loading.Network, ask: Ask
+    cfg: DictConfig, run: Path, network: load.LoadedNetwork, ask: Ask
 ) -> tuple[list[cases.Case], str, Ask]:
     """The cases, the name of their set, and how they are asked for: their masks' values may mean
     other things than those of the training.
@@ -115,9 +119,9 @@ def find_cases(
         found = found_pairs(own_source(run, cfg.dataset.root))
         table = run / "split.csv"
         return cases.of_run(found, table, cfg.split, progress=progress.shown), cfg.split, ask
-    source = assemble.build_source(cfg)
-    assemble.require_data(cfg.dataset, source)
-    shape, given = network.preprocessing, assemble.build_preprocessing(cfg, source)
+    source = build.build_source(cfg)
+    build.require_data(cfg.dataset, source)
+    shape, given = network.preprocessing, build.build_preprocessing(cfg, source)
     shape = replace(
         shape,
         classes=given.classes,
@@ -138,8 +142,8 @@ def warn_of_other_data(path: Path, data: Path) -> None:
 
 
 def draw_panels(
-    table: scoring.Table,
-    network: loading.Network,
+    table: score.Table,
+    network: load.LoadedNetwork,
     found: Sequence[cases.Case],
     ask: Ask,
     folder: Path,
@@ -147,10 +151,10 @@ def draw_panels(
     title: str,
 ) -> None:
     """Pictures of the worst, the median and the best cases; they are predicted once more."""
-    for kind, rows in results.worst_median_best(table.counts, assemble.PANEL_ROWS).items():
+    for kind, rows in results.worst_median_best(table.counts, build.PANEL_ROWS).items():
         shown = list(ask([found[i] for i in rows]))
         names = [f"{'FAILED ' * bool(table.failed[i])}{table.cases[i]}" for i in rows]
-        masks = [measuring.decided(seen, network) for seen in shown]
+        masks = [measure.decided(seen, network) for seen in shown]
         for mask, seen, i in zip(masks, shown, rows, strict=True):
             if table.failed[i]:  # nothing in it is right
                 mask[:] = seen.reference == 0
@@ -165,7 +169,7 @@ def draw_panels(
         )
 
 
-def tune(cfg: DictConfig, run: Path, network: loading.Network, ask: Ask) -> loading.Network:
+def tune(cfg: DictConfig, run: Path, network: load.LoadedNetwork, ask: Ask) -> load.LoadedNetwork:
     """Choose threshold and clean-up on the run's validation cases; store them in the checkpoint."""
     root = None if "_target_" in cfg.dataset else cfg.dataset.root
     table = run / "split.csv"

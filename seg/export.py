@@ -22,15 +22,16 @@ from seg.data.images import read_image
 from seg.data.pairs import image_files
 from seg.data.preprocess import read_pair
 from seg.evaluate import own_source
-from seg.exporting import making
+from seg.evaluation import cases
+from seg.exporting import build as making
 from seg.exporting.parity import LARGEST, LEAST_EQUAL, Parity, Sample, checkpoint, measure, resized
-from seg.inference import cases, opening
+from seg.inference import opening
 from seg.inference.exported import as_bytes
-from seg.inference.loading import Network
+from seg.inference.load import LoadedNetwork
 from seg.launch import launch
+from seg.runs.folder import write_json
 from seg.training import progress
 from seg.training.checkpoint import read
-from seg.training.run import write_json
 
 log = logging.getLogger("seg.export")  # __name__ is __main__ here
 
@@ -79,7 +80,7 @@ def place_of(cfg: DictConfig, run: Path) -> Path:
 
 
 def export_graph(
-    cfg: DictConfig, run: Path, network: Network, content: dict[str, Any], path: Path
+    cfg: DictConfig, run: Path, network: LoadedNetwork, content: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     """Writes `path` and tries it."""
     samples = resized(find_samples(cfg, run, network))
@@ -113,7 +114,7 @@ def export_graph(
     return report | {"int8": loss.content() | {"way": way}}
 
 
-def find_samples(cfg: DictConfig, run: Path, network: Network) -> list[Sample]:
+def find_samples(cfg: DictConfig, run: Path, network: LoadedNetwork) -> list[Sample]:
     """Real images: of the run's own split, or of the folder `images`."""
     if cfg.images is None:
         return of_split(run, cfg.dataset.root, network, cfg.split, cfg.count)
@@ -136,7 +137,9 @@ def find_samples(cfg: DictConfig, run: Path, network: Network) -> list[Sample]:
     return samples
 
 
-def of_split(run: Path, root: str | None, network: Network, split: str, count: int) -> list[Sample]:
+def of_split(
+    run: Path, root: str | None, network: LoadedNetwork, split: str, count: int
+) -> list[Sample]:
     """Cases of the run, evenly from all of a split."""
     source = own_source(run, root)
     try:
@@ -150,7 +153,7 @@ def of_split(run: Path, root: str | None, network: Network, split: str, count: i
     return samples
 
 
-def calibration(cfg: DictConfig, run: Path, network: Network) -> list[NDArray]:
+def calibration(cfg: DictConfig, run: Path, network: LoadedNetwork) -> list[NDArray]:
     """Training images, as they are stored."""
     found = of_split(run, cfg.dataset.root, network, "train", CALIBRATION)
     return [sample.image for sample in found]

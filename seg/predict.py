@@ -13,22 +13,25 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for upda
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from seg import config
+from seg.cli import compose
 from seg.data.errors import DataError, DataErrors
 from seg.data.images import read_image
-from seg.inference import inputs, large, opening, places, postprocess, reading, writing
-from seg.inference.augmented import Augmented
-from seg.inference.flow import Failed
-from seg.inference.journal import Journal, key_of
-from seg.inference.masks import Masks
-from seg.inference.model import Asks, Model
+from seg.inference import large, opening, places, postprocess
+from seg.inference.files import inputs, reading
+from seg.inference.files import output as writing
+from seg.inference.files.file_predictor import FilePredictor
+from seg.inference.files.journal import Journal, key_of
+from seg.inference.files.pipeline import Failed
+from seg.inference.model import LoadedModel, Predictor
+from seg.inference.native_scale import ScaledPredictor
 from seg.inference.predictor import device_of
-from seg.inference.scaled import Scaled
-from seg.inference.tiling import Tiled
-from seg.inference.whole import Whole
+from seg.inference.resized import ResizedPredictor
+from seg.inference.sliding_window import SlidingWindow
+from seg.inference.tta import TestTimeAugmentation
 from seg.launch import launch
-from seg.reporting import predictions
-from seg.training import precision, progress
+from seg.report import predictions
+from seg.training import hardware as precision
+from seg.training import progress
 
 log = logging.getLogger("seg.predict")  # __name__ is __main__ here
 
@@ -44,7 +47,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     """All images of `input`. Returns the rows of the table; raises DataErrors in the end where
     there were some that could not be predicted.
     """
-    keys = config.plain(cfg)
+    keys = compose.plain(cfg)
     output = Path(cfg.output).expanduser().absolute()
     places.refuse_inside(output, keys["input"])
     found = inputs.find(keys["input"], recursive=cfg.recursive, root=cfg.root)
@@ -88,7 +91,7 @@ def run(
     cfg: DictConfig,
     files: Sequence[reading.File],
     failed: dict[str, str],
-    model: Model,
+    model: LoadedModel,
     wanted: writing.Wanted,
     journal: Journal,
     key: str,
@@ -103,7 +106,7 @@ def run(
     journal.claim(extras(cfg))
     if left:  # a table that is there belongs to masks that are all there
         (journal.folder / TABLE).unlink(missing_ok=True)
-    masks = Masks(
+    masks = FilePredictor(
         model=model,
         wanted=wanted,
         journal=journal,
@@ -142,11 +145,13 @@ def kept(
         return None
 
 
-def around(keys: dict[str, Any], model: Model) -> Asks:
+def around(keys: dict[str, Any], model: LoadedModel) -> Predictor:
     """The network with views, and with windows or parts of large images, around it."""
     asks = model.asks
     if keys["tta"]:
-        asks = Augmented(asks, transforms="flips" if keys["tta"] is True else keys["tta"])
+        asks = TestTimeAugmentation(
+            asks, transforms="flips" if keys["tta"] is True else keys["tta"]
+        )
     return large.given(
         asks,
         tile=keys["tile"],
@@ -158,7 +163,7 @@ def around(keys: dict[str, Any], model: Model) -> Asks:
     )
 
 
-def chosen(model: Model, keys: dict[str, Any]) -> Model:
+def chosen(model: LoadedModel, keys: dict[str, Any]) -> LoadedModel:
     """The model with the threshold and the clean-up that are asked for."""
     changes: dict[str, Any] = {}
     if keys["threshold"] is not None:
@@ -167,7 +172,7 @@ def chosen(model: Model, keys: dict[str, Any]) -> Model:
         changes["threshold"] = keys["threshold"]
     if not keys["postprocess"]:
         changes["postprocess"] = postprocess.NOTHING
-    return Model(**{**vars(model), **changes})
+    return LoadedModel(**{**vars(model), **changes})
 
 
 def opened_files(
@@ -198,7 +203,7 @@ def write(journal: Journal, name: str, text: str) -> None:
 def draw_sheet(
     rows: Sequence[dict[str, Any]],
     files: dict[str, reading.File],
-    model: Model,
+    model: LoadedModel,
     wanted: writing.Wanted,
     journal: Journal,
 ) -> None:
@@ -226,14 +231,16 @@ def draw_sheet(
     os.replace(path, journal.folder / SHEET)
 
 
-def say_what(opened: opening.Opened, model: Model, hardware: precision.Hardware) -> None:
+def say_what(
+    opened: opening.LoadedEnsemble, model: LoadedModel, hardware: precision.Hardware
+) -> None:
     """What predicts, and what it makes of probabilities."""
     count = len(opened.members)
     which = str(opened.members[0]) if count == 1 else f"the mean of {count} networks"
     rule = f", above {model.threshold:.4g}" if len(model.classes) == 1 else ""
     steps = [f"{step} of {', '.join(names)}" for step, names in model.postprocess.items() if names]
     log.info("%s on %s", which, hardware.line)
-    if isinstance(model.asks, Whole | Tiled | Scaled):
+    if isinstance(model.asks, ResizedPredictor | SlidingWindow | ScaledPredictor):
         log.info("%s", large.line(model.asks))
     log.info("classes: %s%s%s", ", ".join(model.classes), rule, "".join(f"; {s}" for s in steps))
 

@@ -12,17 +12,21 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
-from seg import assemble, config, plan
-from seg.data import audit, cache_folder, duplicates, split_file
-from seg.data.allot import allot
+from seg.cli import build, compose
+from seg.data import cache_folder
 from seg.data.datamodule import Source, found_pairs
-from seg.data.download import fetch, fetch_kaggle
 from seg.data.errors import DataErrors
+from seg.data.near_duplicates import hash
 from seg.data.pairs import Pair
+from seg.data.split import file
+from seg.data.split.assign import allot
 from seg.launch import launch
-from seg.reporting import audit as pictures
-from seg.training import precision, progress
-from seg.training.run import fresh_folder, write_json
+from seg.preparation import audit, plan
+from seg.preparation.download import fetch, fetch_kaggle
+from seg.report import audit as pictures
+from seg.runs.folder import fresh_folder, write_json
+from seg.training import hardware as precision
+from seg.training import progress
 
 log = logging.getLogger("seg.prepare")  # __name__ is __main__ here
 
@@ -33,11 +37,11 @@ def prepare(cfg: DictConfig) -> None:
     if cfg.clear_cache:
         log.info("%s: %.1f MB of decoded data deleted", decoded, cache_folder.clear(decoded) / 1e6)
         return
-    source = assemble.build_source(cfg)
+    source = build.build_source(cfg)
     get(cfg, source)
     folder = fresh_folder(Path(cfg.output_dir).expanduser().absolute() / "prepare" / cfg.name)
     pairs, unpaired = found_pairs(source)
-    shape = assemble.build_preprocessing(cfg, source)
+    shape = build.build_preprocessing(cfg, source)
     reading = {
         "channels": shape.channels,
         "classes": shape.classes,
@@ -45,9 +49,9 @@ def prepare(cfg: DictConfig) -> None:
         "window": shape.window,
     }
     facts = audit.scan(pairs, progress=progress.shown, **reading)
-    mine = duplicates.stack([f.fingerprint for f in facts])
-    near = duplicates.near_pairs(mine, progress=progress.shown)
-    labels, refused = draw_split(pairs, facts, near, config.plain(cfg.dataset.split))
+    mine = hash.stack([f.fingerprint for f in facts])
+    near = hash.near_pairs(mine, progress=progress.shown)
+    labels, refused = draw_split(pairs, facts, near, compose.plain(cfg.dataset.split))
     found = audit.summarize(
         facts,
         splits=labels,
@@ -65,8 +69,8 @@ def prepare(cfg: DictConfig) -> None:
     if labels is not None:
         hashes = [f.image_sha256 or "" for f in facts], [f.mask_sha256 or "" for f in facts]
         groups = [f.group for f in facts]
-        rows = split_file.rows(pairs, groups, labels, *hashes)
-        split_file.write(folder / "split.csv", rows)
+        rows = file.rows(pairs, groups, labels, *hashes)
+        file.write(folder / "split.csv", rows)
     pictures.show(found, Console())
     classes = shape.classes or found["discovered_classes"]
     read = audit.reader(pairs, **reading | {"classes": classes})
@@ -96,7 +100,7 @@ def get(cfg: DictConfig, source: Source) -> None:
     elif node.kaggle is not None:
         fetch_kaggle(handle=node.kaggle, folder=source.root, holds=source.holds)
     else:
-        assemble.require_data(node, source)
+        build.require_data(node, source)
 
 
 def draw_split(
@@ -121,14 +125,14 @@ def draw_split(
 
 
 def shared_images(
-    facts: Sequence[audit.CaseFacts], mine: duplicates.Fingerprints, other: Path
+    facts: Sequence[audit.CaseFacts], mine: hash.Fingerprints, other: Path
 ) -> list[dict[str, Any]]:
     """A finding on the cases whose image, or nearly the same, lies below another folder as well."""
     files = audit.pictures_below(other)
     if not files:
         raise FileNotFoundError(f"against={other}: no images in it or below it")
-    theirs = duplicates.stack(audit.fingerprints(files, progress=progress.shown))
-    pairs = duplicates.near_pairs(mine, theirs, progress=progress.shown)
+    theirs = hash.stack(audit.fingerprints(files, progress=progress.shown))
+    pairs = hash.near_pairs(mine, theirs, progress=progress.shown)
     cases = list(dict.fromkeys(i for i, _ in pairs))
     text = f"{len(cases)} of {len(facts)} images are in {other} as well"
     log.info("%s", text)
@@ -156,12 +160,12 @@ def write_plan(
 ) -> None:
     """experiment/NAME.yaml in the folder where the command was started."""
     hardware = precision.choose("auto", "auto")
-    outputs = config.out_channels(classes)
+    outputs = compose.out_channels(classes)
     machine = plan.time_machine(hardware, channels=3, outputs=outputs, batch=8)
     some = [read(i)[1] for i in plan.spread(facts)]
     text = plan.plan(
         facts,
-        dataset=config.plain(cfg.dataset),
+        dataset=compose.plain(cfg.dataset),
         choice=HydraConfig.get().runtime.choices.dataset,
         classes=classes,
         trained=(labels or []).count("train") or round(0.7 * len(facts)),

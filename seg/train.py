@@ -14,14 +14,16 @@ from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
-from seg import assemble, config
+from seg.cli import build, compose
 from seg.data.datamodule import SegmentationDataModule
 from seg.launch import launch
-from seg.reporting import curves, panels, results
-from seg.training import checkpoint, handover, lock, lost, precision, ranks, resume, same, weights
+from seg.report import curves, panels, results
+from seg.runs import distributed, lock, rendezvous, resume, same, workers
+from seg.runs.folder import Run, fresh_folder, write_json
+from seg.training import checkpoint, weights
+from seg.training import hardware as precision
 from seg.training.module import MONITOR, SegmentationModule
 from seg.training.panels import predict_rows
-from seg.training.run import Run, fresh_folder, write_json
 from seg.training.tensorboard import add_graph, add_hparams, event_file
 
 log = logging.getLogger("seg.train")  # __name__ is __main__ here
@@ -31,7 +33,7 @@ def train(cfg: DictConfig) -> float:
     """One run: data, model, training, test of the best weights. Returns the best val/dice: who
     searches by what this returns must not search by the test.
     """
-    content = config.plain(cfg)
+    content = compose.plain(cfg)
     weights.require(cfg.checkpoints.weights)
     hardware = precision.choose(
         cfg.trainer.accelerator, cfg.trainer.precision, devices=content["trainer"]["devices"]
@@ -53,13 +55,13 @@ def train(cfg: DictConfig) -> float:
     with Run(folder, facts=facts, held=held) if is_main else nullcontext() as run:
         log.info("%s on %s", folder, hardware.line)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
-        data = assemble.build_data(cfg, hardware)
-        model, stages = instantiate(cfg.model, _convert_="all"), assemble.build_stages(cfg)
+        data = build.build_data(cfg, hardware)
+        model, stages = instantiate(cfg.model, _convert_="all"), build.build_stages(cfg)
         if is_main:
             resume.store(folder, content)
         data.setup()
         log.info("%s", data.describe())
-        module = assemble.build_module(cfg, content, data, model, stages)
+        module = build.build_module(cfg, content, data, model, stages)
         with event_file(folder) if is_main else nullcontext() as writer:
             if writer is not None:
                 data.write_split(folder / "split.csv")
@@ -71,7 +73,7 @@ def train(cfg: DictConfig) -> float:
                 )
                 data.start = (*saved["seg"]["position"].values(),)
                 saved = None  # Lightning reads it again; memory holds it once
-            trainer = assemble.build_trainer(cfg, hardware, data, module, folder, writer)
+            trainer = build.build_trainer(cfg, hardware, data, module, folder, writer)
             fit(trainer, module, data, ckpt_path)
             best = checkpoint.read(folder / "checkpoints" / "best.ckpt")
             module.load_state_dict(best["state_dict"])
@@ -84,7 +86,7 @@ def train(cfg: DictConfig) -> float:
             final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
             add_hparams(writer, content, final | {f"best/{MONITOR}": score})
         run.record(best_epoch=best["epoch"] + 1, **{MONITOR: score})
-    if scores and not config.in_sweep():  # a sweep has one table, at its end
+    if scores and not compose.in_sweep():  # a sweep has one table, at its end
         results.show(scores, folder, Console())
     return score
 
@@ -99,12 +101,12 @@ def fit(
     try:
         trainer.fit(module, datamodule=data, ckpt_path=ckpt_path, weights_only=True)
     except BaseException as error:
-        lost.end_workers()  # of every rank; Run is the first one's
+        workers.end_workers()  # of every rank; Run is the first one's
         if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
     finally:
-        handover.forget()
+        rendezvous.forget()
 
 
 def find_folder(
@@ -114,13 +116,13 @@ def find_folder(
     only where there is something to do).
     """
     trainer = content["trainer"]
-    place = ranks.settle(devices=trainer["devices"], num_nodes=trainer["num_nodes"])
+    place = distributed.detect_rank(devices=trainer["devices"], num_nodes=trainer["num_nodes"])
     if place.rank > 0:
-        return *handover.receive(place=place, config=content), None
+        return *rendezvous.receive(place=place, config=content), None
     folder, held = claim_folder(cfg, content)
     ckpt_path = resume.last_checkpoint(folder)
     if trainer["devices"] != 1 or trainer["num_nodes"] != 1:
-        handover.give(folder, ckpt_path, place=place, config=content)
+        rendezvous.give(folder, ckpt_path, place=place, config=content)
     return folder, ckpt_path, held
 
 
@@ -128,7 +130,7 @@ def claim_folder(cfg: DictConfig, content: dict[str, Any]) -> tuple[Path, lock.L
     """The run folder and its lock, so that two launches in one second never meet in one folder."""
     root = Path(cfg.output_dir).expanduser().absolute()
     while True:
-        given = config.job_folder()
+        given = compose.job_folder()
         if given is not None:
             given.mkdir(parents=True, exist_ok=True)
             if (given / "config.yaml").is_file():  # of the same sweep, which is continued
@@ -164,7 +166,7 @@ def test(
     write_json(scores, folder / "test.json")
     samples = data.samples("test")
     position = {row: i for i, row in enumerate(samples.cases.tolist())}
-    for title, chosen in results.worst_median_best(counts, assemble.PANEL_ROWS).items():
+    for title, chosen in results.worst_median_best(counts, build.PANEL_ROWS).items():
         pictures = predict_rows(module, samples, [position[rows[i]] for i in chosen])
         path = folder / "test_panels" / f"{title}.png"
         shown, about = [names[i] for i in chosen], f"test, {title} cases"

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seg.cli.compose import ConfigError, check, compose
 from seg.compare import compare
-from seg.config import ConfigError, check, compose
-from tests.reporting.comparison.written import config_of, counts_of, reference, write_run
+from tests.comparison.written import config_of, counts_of, reference, write_run
 
 ROOT = Path(__file__).parents[1]
 SIZES = reference(60)

@@ -22,14 +22,16 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
-from seg import assemble, config
-from seg.config import ConfigError, check, compose
+from seg.cli import build
+from seg.cli import compose as config
+from seg.cli.compose import ConfigError, check, compose
 from seg.data.images import DataErrors
 from seg.evaluate import evaluate
+from seg.evaluation.bootstrap import bootstrap
 from seg.models.unet import UNet
-from seg.reporting.statistics import bootstrap
+from seg.runs import resume
 from seg.train import train
-from seg.training import precision, resume
+from seg.training import hardware
 from seg.training.checkpoint import read, write_atomically
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +41,7 @@ NAMES = ("dice", "iou", "precision", "recall", "specificity", "accuracy")
 @pytest.fixture(autouse=True)
 def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """A row each: drawing five takes longer than all else here."""
-    monkeypatch.setattr(assemble, "PANEL_ROWS", 1)
+    monkeypatch.setattr(build, "PANEL_ROWS", 1)
 
 
 def run_of(output: Path) -> Path:
@@ -60,10 +62,10 @@ def untrained(root: Path, output: Path, *overrides: str) -> Path:
     cfg = compose([*chosen, *where, *small, *overrides])
     content, run = config.plain(cfg), output / "folder-unet" / "now"
     torch.manual_seed(0)
-    data = assemble.build_data(cfg, precision.choose("cpu", "32"))
+    data = build.build_data(cfg, hardware.choose("cpu", "32"))
     data.setup()
-    model = assemble.instantiate(cfg.model, _convert_="all")
-    module = assemble.build_module(cfg, content, data, model, assemble.build_stages(cfg))
+    model = build.instantiate(cfg.model, _convert_="all")
+    module = build.build_module(cfg, content, data, model, build.build_stages(cfg))
     with torch.no_grad():  # odds far from even, and half of the pixels for each class
         weight, bias = list(model.parameters())[-2:]
         weight.mul_(8)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from seg.config import check, compose
+from seg.cli.compose import check, compose
 from seg.train import train
 
 # The documents' networks and sizes are hours on a CPU; what is shrunk here is only that.

@@ -18,12 +18,12 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from seg.config import ConfigError, check, compose
+from seg.cli.compose import ConfigError, check, compose
 from seg.export import export
-from seg.exporting import making
-from seg.inference import loading
+from seg.exporting import build
+from seg.inference import load
 from seg.inference.postprocess import decide
-from seg.inference.predictor import Predictor
+from seg.inference.predictor import NetworkPredictor
 from seg.train import train
 from seg.training.checkpoint import read, write_atomically
 
@@ -61,8 +61,8 @@ def exported(run: Path, *overrides: str) -> dict[str, Any]:
     return export(cfg)
 
 
-def rebuilt(path: Path) -> loading.Network:
-    return loading.load_weights(path, build=partial(instantiate, _convert_="all"))
+def rebuilt(path: Path) -> load.LoadedNetwork:
+    return load.load_weights(path, build=partial(instantiate, _convert_="all"))
 
 
 @pytest.mark.parametrize("form", ["pth", "safetensors"])
@@ -73,7 +73,7 @@ def test_weights_are_built_again_into_the_same_network(run: Path, form: str) -> 
     assert (network.classes, network.threshold) == (own.classes, own.threshold)
     image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
     probs = [
-        Predictor(model=n.model, normalize=n.normalize, size=(32, 32)).probabilities(image)
+        NetworkPredictor(model=n.model, normalize=n.normalize, size=(32, 32)).probabilities(image)
         for n in (network, own)
     ]
     assert np.array_equal(*probs)
@@ -117,7 +117,7 @@ def wrong(*args: Any, **kwargs: Any) -> tuple[dict, Callable]:
 def test_a_file_that_answers_otherwise_is_refused_and_not_left(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "graph", wrong)
+    monkeypatch.setattr(build, "graph", wrong)
     with pytest.raises(ValueError, match=r"model\.pt2: does not answer as .*nothing is written"):
         exported(run, "format=pt2")
     assert list((run / "export").iterdir()) == []
@@ -129,7 +129,7 @@ def test_weights_that_cannot_be_read_again_are_refused(
     def damaged(weights: dict, about: dict, path: Path) -> None:
         torch.save({"state_dict": {k: v + 1 for k, v in weights.items()}, "seg": about}, path)
 
-    monkeypatch.setattr(making.weights, "write_pth", damaged)
+    monkeypatch.setattr(build.weights, "write_pth", damaged)
     with pytest.raises(ValueError, match=r"model\.pth: .* is not what was written"):
         exported(run, "format=pth")
     assert list((run / "export").iterdir()) == []
@@ -257,7 +257,7 @@ def test_the_example_of_the_documentation_makes_the_mask_that_seg_makes(
     subprocess.run([sys.executable, "-I", "-c", alone], cwd=tmp_path, check=True)
     mask = np.array(Image.open(tmp_path / "mask.png"))
     network = rebuilt(run / "checkpoints" / "best.ckpt")
-    predictor = Predictor(model=network.model, normalize=network.normalize, size=(32, 32))
+    predictor = NetworkPredictor(model=network.model, normalize=network.normalize, size=(32, 32))
     probs = predictor.probabilities(np.array(Image.open(picture).convert("RGB")))
     ours = decide(probs, network.threshold)
     assert mask.shape == ours.shape

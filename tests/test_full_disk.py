@@ -11,11 +11,12 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from seg import launch
-from seg.config import compose
-from seg.reporting import panels
+from seg.cli.compose import compose
+from seg.report import panels
+from seg.runs import resume
 from seg.train import train
-from seg.training import checkpoint, resume
-from seg.training.history import History
+from seg.training import checkpoint
+from seg.training.epoch_log import EpochLog
 
 pytestmark = pytest.mark.slow  # two trainings each
 
@@ -94,7 +95,7 @@ PLACES: dict[str, tuple[object, str, Callable[[tuple], bool], str]] = {
         checkpoint, "write_atomically",
         lambda args: args[1].name == "best.ckpt" and args[0]["epoch"] == 0, "best.ckpt",
     ),
-    "metrics": (History, "_write", lambda args: len(args[0].rows) == 2, "metrics.csv"),
+    "metrics": (EpochLog, "_write", lambda args: len(args[0].rows) == 2, "metrics.csv"),
     "panel": (panels, "draw", lambda args: args[-1].name == "epoch_002.png", "epoch_002.png"),
     "events": (
         SummaryWriter, "add_scalar", lambda args: len(args) > 3 and args[3] == 2, "tfevents",

@@ -208,7 +208,7 @@ def test_memory_is_flat_over_epochs(tiny: list[str], tmp_path: Path) -> None:
     code = (
         "import sys\n"
         "from seg import config, train\n"
-        "from seg.training.history import History\n"
+        "from seg.training.epoch_log import History\n"
         "original = History._write\n"
         "def told(self):\n"
         "    original(self)\n"

@@ -46,7 +46,7 @@ def test_the_wheel_carries_every_configuration(site: Path) -> None:
 
 
 def test_the_wheel_trains_from_another_directory(site: Path, tmp_path: Path) -> None:
-    where = [sys.executable, "-P", "-c", "import seg.config; print(seg.config.CONF_DIR)"]
+    where = [sys.executable, "-P", "-c", "import seg.cli.compose; print(seg.cli.compose.CONF_DIR)"]
     shown = subprocess.run(
         where, cwd=tmp_path, capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": str(site)},

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from seg.config import ConfigError, check, compose
+from seg.cli.compose import ConfigError, check, compose
 from seg.data.errors import DataErrors
 from seg.models.unet import UNet
 from seg.predict import predict

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from seg.config import compose
+from seg.cli.compose import compose
 from seg.data.errors import DataErrors
 from seg.prepare import prepare
 from seg.train import train

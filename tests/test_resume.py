@@ -17,12 +17,12 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
-from seg import config
-from seg.config import check, compose
+from seg.cli import compose as config
+from seg.cli.compose import check, compose
+from seg.runs import resume
 from seg.train import train
-from seg.training import resume
 from seg.training.checkpoint import read
-from seg.training.history import History
+from seg.training.epoch_log import EpochLog
 from seg.training.module import SegmentationModule
 
 KILLED = "killed"
@@ -49,8 +49,8 @@ def only_run(output: Path) -> Path:
 def _without_pictures() -> Iterator[None]:
     """They would take most of the time, and tell nothing here."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seg.reporting.panels.draw", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
-        patch.setattr("seg.reporting.curves.draw", lambda *_: None)
+        patch.setattr("seg.report.panels.draw", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
+        patch.setattr("seg.report.curves.draw", lambda *_: None)
         yield
 
 
@@ -79,7 +79,7 @@ def at_batch(monkeypatch: pytest.MonkeyPatch) -> Callable:
 @pytest.fixture
 def at_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable:
     """Until `monkeypatch.undo()`, a training is killed when an epoch (from 0) starts."""
-    original = History.on_train_epoch_start
+    original = EpochLog.on_train_epoch_start
 
     def set_(epoch: int) -> None:
         def killed(self, trainer, module) -> None:
@@ -87,7 +87,7 @@ def at_epoch(monkeypatch: pytest.MonkeyPatch) -> Callable:
             if trainer.current_epoch == epoch:
                 raise RuntimeError(KILLED)
 
-        monkeypatch.setattr(History, "on_train_epoch_start", killed)
+        monkeypatch.setattr(EpochLog, "on_train_epoch_start", killed)
 
     return set_
 

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from seg.config import check, compose
+from seg.cli.compose import check, compose
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 from seg.train import train
@@ -145,16 +145,16 @@ def test_best_weights_are_tested_not_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kidney document kept the last weights. Here they are spoilt after the fourth epoch."""
-    from seg.training.history import History
+    from seg.training.epoch_log import EpochLog
 
-    original = History.on_train_epoch_start
+    original = EpochLog.on_train_epoch_start
 
     def spoil(self, trainer, module) -> None:
         original(self, trainer, module)
         if trainer.current_epoch >= 4:
             module.model.head.bias.data.fill_(50.0)  # everything is foreground
 
-    monkeypatch.setattr(History, "on_train_epoch_start", spoil)
+    monkeypatch.setattr(EpochLog, "on_train_epoch_start", spoil)
     folder = run(LEARNS, tmp_path)
     table = pd.read_csv(folder / "metrics.csv")
     best = torch.load(folder / "checkpoints" / "best.ckpt", weights_only=True)
@@ -190,7 +190,7 @@ def test_the_same_seed_gives_the_same_figures(tmp_path: Path, tiny: list[str]) -
 
 
 def test_two_launches_in_one_second_get_two_folders(tmp_path: Path) -> None:
-    from seg.training.run import fresh_folder
+    from seg.runs.folder import fresh_folder
 
     assert len({fresh_folder(tmp_path) for _ in range(5)}) == 5
 

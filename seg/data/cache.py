@@ -14,10 +14,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seg.data import duplicates
 from seg.data.cache_folder import building, unfinished
 from seg.data.errors import DataError, DataErrors
 from seg.data.masks import IGNORE
+from seg.data.near_duplicates import hash
 from seg.data.pairs import Pair
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
 
@@ -186,7 +186,7 @@ def _decode_all(
     )
     masks = open_array(folder / "masks.npy", mode="w+", dtype=np.uint8, shape=(n, height, width))
     foreground, sizes = np.zeros(n), np.zeros((n, 2), dtype=np.int64)
-    prints = duplicates.empty(n)
+    prints = hash.empty(n)
     problems: list[str] = []
     deeper = False
     lossy = np.zeros(n, dtype=bool)
@@ -202,7 +202,7 @@ def _decode_all(
             return None
         foreground[i] = np.count_nonzero((mask > 0) & (mask != IGNORE)) / mask.size
         sizes[i] = mask.shape
-        prints.hashes[i], prints.thumbnails[i] = duplicates.fingerprint(image)
+        prints.hashes[i], prints.thumbnails[i] = hash.fingerprint(image)
         images[i] = image_to_size(image, pre.size)
         masks[i] = mask_to_size(mask, pre.size)
         return None
@@ -221,6 +221,6 @@ def _decode_all(
         array.flush()
     np.save(folder / "foreground.npy", foreground)
     np.save(folder / "sizes.npy", sizes)
-    near = duplicates.near_pairs(prints, progress=progress)
+    near = hash.near_pairs(prints, progress=progress)
     np.save(folder / "near.npy", np.array(near, dtype=np.int64).reshape(-1, 2))
     return True

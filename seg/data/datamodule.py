@@ -17,13 +17,13 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from seg.data import split as splits
-from seg.data import split_file
-from seg.data.allot import allot
 from seg.data.cache import Cache, Progress, load, no_progress
+from seg.data.dataset import EpochSampler, SegmentationDataset, as_batch
 from seg.data.pairs import Pair, PairingErrors
 from seg.data.preprocess import preprocessing
-from seg.data.samples import EpochSampler, Samples, as_batch
+from seg.data.split import draw as splits
+from seg.data.split import file
+from seg.data.split.assign import allot
 
 log = logging.getLogger(__name__)
 
@@ -165,12 +165,12 @@ class SegmentationDataModule(pl.LightningDataModule):
     def fingerprint(self) -> str:
         """sha256 of split.csv: cases, groups, their split and the digests of the files."""
         text = io.StringIO(newline="")
-        csv.writer(text).writerows([split_file.COLUMNS, *self._split_rows()])
+        csv.writer(text).writerows([file.COLUMNS, *self._split_rows()])
         return hashlib.sha256(text.getvalue().encode()).hexdigest()
 
     def _split_rows(self) -> list[list[str]]:
         hashes = self.cache.image_sha256, self.cache.mask_sha256
-        return split_file.rows(self.pairs, self.groups, self.labels, *hashes)
+        return file.rows(self.pairs, self.groups, self.labels, *hashes)
 
     def write_split(self, path: Path) -> None:
         """Write split.csv: image, mask (relative to the root), group, split and both digests.
@@ -191,12 +191,12 @@ class SegmentationDataModule(pl.LightningDataModule):
         temporary = path.with_name(
             f".{path.name}.{os.getpid()}"
         )  # half a file would be a difference
-        split_file.write(temporary, rows)
+        file.write(temporary, rows)
         os.replace(temporary, path)
 
-    def samples(self, split: str, *, augment: bool = False) -> Samples:
+    def samples(self, split: str, *, augment: bool = False) -> SegmentationDataset:
         """The cases of a split, as cached, or augmented."""
-        return Samples(
+        return SegmentationDataset(
             images=self.cache.images,
             masks=self.cache.masks,
             cases=self.rows(split),

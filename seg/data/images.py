@@ -19,9 +19,9 @@ from seg.data.formats.decoding import (
     guard,
     open_npy,
 )
-from seg.data.formats.opened import Plane
+from seg.data.formats.intensity import Window, to_255
+from seg.data.formats.volume_cache import Plane
 from seg.data.formats.volumes import stem_of, suffix_of
-from seg.data.formats.windows import Window, to_255
 
 __all__ = [
     "IMAGE_SUFFIXES",

@@ -5,13 +5,13 @@ from torch import Tensor, nn
 
 from seg.exporting.components import cleaned
 from seg.exporting.resizing import bytes_to_size, linear_weights
-from seg.inference.loading import Network
+from seg.inference.load import LoadedNetwork
 
 
 class Graph(nn.Module):
     """What `inference` makes of an image and a checkpoint, in one forward pass."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: LoadedNetwork) -> None:
         super().__init__()
         self.normalize = network.normalize
         self.model = network.model

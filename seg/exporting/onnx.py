@@ -6,8 +6,8 @@ from typing import Any
 
 import torch
 
-from seg.exporting.about import KEY
-from seg.exporting.program import Program, quiet
+from seg.exporting.metadata import KEY
+from seg.exporting.pt2 import Program, quiet
 
 OPSET = 20
 MOST = 2 * 10**9  # bytes of one ONNX file, a message of Protocol Buffers

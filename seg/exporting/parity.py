@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
 from seg.data.preprocess import mask_to_size
-from seg.inference.loading import Network
+from seg.inference.load import LoadedNetwork
 from seg.inference.postprocess import apply, decide
-from seg.inference.predictor import Predictor
+from seg.inference.predictor import NetworkPredictor
 from seg.metrics.overlap import dice
 
 # image (H, W, C) uint8 to mask (H, W) and probabilities (K, H, W)
@@ -58,9 +58,9 @@ class Parity:
         return asdict(self) | {"good": self.good, "limits": [LARGEST, LEAST_EQUAL]}
 
 
-def checkpoint(network: Network) -> Answers:
+def checkpoint(network: LoadedNetwork) -> Answers:
     """What `seg.predict` makes of a checkpoint, on the CPU in full precision."""
-    predictor = Predictor(
+    predictor = NetworkPredictor(
         model=network.model, normalize=network.normalize, size=network.preprocessing.size
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seg.exporting.about import KEY
+from seg.exporting.metadata import KEY
 
 PARTS = ("model.", "normalize.")
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.inference.model import Asks
-from seg.inference.rows import Rows, in_step, rows_of
+from seg.inference.model import Predictor
+from seg.inference.strips import Rows, in_step, rows_of
 
 
 class Ensemble:
@@ -18,7 +18,7 @@ class Ensemble:
     Raises ValueError where there is no member, or where their probabilities are not of one shape.
     """
 
-    def __init__(self, members: Sequence[Asks]) -> None:
+    def __init__(self, members: Sequence[Predictor]) -> None:
         if not members:
             raise ValueError("an ensemble needs at least one network")
         self.members = list(members)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data.preprocess import preprocessing
-from seg.inference.model import Model
+from seg.inference.model import LoadedModel
 
 KEY = "seg"
 # images (N, H, W, C) uint8 to mask (N, H, W) and probabilities (N, K, H, W)
@@ -46,7 +46,7 @@ def as_bytes(image: NDArray) -> NDArray[np.uint8]:
     return image if image.dtype == np.uint8 else np.rint(image).clip(0, 255).astype(np.uint8)
 
 
-def load(path: Path, *, trust: bool = False) -> Model:
+def load(path: Path, *, trust: bool = False) -> LoadedModel:
     """The model of a file of `seg.export`.
 
     trust: that a .pt2 file may be opened: torch reads it with pickle and evaluates expressions in
@@ -75,7 +75,7 @@ def load(path: Path, *, trust: bool = False) -> Model:
             classes=about["mask_values"],
             ignore_value=None,
         )
-        return Model(
+        return LoadedModel(
             asks=Exported(run, any_batch=about["batch"] == "any"),
             classes=[str(name) for name in about["classes"]],
             preprocessing=how,

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from seg.inference.model import Asks
-from seg.inference.rows import Rows, rows_of
+from seg.inference.model import Predictor
+from seg.inference.strips import Rows, rows_of
 
 
 class AsGrey:
     """asks: of (H, W, 1). Takes (H, W, 3), made grey as the reader makes files grey."""
 
-    def __init__(self, asks: Asks) -> None:
+    def __init__(self, asks: Predictor) -> None:
         self.asks = asks
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:

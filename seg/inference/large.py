@@ -3,10 +3,10 @@
 import math
 from typing import Literal
 
-from seg.inference.model import Asks
-from seg.inference.scaled import Scaled
-from seg.inference.tiling import Tiled
-from seg.inference.whole import Whole
+from seg.inference.model import Predictor
+from seg.inference.native_scale import ScaledPredictor
+from seg.inference.resized import ResizedPredictor
+from seg.inference.sliding_window import SlidingWindow
 
 Tile = int | Literal["auto"] | None
 # Images of one kind differ by this much in resolution (Kvasir: 332 to 1920 pixels wide).
@@ -16,7 +16,7 @@ MUCH = 16.0
 
 
 def given(
-    asks: Asks,
+    asks: Predictor,
     *,
     tile: Tile,
     network_size: tuple[int, int],
@@ -24,7 +24,7 @@ def given(
     scale: float | None = None,
     overlap: float = 0.25,
     batch_size: int = 8,
-) -> Whole | Tiled | Scaled:
+) -> ResizedPredictor | SlidingWindow | ScaledPredictor:
     """What asks `asks` for images of any size, within bounded memory.
 
     tile, without a scale: null and auto resize an image whole, as training and evaluation do; a
@@ -38,20 +38,22 @@ def given(
     if tile not in ("auto", None) and (isinstance(tile, bool) or not isinstance(tile, int)):
         raise ValueError(f"tile={tile} must be auto, null or a number of pixels")
     if scale is not None:
-        return Scaled(asks, scale=scale, tile=tile, overlap=overlap)
+        return ScaledPredictor(asks, scale=scale, tile=tile, overlap=overlap)
     if tile is None or tile == "auto":
-        return Whole(asks, network_size=network_size, outputs=outputs)
-    return Tiled(asks, tile=tile, network_size=network_size, overlap=overlap, batch_size=batch_size)
+        return ResizedPredictor(asks, network_size=network_size, outputs=outputs)
+    return SlidingWindow(
+        asks, tile=tile, network_size=network_size, overlap=overlap, batch_size=batch_size
+    )
 
 
-def line(way: Whole | Tiled | Scaled) -> str:
+def line(way: ResizedPredictor | SlidingWindow | ScaledPredictor) -> str:
     """What was chosen, for the log."""
-    if isinstance(way, Scaled):
+    if isinstance(way, ScaledPredictor):
         large = f"windows of {round(way.window.side / way.scale)} image pixels"
         where = {None: "in one pass", "auto": f"in one pass or in {large}, as memory allows"}
         return f"images are seen at scale {way.scale}, {where.get(way.tile, f'in {large}')}"
     height, width = way.network_size
-    if isinstance(way, Whole):
+    if isinstance(way, ResizedPredictor):
         return f"images are resized whole to {width}x{height}, as in training"
     return (
         f"images larger than {way.tile[1]}x{way.tile[0]} are cut into windows of that size, "

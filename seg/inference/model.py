@@ -12,7 +12,7 @@ from seg.data.preprocess import Preprocessing
 from seg.inference.postprocess import Postprocess
 
 
-class Asks(Protocol):
+class Predictor(Protocol):
     """Images (H, W, C) in 0-255, of any sizes, to probabilities (K, H, W) in 0-1, each at its own
     size. K is 1 for a single class, else background and the classes, which add up to 1.
     """
@@ -23,14 +23,14 @@ class Asks(Protocol):
 
 
 @dataclass(frozen=True)
-class Model:
+class LoadedModel:
     """What a prediction needs, and all that it needs.
 
     classes: names of the foreground classes, index 1 first. threshold: on the probability of a
     single class. mean, std: of the training images by channel, in 0-255. path: where it came from.
     """
 
-    asks: Asks
+    asks: Predictor
     classes: list[str]
     preprocessing: Preprocessing
     threshold: float

@@ -10,13 +10,13 @@ from typing import Any
 
 from torch import nn
 
-from seg.inference import loading
+from seg.inference import load
 from seg.inference.ensemble import Ensemble
 from seg.inference.grey import AsGrey
-from seg.inference.model import Asks, Model
-from seg.inference.predictor import Predictor
+from seg.inference.model import LoadedModel, Predictor
+from seg.inference.predictor import NetworkPredictor
 from seg.inference.trust import targets
-from seg.training import resume
+from seg.runs import resume
 
 log = logging.getLogger(__name__)
 
@@ -27,12 +27,12 @@ AXIS = 2  # of volumes, where the model does not say
 
 
 @dataclass(frozen=True)
-class Opened:
+class LoadedEnsemble:
     """A model, and what tells of its members. axis: of volumes, the one that they were cut along in
     training. digest: of all files that predictions depend on.
     """
 
-    model: Model
+    model: LoadedModel
     members: list[Path]
     axis: int
     digest: str
@@ -40,16 +40,16 @@ class Opened:
 
 def open_network(
     run: Path, checkpoint: str, *, build: Build, trust: Sequence[str] = ()
-) -> loading.Network:
+) -> load.LoadedNetwork:
     """The network of a run folder's checkpoint: `best`, `last`, or the path of one.
 
     The run's own config.yaml vouches for what it names itself. Raises as `loading.load`.
     """
-    path = loading.find(run, checkpoint)
+    path = load.find(run, checkpoint)
     trust = list(trust)
     if checkpoint in ("best", "last") and (run / "config.yaml").is_file():
         trust += sorted(targets(resume.stored(run).get("model")))
-    return loading.load(path, build=build, trust=trust)
+    return load.load(path, build=build, trust=trust)
 
 
 def open_model(
@@ -60,8 +60,8 @@ def open_model(
     trust: Sequence[str] = (),
     device: str = "cpu",
     precision: str = "32-true",
-    around: Callable[[Model], Asks] = lambda model: model.asks,
-) -> Opened:
+    around: Callable[[LoadedModel], Predictor] = lambda model: model.asks,
+) -> LoadedEnsemble:
     """One model of everything that `source` names; of several, their mean (`join`).
 
     source: a run folder, a folder with runs below it (all finished ones), a checkpoint, exported
@@ -81,16 +81,16 @@ def open_model(
             place, build=build, checkpoint=checkpoint, trust=trust, device=device,
             precision=precision,
         )  # fmt: skip
-        models.append(Model(**{**vars(model), "asks": around(model)}))
+        models.append(LoadedModel(**{**vars(model), "asks": around(model)}))
         axes.append(axis)
-        digests.append(loading.digest(model.path))
+        digests.append(load.digest(model.path))
     if len(set(axes)) > 1:
         raise ValueError(f"run={_list(places)}: were cut along different axes, {axes}; give axis=")
     digest = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
-    return Opened(join(models), [model.path for model in models], axes[0], digest)
+    return LoadedEnsemble(join(models), [model.path for model in models], axes[0], digest)
 
 
-def join(models: Sequence[Model]) -> Model:
+def join(models: Sequence[LoadedModel]) -> LoadedModel:
     """The mean of the models' probabilities, each with its own size and normalisation.
 
     The threshold is the mean of theirs; the clean-up what all of them carry. Raises ValueError
@@ -118,7 +118,7 @@ def join(models: Sequence[Model]) -> Model:
         for step, names in first.postprocess.items()
     }
     widest = next(model for model in models if model.preprocessing.channels == channels)
-    return Model(
+    return LoadedModel(
         asks=Ensemble(asks),
         classes=first.classes,
         preprocessing=widest.preprocessing,
@@ -167,7 +167,7 @@ def _open(
     trust: Sequence[str],
     device: str,
     precision: str,
-) -> tuple[Model, int]:
+) -> tuple[LoadedModel, int]:
     if place.suffix.lower() in EXPORTED and place.is_file():
         from seg.inference import exported  # noqa: PLC0415 - its readers are an extra
 
@@ -175,17 +175,17 @@ def _open(
     if place.is_dir():
         network = open_network(place, checkpoint, build=build, trust=trust)
     elif place.suffix.lower() in WEIGHTS:
-        network = loading.load_weights(place, build=build, trust=trust)
+        network = load.load_weights(place, build=build, trust=trust)
     else:
-        network = loading.load(place, build=build, trust=trust)
-    predictor = Predictor(
+        network = load.load(place, build=build, trust=trust)
+    predictor = NetworkPredictor(
         model=network.model,
         normalize=network.normalize,
         size=network.preprocessing.size,
         device=device,
         precision=precision,
     )
-    model = Model(
+    model = LoadedModel(
         asks=predictor,
         classes=network.classes,
         preprocessing=network.preprocessing,

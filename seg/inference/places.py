@@ -4,9 +4,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from seg.inference import inputs, writing
-from seg.inference.journal import Journal
-from seg.inference.reading import File
+from seg.inference.files import inputs
+from seg.inference.files import output as writing
+from seg.inference.files.journal import Journal
+from seg.inference.files.reading import File
 
 
 def refuse_inside(output: Path, given: str | Sequence[str]) -> None:

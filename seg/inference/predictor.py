@@ -20,7 +20,7 @@ def device_of(accelerator: str) -> str:
     return "cpu" if accelerator == "cpu" else "cuda" if torch.cuda.is_available() else "mps"
 
 
-class Predictor:
+class NetworkPredictor:
     """Resizes as training does, asks the network, and resizes its probabilities back.
 
     model: (N, C, H, W) to logits (N, K, H, W). normalize: stored image, 0-255, to model input.

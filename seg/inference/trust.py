@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from seg.targets import import_target
+from seg.trust import import_target
 
 # What a bare checkpoint may name; more only where the user says so.
 TRUSTED = ("seg", "torch.nn", "monai", "segmentation_models_pytorch", "timm")
@@ -19,7 +19,7 @@ def refuse_untrusted(
     """Raises ValueError for any `_target_` in a node that must not be instantiated.
 
     where: for the message. trust: prefixes of the names that may be; None for all those that
-    `seg.targets` lets pass. own: those among them whose every function may be called; of the others
+    `seg.trust` lets pass. own: those among them whose every function may be called; of the others
     only networks are made.
     """
     if not isinstance(node, Mapping) or "_target_" not in node:

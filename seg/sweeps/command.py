@@ -12,15 +12,15 @@ from types import ModuleType
 from omegaconf import DictConfig
 from rich.console import Console
 
-from seg import config, console
-from seg.reporting import leaderboard
-from seg.review import Reviewed
+from seg.cli import compose, console
+from seg.cli.review import Reviewed
+from seg.report import leaderboard
+from seg.runs import lock
+from seg.runs.folder import fresh_folder
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps import gpus
 from seg.sweeps.isolation import isolated
 from seg.sweeps.jobs import state
-from seg.training import lock
-from seg.training.run import fresh_folder
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def sweep(
     _errors.clear()
     try:
         sweep_folder.begin(place, who, lines)
-        sweeper = [f"hydra.sweeper._target_={config.GRID}"] if reviewed.sweep.is_grid else []
+        sweeper = [f"hydra.sweeper._target_={compose.GRID}"] if reviewed.sweep.is_grid else []
         start([*lines, *sweeper, f"hydra.sweep.dir='{place}'", "hydra.mode=MULTIRUN"])
     finally:
         undone = finish(place)
@@ -91,7 +91,7 @@ def finish(place: Path) -> int:
 def refuse(composed: Sequence[DictConfig]) -> None:
     """Raises ConfigError for what a sweep cannot do."""
     if any(cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1 for cfg in composed):
-        raise config.ConfigError([
+        raise compose.ConfigError([
             "trainer.devices: the jobs of a sweep train on one device each, since further ranks "
             "would start the whole sweep again; run several jobs side by side with "
             "hydra/launcher=joblib, or start runs over several devices one by one"
@@ -105,7 +105,7 @@ def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float
 
     def job(cfg: DictConfig) -> float:
         enter(here, paths)
-        place = config.job_folder()
+        place = compose.job_folder()
         log.info("job %s", place.name)
 
         def work() -> None:

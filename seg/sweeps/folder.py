@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from seg.runs.folder import write_json
 from seg.sweeps.jobs import Job
-from seg.training.run import write_json
 
 # what may differ between two commands of one sweep: where it runs, not what
 OF_THE_LAUNCH = ("hydra.", "hydra/launcher", "resume", "output_dir", "dataset.num_workers")

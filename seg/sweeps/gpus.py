@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from seg.training import lock
+from seg.runs import lock
 
 log = logging.getLogger(__name__)
 

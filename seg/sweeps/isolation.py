@@ -14,9 +14,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from seg.console import report
+from seg.cli.console import report
+from seg.runs import folder as run
+from seg.runs import lock
 from seg.sweeps.jobs import state
-from seg.training import lock, run
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from seg import config as configs
+from seg.cli import compose as configs
+from seg.runs import folder as runs
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.jobs import Job, is_done, state
-from seg.training import run as runs
 from seg.training import tensorboard
 
 log = logging.getLogger(__name__)

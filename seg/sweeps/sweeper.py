@@ -10,7 +10,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from seg.config import values_line
+from seg.cli.compose import values_line
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.jobs import DONE, Job, folder_name
 from seg.sweeps.running import run, sweep_of

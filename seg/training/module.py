@@ -10,7 +10,7 @@ import torchmetrics
 from torch import Tensor, nn
 
 from seg.metrics.cases import CaseTable, decide, summarize, summarize_class
-from seg.training.so_far import gather, position, restore
+from seg.training.epoch_state import gather, position, restore
 from seg.training.stages import Stage, configure, schedule_length
 
 MONITOR = "val/dice"

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 
-from seg.data.samples import Samples
+from seg.data.dataset import SegmentationDataset
 
 # (case names, images, references, predictions, title) -> picture (H, W, 3) uint8; also written to
 # the path
@@ -25,7 +25,7 @@ def fixed_cases(foreground: Sequence[float], count: int) -> list[int]:
 
 
 def predict_rows(
-    module: pl.LightningModule, samples: Samples, positions: Sequence[int]
+    module: pl.LightningModule, samples: SegmentationDataset, positions: Sequence[int]
 ) -> tuple[NDArray, NDArray, NDArray]:
     """images (N, H, W, C), references and predictions (N, H, W) of some samples, the module in eval
     mode.
@@ -49,7 +49,7 @@ class Panels(pl.Callback):
     def __init__(
         self,
         *,
-        samples: Samples,
+        samples: SegmentationDataset,
         positions: Sequence[int],
         names: Sequence[str],
         draw: Draw,

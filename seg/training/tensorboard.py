@@ -20,7 +20,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seg.metrics.overlap import METRICS
-from seg.training.history import read_rows
+from seg.training.epoch_log import read_rows
 from seg.training.module import MONITOR
 
 log = logging.getLogger(__name__)

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seg.data import cache, duplicates
+from seg.data import cache
 from seg.data.cache import load, unusable
 from seg.data.cache_folder import clear, stored
 from seg.data.errors import DataErrors
 from seg.data.images import read_image
+from seg.data.near_duplicates import hash
 from seg.data.preprocess import Preprocessing
 from seg.data.sources.folder import Folder
 
@@ -134,9 +135,9 @@ def test_near_duplicates_are_those_of_the_images_at_their_own_size(
     cv2.imwrite(str(folder / "images" / "case_7.png"), copy)
     pairs = Folder(root=str(folder)).pairs()
     cached = load(pairs, replace(PRE, size=(2, 2)), folder=tmp_path / "c")
-    reference = duplicates.fingerprints([read_image(p.image, channels=3) for p in pairs])
+    reference = hash.fingerprints([read_image(p.image, channels=3) for p in pairs])
     assert cached.near.tolist() == [[2, 7]]
-    assert cached.near.tolist() == [list(p) for p in duplicates.near_pairs(reference)]
+    assert cached.near.tolist() == [list(p) for p in hash.near_pairs(reference)]
 
 
 def test_without_near_duplicates_there_are_no_rows(folder: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hydra.utils import instantiate
 
-from seg.config import compose
+from seg.cli.compose import compose
 from seg.data.datamodule import SegmentationDataModule, found_pairs
 from seg.data.errors import DataErrors
 from seg.data.sources.folder import Folder

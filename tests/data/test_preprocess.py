@@ -10,13 +10,7 @@ from PIL import Image
 
 from seg.data.errors import DataError
 from seg.data.pairs import Pair
-from seg.data.preprocess import (
-    Preprocessing,
-    image_to_size,
-    mask_to_size,
-    preprocessing,
-    read_pair,
-)
+from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, preprocessing, read_pair
 
 KEYS = {"image_size": 32, "channels": 3, "window": None, "classes": None, "ignore_value": None}
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from seg.data.preprocess import Preprocessing
-from seg.inference.loading import Network
+from seg.inference.load import LoadedNetwork
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 
@@ -16,7 +16,9 @@ MEAN, STD = [90.0, 100.0, 110.0], [50.0, 60.0, 70.0]
 OWN_SIZES = [(61, 83), (24, 32), (17, 200), (9, 11), (1, 40)]
 
 
-def network(path: Path, *, classes: int = 1, clean: bool = False, norm: str = "group") -> Network:
+def network(
+    path: Path, *, classes: int = 1, clean: bool = False, norm: str = "group"
+) -> LoadedNetwork:
     """Untrained, of 24x32 pixels; its masks have parts and holes. path: a file, of any content."""
     torch.manual_seed(0)
     names = ["a", "b"][:classes]
@@ -26,7 +28,7 @@ def network(path: Path, *, classes: int = 1, clean: bool = False, norm: str = "g
     with torch.no_grad():
         model.head.weight.mul_(4)
     steps = names if clean else []
-    return Network(
+    return LoadedNetwork(
         model=model.eval(),
         normalize=Normalize(mode="dataset", mean=MEAN, std=STD).eval(),
         classes=names,

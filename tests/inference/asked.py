@@ -5,12 +5,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seg.inference.predictor import Predictor
+from seg.inference.predictor import NetworkPredictor
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 
 
-def predictor(size: int | tuple[int, int], *, outputs: int = 1, norm: str = "batch") -> Predictor:
+def predictor(
+    size: int | tuple[int, int], *, outputs: int = 1, norm: str = "batch"
+) -> NetworkPredictor:
     torch.manual_seed(0)
     model = UNet(in_channels=3, out_channels=outputs, width=4, depth=2, norm=norm)
     with torch.no_grad():
@@ -18,7 +20,7 @@ def predictor(size: int | tuple[int, int], *, outputs: int = 1, norm: str = "bat
             parameter.mul_(4)
     normalize = Normalize(mode="dataset", mean=[90.0, 100, 110], std=[50.0, 60, 70])
     both = (size, size) if isinstance(size, int) else size
-    return Predictor(model=model, normalize=normalize, size=both)
+    return NetworkPredictor(model=model, normalize=normalize, size=both)
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

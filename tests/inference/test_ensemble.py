@@ -4,22 +4,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.inference.augmented import Augmented
 from seg.inference.ensemble import Ensemble
-from seg.inference.rows import in_step, joined, rows_of
-from seg.inference.tiling import Tiled
-from seg.inference.whole import Whole
+from seg.inference.resized import ResizedPredictor
+from seg.inference.sliding_window import SlidingWindow
+from seg.inference.strips import in_step, joined, rows_of
+from seg.inference.tta import TestTimeAugmentation
 from tests.inference.asked import Brightness, picture, predictor
 
 
 def members() -> list:
     """Inputs of several sizes, cut in several ways: rows of different heights."""
     return [
-        Whole(predictor(32, outputs=3), network_size=(32, 32), outputs=3, budget=40_000),
-        Tiled(predictor(48, outputs=3), tile=64, network_size=(48, 48)),
+        ResizedPredictor(predictor(32, outputs=3), network_size=(32, 32), outputs=3, budget=40_000),
+        SlidingWindow(predictor(48, outputs=3), tile=64, network_size=(48, 48)),
         predictor((24, 40), outputs=3, norm="instance"),
-        Tiled(Augmented(predictor(32, outputs=3)), tile=40, network_size=(32, 32)),
-        Augmented(Tiled(predictor(32, outputs=3), tile=40, network_size=(32, 32))),
+        SlidingWindow(
+            TestTimeAugmentation(predictor(32, outputs=3)), tile=40, network_size=(32, 32)
+        ),
+        TestTimeAugmentation(
+            SlidingWindow(predictor(32, outputs=3), tile=40, network_size=(32, 32))
+        ),
     ]
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from seg.inference.large import doubt, given, line
-from seg.inference.scaled import Scaled
-from seg.inference.tiling import Tiled
-from seg.inference.whole import Whole
+from seg.inference.native_scale import ScaledPredictor
+from seg.inference.resized import ResizedPredictor
+from seg.inference.sliding_window import SlidingWindow
 from tests.inference.asked import Brightness, predictor
 
 SIZE = {"network_size": (128, 128)}
@@ -14,13 +14,13 @@ SIZE = {"network_size": (128, 128)}
 @pytest.mark.parametrize("tile", ["auto", None])
 def test_by_itself_an_image_is_resized_whole_as_in_evaluation(tile: str | None) -> None:
     way = given(Brightness(), tile=tile, scale=None, outputs=1, **SIZE)
-    assert isinstance(way, Whole)
+    assert isinstance(way, ResizedPredictor)
     assert line(way) == "images are resized whole to 128x128, as in training"
 
 
 def test_a_number_cuts_it() -> None:
     way = given(Brightness(), tile=512, scale=None, outputs=1, overlap=0.5, **SIZE)
-    assert isinstance(way, Tiled)
+    assert isinstance(way, SlidingWindow)
     assert (way.tile, way.overlap) == ((512, 512), 0.5)
     assert "windows" in line(way)
     assert "512x512" in line(way)
@@ -32,7 +32,7 @@ def test_a_number_cuts_it() -> None:
 )
 def test_a_scale_lets_the_network_see_more_at_a_time(tile: int | str | None, words: str) -> None:
     way = given(predictor(32), tile=tile, scale=0.5, outputs=1, network_size=(32, 32))
-    assert isinstance(way, Scaled)
+    assert isinstance(way, ScaledPredictor)
     assert words in line(way)
     assert "scale 0.5" in line(way)
 

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from seg.inference.predictor import Predictor, device_of
+from seg.inference.predictor import NetworkPredictor, device_of
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 
@@ -49,7 +49,7 @@ def test_each_step_is_as_written_out(outputs: int) -> None:
     image = picture(70, 101)
     model = network(outputs)
     expected = _reference_probabilities(model, image, 32)
-    predictor = Predictor(model=model, normalize=normalize(), size=(32, 32))
+    predictor = NetworkPredictor(model=model, normalize=normalize(), size=(32, 32))
     probs = predictor.probabilities(image)
     assert probs.shape == (outputs, 70, 101)
     assert probs.dtype == np.float32
@@ -59,14 +59,14 @@ def test_each_step_is_as_written_out(outputs: int) -> None:
 
 def test_an_image_of_the_networks_size_is_not_resized() -> None:
     model, image = network(), picture(32, 32)
-    probs = Predictor(model=model, normalize=normalize(), size=(32, 32)).probabilities(image)
+    probs = NetworkPredictor(model=model, normalize=normalize(), size=(32, 32)).probabilities(image)
     inputs = normalize()(torch.from_numpy(image.transpose(2, 0, 1)[None].copy()))
     with torch.no_grad():
         np.testing.assert_allclose(probs, torch.sigmoid(model(inputs))[0].numpy(), atol=1e-6)
 
 
 def test_several_classes_add_up_to_one_at_the_images_size() -> None:
-    predictor = Predictor(model=network(4), normalize=normalize(), size=(32, 32))
+    predictor = NetworkPredictor(model=network(4), normalize=normalize(), size=(32, 32))
     np.testing.assert_allclose(predictor.probabilities(picture(45, 81)).sum(0), 1, atol=1e-5)
 
 
@@ -74,7 +74,7 @@ def test_several_classes_add_up_to_one_at_the_images_size() -> None:
 @pytest.mark.parametrize("count", [5, 16])
 def test_images_of_many_sizes_in_a_batch_agree_with_single_ones(norm: str, count: int) -> None:
     images = [picture(30 + 3 * i, 60 - 2 * i, seed=i) for i in range(count)]
-    predictor = Predictor(model=network(norm=norm), normalize=normalize(), size=(32, 32))
+    predictor = NetworkPredictor(model=network(norm=norm), normalize=normalize(), size=(32, 32))
     for together, image in zip(predictor.batch(images), images, strict=True):
         np.testing.assert_allclose(together, predictor.probabilities(image), atol=3e-6)
 
@@ -82,14 +82,14 @@ def test_images_of_many_sizes_in_a_batch_agree_with_single_ones(norm: str, count
 def test_the_network_is_in_eval_mode_and_learns_nothing() -> None:
     model = network().train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    predictor = Predictor(model=model, normalize=normalize(), size=(32, 32))
+    predictor = NetworkPredictor(model=model, normalize=normalize(), size=(32, 32))
     first = predictor.probabilities(picture(40, 40))
     np.testing.assert_array_equal(first, predictor.probabilities(picture(40, 40)))
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
 def test_images_of_more_than_eight_bits_are_taken_as_they_are() -> None:
-    predictor = Predictor(model=network(), normalize=normalize(), size=(32, 32))
+    predictor = NetworkPredictor(model=network(), normalize=normalize(), size=(32, 32))
     image = picture(32, 32)
     deep = predictor.probabilities(image.astype(np.float32))
     np.testing.assert_allclose(deep, predictor.probabilities(image), atol=3e-6)
@@ -98,7 +98,7 @@ def test_images_of_more_than_eight_bits_are_taken_as_they_are() -> None:
 def test_weights_that_are_no_numbers_show() -> None:
     model = network()
     nn.init.constant_(next(model.parameters()), float("nan"))
-    probs = Predictor(model=model, normalize=normalize(), size=(32, 32)).probabilities(
+    probs = NetworkPredictor(model=model, normalize=normalize(), size=(32, 32)).probabilities(
         picture(50, 40)
     )
     assert np.isnan(probs).any()
@@ -107,8 +107,8 @@ def test_weights_that_are_no_numbers_show() -> None:
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true"])
 def test_other_precisions_give_nearly_the_same(precision: str) -> None:
     image = picture(40, 40)
-    plain = Predictor(model=network(), normalize=normalize(), size=(32, 32))
-    other = Predictor(
+    plain = NetworkPredictor(model=network(), normalize=normalize(), size=(32, 32))
+    other = NetworkPredictor(
         model=network(), normalize=normalize(), size=(32, 32), precision=precision
     ).probabilities(image)
     assert other.dtype == np.float32
@@ -125,6 +125,6 @@ def test_the_cpu_is_the_cpu() -> None:
 def test_a_gpu_agrees_in_full_precision() -> None:
     image = picture(70, 101)
     size = {"normalize": normalize(), "size": (32, 32)}
-    on_gpu = Predictor(model=network(), **size, device="cuda").probabilities(image)
-    on_cpu = Predictor(model=network(), **size).probabilities(image)
+    on_gpu = NetworkPredictor(model=network(), **size, device="cuda").probabilities(image)
+    on_cpu = NetworkPredictor(model=network(), **size).probabilities(image)
     np.testing.assert_allclose(on_gpu, on_cpu, atol=1e-5)

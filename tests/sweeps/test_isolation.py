@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from seg.runs import lock
 from seg.sweeps.isolation import isolated, wait_for
-from seg.training import lock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone")
 

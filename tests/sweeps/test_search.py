@@ -6,9 +6,8 @@ import threading
 
 import pytest
 
-from seg.sweeps.search import content, study
-from seg.training import pruning
-from seg.training.pruning import Pruned, pruning_callback
+from seg.sweeps.search import content, pruning, study
+from seg.sweeps.search.pruning import Pruned, pruning_callback
 from tests.sweeps.trained import (
     DEFAULTS,
     EPOCHS,

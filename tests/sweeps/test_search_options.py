@@ -7,14 +7,13 @@ import sys
 import pytest
 import yaml
 
-from seg import config
-from seg.config import ConfigError
-from seg.sweeps.search import objectives, options, study
-from seg.training import pruning
+from seg.cli import compose
+from seg.cli.compose import ConfigError
+from seg.sweeps.search import objectives, options, pruning, study
 
 
 def _given(**changed):
-    text = (config.CONF_DIR / "hydra" / "sweeper" / "seg_optuna.yaml").read_text()
+    text = (compose.CONF_DIR / "hydra" / "sweeper" / "seg_optuna.yaml").read_text()
     return {k: v for k, v in yaml.safe_load(text).items() if k != "_target_"} | changed
 
 

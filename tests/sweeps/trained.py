@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from seg.sweeps.search import objectives, options, space, study
+from seg.sweeps.search.pruning import Pruned, pruning_callback
 from seg.sweeps.search.search import Search
-from seg.training.pruning import Pruned, pruning_callback
 
 EPOCHS = 4
 LINES = ("lr=tag(log, interval(1e-4, 1e-1))", "loss=choice(bce,dice)", "width=range(8,33,8)")

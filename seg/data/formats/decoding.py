@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image, UnidentifiedImageError
 
 from seg.data.errors import DataError
-from seg.data.formats.windows import Spread
+from seg.data.formats.intensity import ValueRange
 
 PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 _PILLOW_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"}
@@ -42,7 +42,7 @@ class Pixels(NamedTuple):
     lossy: bool = False
     palette: np.ndarray | None = None  # (256, 3) uint8, then `values` are its indices
     grey_step: int = 1  # an image's grey is value * step: 85 and 17 for greys of 2 and 4 bits
-    spread: Spread | None = None  # of the whole volume that `values` are a slice of
+    spread: ValueRange | None = None  # of the whole volume that `values` are a slice of
     window: tuple[float, float] | None = None  # low and high that the file states
     measured: bool = False  # an instrument's values, of no known range
     inverted: bool = False  # the lowest value is white

@@ -8,8 +8,8 @@ import numpy as np
 
 from seg.data.errors import DataError
 from seg.data.formats.decoding import Header, Pixels, guard
-from seg.data.formats.opened import Plane, Recent, check_plane, lie_apart, reader
-from seg.data.formats.windows import Spread
+from seg.data.formats.intensity import ValueRange
+from seg.data.formats.volume_cache import Plane, VolumeCache, check_plane, lie_apart, reader
 
 _SEGMENTATIONS = {
     "1.2.840.10008.5.1.4.1.1.66.4": "a DICOM segmentation (SEG)",
@@ -57,7 +57,7 @@ class Dicom:
             mend = "save it as MONOCHROME2 or RGB"
             raise DataError(path, f"{self.photometric or 'no'} colours", mend)
         self.frames = int(header.get("NumberOfFrames") or 1)
-        self.spread = Spread(lambda: np.stack([self.values(i) for i in range(self.frames)]))
+        self.spread = ValueRange(lambda: np.stack([self.values(i) for i in range(self.frames)]))
 
     def stated(self, sequence: str, keyword: str, index: int = 0) -> Any:
         """What is said of a frame: by itself, by all frames together, or else by the file."""
@@ -136,7 +136,7 @@ class Dicom:
         return affine
 
 
-_recent = Recent(Dicom)
+_recent = VolumeCache(Dicom)
 
 
 def decode(path: Path, plane: Plane | None) -> Pixels:

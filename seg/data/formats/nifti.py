@@ -14,8 +14,8 @@ import numpy as np
 
 from seg.data.errors import DataError
 from seg.data.formats.decoding import Header, Pixels, guard
-from seg.data.formats.opened import Plane, Recent, check_plane, lie_apart, reader
-from seg.data.formats.windows import Spread
+from seg.data.formats.intensity import ValueRange
+from seg.data.formats.volume_cache import Plane, VolumeCache, check_plane, lie_apart, reader
 
 _TO_MM = {"meter": 1000.0, "micron": 0.001}
 
@@ -52,7 +52,7 @@ class Volume:
         self.nbytes = 0
         self._kind = type(image)
         self._slope, self._intercept = image.dataobj.slope, image.dataobj.inter
-        self.spread = Spread(self._array, slope=self._slope, intercept=self._intercept)
+        self.spread = ValueRange(self._array, slope=self._slope, intercept=self._intercept)
         self._lock = Lock()
         self._stored: np.ndarray | None = None
         self._error: DataError | None = None
@@ -93,7 +93,7 @@ class Volume:
         return stored
 
 
-_recent = Recent(Volume)
+_recent = VolumeCache(Volume)
 
 
 def decode(path: Path, plane: Plane | None) -> Pixels:

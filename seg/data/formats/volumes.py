@@ -4,7 +4,7 @@ from pathlib import Path
 
 from seg.data.formats import dicom, nifti
 from seg.data.formats.decoding import Header, Pixels, guard
-from seg.data.formats.opened import Plane
+from seg.data.formats.volume_cache import Plane
 
 NIFTI_SUFFIXES = frozenset({".nii", ".nii.gz"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})

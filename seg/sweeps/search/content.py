@@ -7,9 +7,9 @@ from typing import Any
 
 from seg.sweeps.jobs import state
 from seg.sweeps.search import objectives, study
+from seg.sweeps.search.pruning import import_optuna, shown
 from seg.sweeps.search.search import Search
 from seg.sweeps.search.space import lines
-from seg.training.pruning import import_optuna, shown
 
 STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "unfinished"}
 ENOUGH = 6  # finished trials for each figure of importance to mean something

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from seg.config import ConfigError
-from seg.ranges import is_count
+from seg.cli.compose import ConfigError
+from seg.cli.ranges import is_count
 from seg.sweeps.search import objectives as objective_names
+from seg.sweeps.search.pruning import PRUNERS
 from seg.sweeps.search.study import SAMPLERS
-from seg.training.pruning import PRUNERS
 
 LEAST = {
     "n_trials": 1, "n_jobs": 1, "startup_trials": 1, "pruner_startup": 1, "warmup_epochs": 0,

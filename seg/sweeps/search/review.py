@@ -9,7 +9,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.config import ConfigError, check
+from seg.cli.compose import ConfigError, check
 from seg.sweeps.search.space import Dimension, Numbers
 
 

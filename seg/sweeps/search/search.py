@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seg.runs.folder import write_json
 from seg.sweeps.jobs import Job, folder_name
 from seg.sweeps.search import objectives, study
 from seg.sweeps.search.options import Options
+from seg.sweeps.search.pruning import import_optuna
 from seg.sweeps.search.space import Dimension, lines
-from seg.training.pruning import import_optuna
-from seg.training.run import write_json
 
 log = logging.getLogger(__name__)
 

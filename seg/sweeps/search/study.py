@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from seg.config import ConfigError
+from seg.cli.compose import ConfigError
+from seg.runs.folder import write_json
+from seg.sweeps.search.pruning import import_optuna, open_storage
 from seg.sweeps.search.space import Dimension
-from seg.training.pruning import import_optuna, open_storage
-from seg.training.run import write_json
 
 # Gaussian processes (gp) would run torch in the process that jobs are forked from, see isolation.py
 SAMPLERS = ("tpe", "random", "nsgaii", "qmc", "cmaes")

@@ -10,18 +10,18 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from seg.config import ConfigError, values_line
-from seg.reporting import search as pictures
+from seg.cli.compose import ConfigError, values_line
+from seg.report import search as pictures
+from seg.runs.folder import write_json
+from seg.runs.same import OF_THE_LAUNCH
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.running import run, sweep_of
 from seg.sweeps.search import content, objectives, study
 from seg.sweeps.search import options as all_options
 from seg.sweeps.search import space as spaces
+from seg.sweeps.search.pruning import import_optuna
 from seg.sweeps.search.review import Composer
 from seg.sweeps.search.search import Search
-from seg.training.pruning import import_optuna
-from seg.training.run import write_json
-from seg.training.same import OF_THE_LAUNCH
 
 log = logging.getLogger(__name__)
 

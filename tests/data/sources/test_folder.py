@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from seg.data.allot import allot
 from seg.data.errors import DataErrors
 from seg.data.pairs import PairingErrors
 from seg.data.sources.folder import Folder
 from seg.data.sources.lgg import LGG
+from seg.data.split.assign import allot
 
 # How Folder is told of a layout, and where it has the image and the mask of a case.
 LAYOUTS = {

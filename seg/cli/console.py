@@ -1,0 +1,53 @@
+"""What a command says: its own lines on stderr, and a mistake as one short message."""
+
+import logging
+import os
+import sys
+import warnings
+
+from seg.cli.compose import MAX_LINES
+
+log = logging.getLogger("seg")
+
+
+def report(error: BaseException) -> int:
+    """Print one short message; returns the exit status."""
+    if isinstance(error, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    if getattr(error, "status", None) == "pruned":  # as a search decided
+        log.info("%s", error)
+        return 0
+    if os.environ.get("HYDRA_FULL_ERROR") == "1":
+        raise error
+    if isinstance(error, OSError) and error.filename is not None:
+        error = OSError(f"{error.filename}: {error.strerror}")
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    shown = lines[: MAX_LINES + 1]
+    if not isinstance(error, ValueError | OSError | ImportError):
+        shown[0] = f"{type(error).__name__}: {shown[0]}"
+        shown.append("(HYDRA_FULL_ERROR=1 shows where)")
+    print("error:", "\n".join(shown), file=sys.stderr)
+    return 1
+
+
+def speak() -> None:
+    """Our own lines on stderr, and of the libraries' only what a user can act on."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    handler = logging._StderrHandler()  # looks sys.stderr up anew, which a progress bar redirects
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers = [handler]
+    further_rank = os.environ.get("LOCAL_RANK", "0") != "0"
+    log.setLevel(logging.ERROR if further_rank else logging.INFO)
+    log.propagate = False
+    for name in ("pytorch_lightning", "lightning_fabric", "torch.distributed", "matplotlib"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for module in (
+        "pytorch_lightning",
+        "lightning_fabric",
+        "torch",
+        "torchmetrics",
+        "albumentations",
+        "hydra",
+    ):
+        warnings.filterwarnings("ignore", module=rf"{module}\..*")

@@ -1,0 +1,1 @@
+"""Runs side by side: configurations, ranking and paired tests."""

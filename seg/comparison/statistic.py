@@ -1,0 +1,116 @@
+"""A figure as totals over groups and a ratio of them, so that every resample is a matrix product.
+
+`dice`: mean over images. `dice_positive`: over images whose reference has foreground.
+`dice_pooled`: all pixels together. `dice_group`: mean over the groups' volumes. `dice/NAME`: of one
+class; else the mean of the classes, as in `seg.metrics.cases.summarize`.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seg.metrics.overlap import METRICS
+from seg.runs.case_table import CaseTable
+
+KINDS = ("positive", "pooled", "group")
+VOLUMES = ("dice", "iou")  # what has `_positive` and `_group` in test.json
+# Distances, errors, misses and losses; all else is better where it is higher.
+LOWER_IS_BETTER = {
+    "hd", "hd95", "assd", "asd", "masd", "ece", "brier", "nll", "loss", "lesion_fp", "lesion_fn",
+    "failed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """name: as the user says it. column: of the table. kind: `image` or one of KINDS. index: of the
+    class, None for the mean over classes.
+    """
+
+    name: str
+    column: str
+    kind: str = "image"
+    index: int | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 if higher is better, else -1."""
+        return -1 if self.column in LOWER_IS_BETTER else 1
+
+    def totals(self, tables: Sequence[CaseTable], groups: NDArray[np.intp]) -> NDArray[np.float64]:
+        """(G, C, K): what each group adds, averaged over the tables (seeds) of the same cases.
+
+        groups: (M,) number of the group of each case, 0 to G - 1.
+        """
+        return np.mean([self._totals(table, groups) for table in tables], axis=0)
+
+    def _totals(self, table: CaseTable, groups: NDArray[np.intp]) -> NDArray[np.float64]:
+        chosen = slice(None) if self.index is None else slice(self.index, self.index + 1)
+        counts = table.counts[:, chosen]
+        if self.kind in ("pooled", "group"):
+            counts = _sum_by(counts, groups)
+            if self.kind == "pooled":
+                return counts
+            values = METRICS[self.column](*np.moveaxis(counts, -1, 0))
+            return np.stack([values, np.ones_like(values)], axis=-1)
+        values = table.values[self.column][:, chosen]
+        valid = np.isfinite(values)
+        if self.kind == "positive":
+            valid = valid & (counts[..., 0] + counts[..., 2] > 0)
+        return _sum_by(np.stack([np.where(valid, values, 0), valid], axis=-1), groups)
+
+    def of(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(..., C, K) totals to (...) figures; NaN where there is nothing to stand on."""
+        if self.kind == "pooled":
+            by_class = METRICS[self.column](*np.moveaxis(totals, -1, 0))
+            by_class = np.where(totals.sum(-1) > 0, by_class, np.nan)
+        else:
+            above, below = totals[..., 0], totals[..., 1]
+            by_class = np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
+        there = np.isfinite(by_class)
+        count = there.sum(-1)
+        mean = np.where(there, by_class, 0).sum(-1) / np.where(count > 0, count, 1)
+        return np.where(count > 0, mean, np.nan)
+
+
+def _sum_by(values: NDArray, groups: NDArray[np.intp]) -> NDArray[np.float64]:
+    """(M, ...) to (G, ...)."""
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    return np.add.reduceat(values[order].astype(np.float64), starts, axis=0)
+
+
+def available(tables: Sequence[CaseTable], *, volumes: bool) -> list[str]:
+    """Names of the figures over all classes that every table can give.
+
+    volumes: whether groups hold several cases, without which `_group` would say nothing new.
+    """
+    columns = [c for c in tables[0].values if all(c in table.values for table in tables)]
+    kinds = ["positive", "group"] if volumes else ["positive"]
+    names = list(columns)
+    names += [f"{c}_{kind}" for kind in kinds for c in VOLUMES if c in columns]
+    names += [f"{c}_pooled" for c in METRICS]
+    return names
+
+
+def statistic(name: str, tables: Sequence[CaseTable]) -> Statistic:
+    """The figure of that name. Raises ValueError with the nearest names if the tables have none."""
+    classes = tables[0].classes
+    stem, slash, class_name = name.partition("/")
+    column, _, kind = stem.rpartition("_")
+    known = available(tables, volumes=True)
+    if slash and class_name not in classes:
+        raise ValueError(f"metric={name}: no such class; there are {', '.join(classes)}")
+    index = classes.index(class_name) if slash else None
+    if stem in tables[0].values and stem in known:
+        return Statistic(name, stem, "image", index)
+    if kind == "positive" and column in known or stem in known:
+        return Statistic(name, column, kind, index)
+    near = difflib.get_close_matches(stem, known, n=1)
+    raise ValueError(
+        f"metric={name}: the runs do not have it{f' (nearest: {near[0]})' if near else ''}; "
+        f"there are {', '.join(known)}"
+    )

@@ -1,0 +1,123 @@
+"""Values of any type as 0-255: 8 bits as they are, wider ones by their type or through a window."""
+
+from collections.abc import Callable
+from pathlib import Path
+from threading import Lock
+from typing import Literal
+
+import numpy as np
+
+from seg.data.errors import DataError
+
+Window = tuple[float, float] | Literal["percentile"] | None
+PERCENTILES = (0.5, 99.5)
+
+
+class ValueRange:
+    """Extremes and percentiles of all values of a file, each found once, when first asked for.
+
+    load: gives the stored numbers, any shape; a value is stored number * slope + intercept.
+    """
+
+    def __init__(
+        self, load: Callable[[], np.ndarray], *, slope: float = 1, intercept: float = 0
+    ) -> None:
+        self._load, self._slope, self._intercept = load, slope, intercept
+        self._found: dict[str, tuple[float, float] | int] = {}
+        self._lock = Lock()  # the first slices of a volume are asked for by several threads
+
+    def not_finite(self) -> int:
+        """How many values are nan or infinite."""
+        return self._once("lost", _not_finite)
+
+    def extremes(self) -> tuple[float, float]:
+        """The smallest and the largest finite value."""
+        return self._once("extremes", lambda a: self._values(_finite(a).min(), _finite(a).max()))
+
+    def percentiles(self) -> tuple[float, float]:
+        """The 0.5 and 99.5 percentiles; where they are equal (a nearly empty file), the extremes.
+
+        All values must be finite.
+        """
+        low, high = self._once(
+            "percentiles", lambda a: self._values(*np.percentile(a, PERCENTILES).tolist())
+        )
+        return (low, high) if low < high else self.extremes()
+
+    def _values(self, low: float, high: float) -> tuple[float, float]:
+        ends = (float(x) * self._slope + self._intercept for x in (low, high))
+        low, high = sorted(ends)  # a negative slope turns them round
+        return low, high
+
+    def _once(self, name: str, find: Callable) -> tuple[float, float] | int:
+        with self._lock:
+            if name not in self._found:
+                self._found[name] = find(self._load())
+            return self._found[name]
+
+
+def to_255(
+    values: np.ndarray,
+    path: Path,
+    *,
+    window: Window,
+    spread: ValueRange | None = None,
+    stated: tuple[float, float] | None = None,
+    measured: bool = False,
+) -> np.ndarray:
+    """`values`, of any shape, as uint8 or float32 in 0-255.
+
+    uint8 stays as it is and bool becomes 0 and 255, whatever the window. All other types:
+    window (low, high): low and below is 0, high and above is 255, linear between them.
+    window "percentile": low and high are the 0.5 and 99.5 percentiles of the whole file.
+    window None: the window that the file states, if any; else uint16 / 257; else floats, scaled
+        by 255 if no value of the file is above 1, and taken as they are from 0 to 255. All others
+        are a DataError that names the file's extremes.
+
+    spread: of all values of the file, if `values` is only a part of them. measured: the values are
+    those of an instrument, which fill no known range: only a window turns them into 0-255.
+    """
+    if window is not None and window != "percentile":
+        low, high = window
+        if not low < high:
+            raise ValueError(f"dataset.window={list(window)}: the first must be below the second")
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype == bool:
+        return values.astype(np.uint8) * 255
+    if values.dtype.kind not in "iuf":
+        raise DataError(path, f"image of type {values.dtype}", "save it as uint8 or uint16")
+    spread = spread or ValueRange(lambda: values)
+    whole = window == "percentile" or stated is None and window is None
+    lost = spread.not_finite() if whole else _not_finite(values)
+    if lost:
+        mend = "replace them (numpy.nan_to_num) and save it again"
+        raise DataError(path, f"{lost} values are nan or infinite", mend)
+    if window is None and stated is None:
+        return _by_type(values, path, spread, measured=measured)
+    low, high = spread.percentiles() if window == "percentile" else window or stated
+    share = (values.astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
+    return (share.clip(0, 1) * 255).astype(np.float32)
+
+
+def _by_type(values: np.ndarray, path: Path, spread: ValueRange, *, measured: bool) -> np.ndarray:
+    if values.dtype == np.uint16 and not measured:
+        return values.astype(np.float32) / 257
+    low, high = spread.extremes()
+    is_float = values.dtype.kind == "f"
+    if is_float and not measured and low >= 0 and high <= 255:
+        return (values * 255 if high <= 1 else values).astype(np.float32)
+    kind = "float image" if is_float else f"image of type {values.dtype}"
+    mend = f"'dataset.window=[{low:g}, {high:g}]' (its own range) or dataset.window=percentile"
+    raise DataError(path, f"{kind} with values from {low:g} to {high:g}", mend)
+
+
+def _not_finite(values: np.ndarray) -> int:
+    return 0 if values.dtype.kind != "f" else int(np.count_nonzero(~np.isfinite(values)))
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    if values.dtype.kind != "f":
+        return values
+    finite = np.isfinite(values)
+    return values if finite.all() else values[finite]

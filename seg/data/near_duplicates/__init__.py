@@ -1,0 +1,1 @@
+"""Images that show the same: found by a perceptual hash, verified on thumbnails."""

@@ -1,0 +1,178 @@
+"""Near-duplicate images: candidates by a perceptual hash, confirmed on thumbnails."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from seg.data.near_duplicates.verify import SIDE, has_structure, interpolation, show_the_same
+
+_FREQUENCIES = 16  # of the cosine transform, along each axis: 256 bits
+_LOW_BITS = 18  # candidates differ in at most so many of the 63 lowest frequencies,
+_ALL_BITS = 80  # and in so many of all 255
+_ZOOM = 0.02  # a second hash leaves off this share at every side: it finds cropped copies
+_CELLS = 1 << 17  # hash comparisons at once, 1 MiB
+_BATCH = 128  # thumbnails compared at once
+
+
+class Fingerprint(NamedTuple):
+    """hash: (4,) uint64. thumbnail: (64, 64) uint8, grey, stretched to 0-255; all 0: unusable."""
+
+    hash: np.ndarray
+    thumbnail: np.ndarray
+
+
+class Fingerprints(NamedTuple):
+    """hashes: (N, 4) uint64. thumbnails: (N, 64, 64) uint8. Plain arrays, to be saved so."""
+
+    hashes: np.ndarray
+    thumbnails: np.ndarray
+
+    @property
+    def usable(self) -> np.ndarray:
+        """(N,) False for images with too little structure to tell one from another."""
+        return self.thumbnails.any(axis=(1, 2))
+
+
+def empty(count: int) -> Fingerprints:
+    """Room for so many; what is not filled in is unusable."""
+    return Fingerprints(np.zeros((count, 4), np.uint64), np.zeros((count, SIDE, SIDE), np.uint8))
+
+
+def stack(prints: Sequence[Fingerprint | None]) -> Fingerprints:
+    """Those of single images in their order; None is unusable."""
+    made = empty(len(prints))
+    for i, one in enumerate(prints):
+        if one is not None:
+            made.hashes[i], made.thumbnails[i] = one
+    return made
+
+
+def fingerprint(image: np.ndarray) -> Fingerprint:
+    """image: (H, W, C) of any size and range, uint8 or float."""
+    thumbnail = _thumbnail(image)
+    return Fingerprint(_hash(thumbnail[None], _COSINES)[0], thumbnail)
+
+
+def fingerprints(
+    images: np.ndarray | Sequence[np.ndarray],
+    *,
+    progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
+) -> Fingerprints:
+    """(N, H, W, C), may be memory-mapped; or (H, W, C) of any sizes. One is read at a time."""
+    steps = progress(iter(images), len(images), "fingerprints")
+    thumbnails = np.array([_thumbnail(image) for image in steps], np.uint8).reshape(-1, SIDE, SIDE)
+    return Fingerprints(_hash(thumbnails, _COSINES), thumbnails)
+
+
+def near_pairs(
+    a: Fingerprints,
+    b: Fingerprints | None = None,
+    *,
+    flips: bool = False,
+    progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
+) -> list[tuple[int, int]]:
+    """Sorted index pairs of near-duplicates: i < j within `a`, or i of `a` and j of `b`.
+
+    flips: also find mirrored and turned copies, at 8 times the cost.
+
+    Re-encoded, resized, slightly blurred, brightened, cropped (by 3 % of a side) or labelled copies
+    are found, and so are images that differ as little: neighbouring slices or frames, of which only
+    those in different groups matter (`leaks.join`). Unusable images are in no pair.
+    """
+    rows, columns = np.flatnonzero(a.usable), np.flatnonzero((a if b is None else b).usable)
+    left = a.thumbnails[rows]
+    right = left if b is None else b.thumbnails[columns]
+    height = max(1, _CELLS // max(1, len(right)))
+    variants = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
+    variants = variants if flips else variants[:1]
+    starts = [(v, start) for v in variants for start in range(0, len(left), height)]
+    found: set[tuple[int, int]] = set()
+    hashes = _both_hashes(left)
+    for variant, start in progress(iter(starts), len(starts), "near-duplicates"):
+        if start == 0:
+            turned = _turn(right, *variant)
+            turned_hashes = _both_hashes(turned)
+        rest = slice(start, start + height), slice(start + 1 if b is None else 0, None)
+        i, j = _candidates(hashes, turned_hashes, *rest, upper=b is None)
+        for k in range(0, len(i), _BATCH):
+            some_i, some_j = i[k : k + _BATCH], j[k : k + _BATCH]
+            near = show_the_same(left[some_i], turned[some_j])
+            found.update(
+                zip(rows[some_i[near]].tolist(), columns[some_j[near]].tolist(), strict=True)
+            )
+    return sorted(found)
+
+
+def _thumbnail(image: np.ndarray) -> np.ndarray:
+    values = image.astype(np.float32)
+    rgb = values.shape[2] == 3
+    grey = values @ np.array([0.299, 0.587, 0.114], np.float32) if rgb else values.mean(axis=2)
+    height, width = grey.shape
+    # Averaged along an axis that shrinks; OpenCV would sample both where only one of them shrinks.
+    small = (min(width, SIDE), min(height, SIDE))
+    grey = cv2.resize(grey, small, interpolation=cv2.INTER_AREA)
+    grey = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    low, high = grey.min(), grey.max()
+    if high - low < 1:  # of 255: rounding and noise, if anything
+        return np.zeros((SIDE, SIDE), np.uint8)
+    stretched = np.rint((grey - low) * (255 / (high - low))).astype(np.uint8)
+    return stretched * np.uint8(has_structure(stretched))
+
+
+def _turn(thumbnails: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
+    turned = np.rot90(thumbnails, turns, axes=(1, 2))
+    return np.ascontiguousarray(turned[:, :, ::-1] if mirror else turned)
+
+
+_COSINES = np.cos(
+    np.pi / SIDE * np.outer(np.arange(_FREQUENCIES), np.arange(SIDE) + 0.5)
+)  # (frequencies, SIDE)
+_CENTRE = (np.arange(SIDE) + 0.5) * (1 - 2 * _ZOOM) + SIDE * _ZOOM - 0.5
+_COSINES_OF_CENTRE = _COSINES @ interpolation(_CENTRE, SIDE)
+# Low frequencies first, so that the first word of a hash is the usual 8 x 8 one.
+_ORDER = np.array(
+    sorted(np.ndindex(_FREQUENCIES, _FREQUENCIES), key=lambda uv: (max(uv), uv))
+).T  # (2, 256)
+
+
+def _hash(thumbnails: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+    """(N, 4) uint64: the signs of the lowest 256 DCT coefficients; the mean's bit is 0."""
+    hashes = np.empty((len(thumbnails), _FREQUENCIES**2 // 64), np.uint64)
+    for start in range(0, len(thumbnails), _BATCH):
+        spectrum = cosines @ thumbnails[start : start + _BATCH] @ cosines.T
+        # Not > 0: a coefficient that is zero but for rounding must not give a random bit.
+        bits = spectrum[:, _ORDER[0], _ORDER[1]] > 1e-3
+        bits[:, 0] = False
+        packed = np.ascontiguousarray(np.packbits(bits, axis=1))
+        hashes[start : start + _BATCH] = packed.view(np.uint64)
+    return hashes
+
+
+def _both_hashes(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return _hash(thumbnails, _COSINES), _hash(thumbnails, _COSINES_OF_CENTRE)
+
+
+def _candidates(
+    left: tuple[np.ndarray, np.ndarray],
+    right: tuple[np.ndarray, np.ndarray],
+    rows: slice,
+    columns: slice,
+    *,
+    upper: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices i of `rows`, j of `columns` with near hashes: whole images, or one of them cropped.
+
+    upper: only j > i.
+    """
+    found = []
+    for x, y in ((0, 0), (0, 1), (1, 0)):
+        some, others = left[x][rows], right[y][columns]
+        low = np.ascontiguousarray(others[:, 0])
+        i, j = np.nonzero(np.bitwise_count(some[:, :1] ^ low) <= _LOW_BITS)
+        distance = np.bitwise_count(some[i] ^ others[j]).sum(axis=1)
+        close = (distance <= _ALL_BITS) & (not upper or j >= i)
+        found.append(i[close] * len(others) + j[close])
+    i, j = np.divmod(np.unique(np.concatenate(found)), max(1, len(right[0][columns])))
+    return i + rows.start, j + columns.start

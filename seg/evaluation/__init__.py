@@ -1,0 +1,1 @@
+"""Cases of a data set to a table of counts, and to figures with their intervals."""

@@ -1,0 +1,1 @@
+"""Prediction of files: inputs read ahead, masks written behind, restartable."""

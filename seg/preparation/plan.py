@@ -1,0 +1,242 @@
+"""A first experiment for a data set: every value from a rule on one screen, written as plain YAML.
+
+After nnU-Net's idea (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z) that a data set's
+fingerprint and the machine decide most settings; here they end up in a file that people edit.
+"""
+
+import inspect
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import yaml
+from torch.nn import functional as F
+
+from seg.cli.signatures import DOWNLOAD, LOADING
+from seg.data.masks import IGNORE
+from seg.models.unet import UNet
+from seg.preparation.audit import CaseFacts
+from seg.training.hardware import Hardware
+from seg.trust import import_target
+
+SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768)
+BASE = 128  # side at which the machine is timed, and below which only small images go
+PASSES = 150  # over the training images, before a larger side is worth its time
+FINEST = 2.5  # pixels that the median structure must keep across
+HARD = 100  # epochs from which strong augmentation pays: below, blood cells scored less with it
+DEEPER = 1.2  # what a level more costs, in time: 33 ms an image beside 28 at 128x128
+OVERHEAD = 1.15  # of an epoch over its bare training steps: loading, validation, pictures
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was seen of the machine: its name, and seconds for an image at BASE x BASE."""
+
+    hardware: Hardware
+    width: int
+    seconds: float
+
+
+def time_machine(hardware: Hardware, *, channels: int, outputs: int, batch: int) -> Machine:
+    """Time training steps of the network that a plan would take; the quickest counts."""
+    on_cpu = hardware.accelerator == "cpu"
+    width = 16 if on_cpu else 32
+    device = "cpu" if on_cpu else "mps" if torch.backends.mps.is_available() else "cuda"
+    dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(hardware.precision)
+    model = UNet(in_channels=channels, out_channels=outputs, width=width, depth=4)
+    model = model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(model.parameters())
+    image = torch.rand(batch, channels, BASE, BASE, device=device)
+    image = image.contiguous(memory_format=torch.channels_last)
+    target = torch.zeros(batch, outputs, BASE, BASE, device=device)
+    seconds = []
+    for _ in range(12):
+        started = time.perf_counter()
+        with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
+            loss = F.binary_cross_entropy_with_logits(model(image).float(), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()  # waits for the device
+        seconds.append(time.perf_counter() - started)
+    return Machine(hardware, width, min(seconds) / batch)  # what else runs here will have ended
+
+
+def spread(facts: Sequence[CaseFacts], count: int = 40) -> list[int]:
+    """Indices of up to `count` cases with foreground, evenly among them."""
+    held = [i for i, f in enumerate(facts) if f.foreground]
+    return held[:: max(1, len(held) // count)][:count]
+
+
+def structure_width(masks: Iterable[np.ndarray]) -> float | None:
+    """Median width in pixels of the thinnest class in masks (H, W) of indices; None if all empty.
+
+    The width of a mask is twice its area over the length of its outlines: exact for long stripes,
+    half the diameter for discs.
+    """
+    widths: dict[int, list[float]] = {}
+    for mask in masks:
+        for index in np.unique(mask[(mask > 0) & (mask != IGNORE)]).tolist():
+            area = (mask == index).astype(np.uint8)
+            contours, _ = cv2.findContours(area, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+            length = sum(cv2.arcLength(contour, closed=True) for contour in contours)
+            widths.setdefault(index, []).append(2 * np.count_nonzero(area) / max(length, 1.0))
+    return min((float(np.median(w)) for w in widths.values()), default=None)
+
+
+def plan(
+    facts: Sequence[CaseFacts],
+    *,
+    dataset: Mapping[str, Any],
+    choice: str,
+    classes: Mapping[str, Any] | None,
+    trained: int,
+    structure: float | None,
+    machine: Machine,
+    minutes: float,
+    name: str,
+) -> str:
+    """The text of experiment/NAME.yaml.
+
+    facts: of the audit, sound cases only. dataset: the resolved `dataset` node, `choice` its
+    group's name. classes: as given or discovered. trained: training cases of the split. structure:
+    median width in pixels of what is to be segmented, None where all masks are empty. minutes: of
+    training.
+    """
+    sizes = np.array([f.size for f in facts])  # (N, 2)
+    median = np.median(sizes, axis=0)
+    empty = float(np.mean([f.foreground == 0 for f in facts]))
+    share = float(np.median([f.foreground for f in facts if f.foreground] or [0.0]))
+    grey = all("grey" in f.kind or "1-bit" in f.kind for f in facts)
+    several = classes is not None and len(classes) > 1
+    side, why_side = _side(median, structure, trained, machine, minutes)
+    height, width = _rectangle(median, side)
+    batch = int(np.clip(trained // 4, 1, 8 if machine.hardware.accelerator == "cpu" else 16))
+    cost = machine.seconds * height * width / BASE**2 * OVERHEAD
+    epochs = max(10, int(minutes * 60 / (cost * trained)))
+    long = epochs >= HARD * DEEPER
+    if long:
+        cost *= DEEPER
+        epochs = int(minutes * 60 / (cost * trained))
+    bottom = 4 if long else 8  # pixels: a level less buys epochs
+    depth = int(np.clip(math.floor(math.log2(min(height, width) / bottom)), 2, 5))
+    square = height == width
+    loss = "ce_dice" if several else "bce_dice"
+    pooled = empty >= 0.3 or share < 0.01
+    lines = [
+        "# @package _global_",
+        f"# python -m seg.train --config-dir . experiment={name}",
+        f"# Planned for {len(facts)} cases of median size {int(median[1])}x{int(median[0])}, "
+        f"{empty:.0%} of them empty, by seg.prepare on",
+        f"# {machine.hardware.line}. Every value may be edited.",
+        "defaults:",
+        f"  - override /dataset: {choice}",
+        _augmentation_line(square, epochs, long=long),
+        "  - override /model: unet",
+        f"  - override /loss: {loss} # "
+        + (f"{len(classes or [])} classes and background" if several else "one class"),
+        "  - override /optimizer: adamw",
+        "  - override /scheduler: cosine",
+        "dataset:",
+        *_source_lines(dataset, classes),
+        f"  image_size: {height if square else [height, width]} # {why_side}",
+        f"  channels: {1 if grey else 3} # " + ("all are grey" if grey else "colour, or a mixture"),
+        f"  batch_size: {batch}",
+        "  normalize: dataset # mean and deviation of the training images",
+    ]
+    if pooled:
+        term = "ce.CELoss, weight: null" if several else "bce.BCELoss, pos_weight: 1.0"
+        why = f"{empty:.0%} of the masks are empty" if empty >= 0.3 else "the objects are small"
+        lines += [
+            "loss:",
+            "  losses:",
+            f"    - {{_target_: seg.losses.{term}}}",
+            "    - {_target_: seg.losses.dice.DiceLoss, smooth: 1.0, pooled: true} # " + why,
+        ]
+    lines += [
+        "model:",
+        f"  width: {machine.width} # " + ("a CPU's" if machine.width == 16 else "a GPU's"),
+        f"  depth: {depth} # {min(height, width) >> depth} pixels across at the bottom",
+        "optimizer:",
+        "  lr: 1.0e-3",
+        "trainer:",
+        f"  max_epochs: {epochs} # {minutes:g} minutes at {1000 * cost:.0f} ms an image, of which "
+        f"{trained} are trained on",
+        f"panels_every: {max(1, epochs // 8)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _augmentation_line(square: bool, epochs: int, *, long: bool) -> str:
+    if square and long:
+        return "  - override /augmentation: strong # any turn, scale, light and colour"
+    why = f"{epochs} epochs are too few for more" if square else "turns by 90 degrees need a square"
+    return f"  - override /augmentation: flip_rotate_zoom # {why}"
+
+
+def _side(
+    median: np.ndarray, structure: float | None, trained: int, machine: Machine, minutes: float
+) -> tuple[int, str]:
+    """The square side that stands for the training size, and the reason in words."""
+    native = math.sqrt(median[0] * median[1])
+    below = [s for s in SIDES if s <= native * 1.1] or [SIDES[0]]
+    least = max((s for s in below if s <= BASE), default=below[0])
+    if structure is not None and structure * least / native < FINEST:
+        least = next((s for s in below if structure * s / native >= FINEST), below[-1])
+        return least, f"structures are {structure:.1f} pixels wide, and must keep {FINEST:g}"
+    affordable = [
+        s
+        for s in below
+        if machine.seconds * OVERHEAD * (s / BASE) ** 2 * trained * PASSES <= minutes * 60
+    ]
+    side = max([least, *affordable])
+    if side == below[-1]:
+        return side, "about the images' own size"
+    if side > least:
+        return side, f"the largest that {PASSES} epochs can be afforded at"
+    return side, "a larger one would cost epochs; the images allow it"
+
+
+def _rectangle(median: np.ndarray, side: int) -> tuple[int, int]:
+    """Square, or of the images' aspect where that is far from square; multiples of 32."""
+    aspect = median[1] / median[0]
+    if 1 / 1.5 < aspect < 1.5:
+        return side, side
+    height = max(32, round(side / math.sqrt(aspect) / 32) * 32)
+    return height, max(32, round(side * math.sqrt(aspect) / 32) * 32)
+
+
+def _source_lines(dataset: Mapping[str, Any], classes: Mapping[str, Any] | None) -> list[str]:
+    """The keys that say where the data is, as far as they are not their class's defaults."""
+    parameters = inspect.signature(import_target(dataset["_target_"])).parameters
+    kept = {
+        key: value
+        for key, value in dataset.items()
+        if key not in LOADING | DOWNLOAD | {"_target_", "classes"}
+        and value != parameters[key].default
+    }
+    if classes is not None:
+        kept["classes"] = dict(classes)
+    if dataset["window"] is not None:
+        kept["window"] = dataset["window"]
+    kept["split"] = {k: v for k, v in dataset["split"].items() if v is not None}
+    text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    return [f"  {line}" for line in text.splitlines()]
+
+
+def write(text: str, name: str, folder: Path) -> Path:
+    """Write `folder/experiment/NAME.yaml`. Raises FileExistsError: what was edited stays."""
+    path = folder / "experiment" / f"{name}.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+    except FileExistsError:
+        raise ValueError(f"{path}: is there already; delete it, or choose another plan=") from None
+    return path

@@ -1,0 +1,112 @@
+"""Three pictures of an evaluation: precision against recall, reliability, confusion of classes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from seg.metrics.calibration import ece
+from seg.metrics.threshold_curves import average_precision, curves
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def pr_curve(
+    levels: NDArray, class_names: Sequence[str], threshold: float | None, path: Path
+) -> None:
+    """Pooled precision against recall, a line a class.
+
+    levels: (M, C, 2, L) of `level_counts`. threshold: marked on the line of a single class; None
+    for several, which take the likeliest.
+    """
+    figure = Figure(figsize=(5.5, 5), dpi=100, layout="constrained")
+    axis = figure.subplots()
+    for j, name in enumerate(class_names):
+        found = curves(levels[:, j])
+        precision, recall = found["precision_pooled"], found["recall_pooled"]
+        area = average_precision(levels[:, j])
+        label = f"{name}, AP {area:.3f}" if np.isfinite(area) else f"{name}, in no mask"
+        axis.plot(recall, precision, color=_colour(j), lw=1.6, label=label)
+        if threshold is not None:
+            at = int(np.abs(found["threshold"] - threshold).argmin())
+            axis.plot(recall[at], precision[at], "o", color=_colour(j), ms=6)
+            axis.annotate(
+                f"threshold {threshold:.3g}", (recall[at], precision[at]), (-6, -6),
+                textcoords="offset points", ha="right", va="top", fontsize=8,
+            )  # fmt: skip
+    axis.set_xlabel("recall, all pixels together")
+    axis.set_ylabel("precision, all pixels together")
+    _finish(axis)
+    figure.savefig(path)
+
+
+def reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
+    """Share of pixels that are of the class against the probability, and how many pixels there are.
+
+    bins: (M, C, 3, B) of `calibration.bins`.
+    """
+    figure = Figure(figsize=(5.5, 6), dpi=100, layout="constrained")
+    axis, below = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
+    axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
+    edges = np.linspace(0, 1, bins.shape[-1] + 1)
+    for j, name in enumerate(class_names):
+        pixels, confidence, positives = bins[:, j].sum(0)
+        there = pixels > 0
+        axis.plot(
+            confidence[there] / pixels[there], positives[there] / pixels[there],
+            "o-", color=_colour(j), ms=4, lw=1.4, label=f"{name}, ECE {ece(bins[:, j]):.4f}",
+        )  # fmt: skip
+        below.stairs(pixels, edges, color=_colour(j), lw=1.4)
+    axis.set_ylabel("share of pixels of the class")
+    _finish(axis)
+    below.set_yscale("log")
+    below.set_ylim(bottom=0.5)
+    below.set_xlabel("probability")
+    below.set_ylabel("pixels")
+    below.grid(alpha=0.25)
+    below.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
+
+
+def confusion(pixels: NDArray, class_names: Sequence[str], path: Path) -> None:
+    """Shares of each true class by what it was called.
+
+    pixels: (C + 1, C + 2), background first; the last column, of predictions that failed, is drawn
+    if there are any.
+    """
+    rows = ["background", *class_names]
+    shown = pixels if pixels[:, -1].any() else pixels[:, :-1]
+    columns = [*rows, "failed"][: shown.shape[1]]
+    shares = shown / np.maximum(shown.sum(1, keepdims=True), 1)
+    cell = 1.1
+    size = (cell * len(columns) + 2.2, cell * len(rows) + 1.8)
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for i, j in np.ndindex(*shown.shape):
+        text = f"{shares[i, j]:.1%}\n{shown[i, j]:,}"
+        colour = "white" if shares[i, j] > 0.5 else "black"
+        axis.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
+    axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right", parse_math=False)
+    axis.set_yticks(range(len(rows)), rows, parse_math=False)
+    axis.set_xlabel("called")
+    axis.set_ylabel("true class")
+    axis.set_title("share of each true class, and pixels", fontsize=10)
+    figure.savefig(path)
+
+
+def _colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]
+
+
+def _finish(axis: Axes) -> None:
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, 1.02)
+    axis.grid(alpha=0.25)
+    axis.spines[["top", "right"]].set_visible(False)
+    legend = axis.legend(frameon=False, fontsize=8, loc="best")
+    for text in legend.get_texts():
+        text.set_parse_math(False)

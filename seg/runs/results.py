@@ -1,0 +1,127 @@
+"""The figures of one test or evaluation: its JSON, and the table of cases beside it."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from seg.comparison.runs import AGREE
+from seg.runs.case_table import CaseTable, TableError, read_cases
+
+
+class Interval(NamedTuple):
+    """A figure and its 95 % interval; low and high are NaN where there is none."""
+
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+@dataclass(frozen=True)
+class Result:
+    """name: `test`, or `evaluate/NAME`. split: what was scored. size: (H, W) in pixels at which
+    masks were compared, None for the masks' own. table: None where it is missing or contradicts the
+    figures. facts: whatever else the JSON says.
+    """
+
+    name: str
+    folder: Path
+    split: str
+    cases: int
+    groups: int
+    size: tuple[int, int] | None
+    metrics: dict[str, Interval]
+    classes: dict[str, dict[str, Interval]]
+    protocols: dict[str, dict[str, float | str]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    table: CaseTable | None = None
+
+    @property
+    def of_best(self) -> bool:
+        """Whether it is of the best weights, as the training's own test is."""
+        used = self.facts.get("checkpoint")
+        return used is None or str(used).replace("\\", "/").endswith("checkpoints/best.ckpt")
+
+    def tuned(self, before: Any) -> list[str]:
+        """What was chosen on the validation cases after the training. before: its threshold."""
+        used, done = self.facts.get("threshold"), self.facts.get("postprocess")
+        both = isinstance(used, float | int) and isinstance(before, float | int)
+        moved = [f"threshold {used:g} instead of {before:g}"] if both and used != before else []
+        cleaned = done.items() if isinstance(done, Mapping) else ()
+        return moved + [f"{how} of {', '.join(map(str, names))}" for how, names in cleaned if names]
+
+    @property
+    def resolution(self) -> str:
+        """Where it was scored, as part of a sentence."""
+        return "the masks' own size" if self.size is None else f"{self.size[0]}x{self.size[1]}"
+
+
+def read(path: Path, *, name: str) -> tuple[Result | None, list[str]]:
+    """A test.json or <split>.json and the `*_cases.csv` beside it; and what is wrong with them."""
+    problems: list[str] = []
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found = _result(content, path, name)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        return None, [f"{_shown(path, name)} cannot be read ({reason})"]
+    beside = path.with_name(f"{path.stem}_cases.csv")
+    try:
+        table = read_cases(beside)
+        _agree(found, table, path)
+    except (OSError, UnicodeError, csv.Error, TableError) as error:
+        said = "is not there" if isinstance(error, FileNotFoundError) else f"is left out: {error}"
+        problems.append(f"{_shown(beside, name)} {said}")
+    else:
+        found = Result(**{**vars(found), "table": table})
+    return found, problems
+
+
+def _shown(path: Path, name: str) -> str:
+    return path.name if name == "test" else f"{name}/{path.name}"
+
+
+def _result(content: Mapping[str, Any], path: Path, name: str) -> Result:
+    known = {"split", "cases", "groups", "size", "metrics", "classes", "protocols"}
+    size = content.get("size", "original")
+    metrics = intervals(content["metrics"])
+    if not metrics:
+        raise ValueError("no figure in it")
+    return Result(
+        name=name,
+        folder=path.parent,
+        split=str(content["split"]),
+        cases=int(content["cases"]),
+        groups=int(content.get("groups", content["cases"])),
+        size=None if isinstance(size, str) else (int(size[0]), int(size[1])),
+        metrics=metrics,
+        classes={str(k): intervals(v) for k, v in dict(content.get("classes") or {}).items()},
+        protocols={
+            str(name): {str(k): v for k, v in figures.items() if isinstance(v, float | int | str)}
+            for name, figures in dict(content.get("protocols") or {}).items()
+        },
+        facts={k: v for k, v in content.items() if k not in known},
+    )
+
+
+def intervals(node: Mapping[str, Any]) -> dict[str, Interval]:
+    """Figures of a JSON, {name: {value, low, high}}; those without a value are left out."""
+    found = {}
+    for name, figure in node.items():
+        numbers = [float("nan" if (v := figure.get(k)) is None else v) for k in Interval._fields]
+        if math.isfinite(numbers[0]):
+            found[str(name)] = Interval(*numbers)
+    return found
+
+
+def _agree(found: Result, table: CaseTable, path: Path) -> None:
+    """Raises TableError for a table that is not the one of these figures."""
+    if found.cases != len(table.cases):
+        raise TableError(f"{path.name} speaks of {found.cases} cases, it has {len(table.cases)}")
+    if {"dice"} <= table.values.keys() & found.metrics.keys():
+        said, mean = found.metrics["dice"].value, float(table.values["dice"].mean())
+        if not abs(said - mean) < AGREE:
+            raise TableError(f"{path.name} says dice {said:.4f}, it gives {mean:.4f}")

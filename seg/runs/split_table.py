@@ -1,0 +1,67 @@
+"""Which case is in which split: the counts of a split.csv, and whether its splits are apart."""
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from seg.data.split.draw import SPLITS, fingerprint
+from seg.data.split.file import COLUMNS
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """cases, groups: how many, by split. grouped: whether any group is more than a file of its own.
+    parted_groups: names of groups that are in several splits. equal: pairs of byte-equal images.
+    parted: those of them that are in two splits. digests: case to those of image and mask.
+    """
+
+    cases: dict[str, int]
+    groups: dict[str, int]
+    grouped: bool
+    fingerprint: str
+    parted_groups: list[str]
+    equal: list[tuple[str, str]]
+    parted: list[tuple[str, str]]
+    digests: dict[str, tuple[str, str]]
+    splits: dict[str, str]
+
+
+def read_allocation(path: Path) -> Allocation:
+    """Raises ValueError for a file that is no split.csv."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    if not rows or any(row.get(name) is None for row in rows for name in COLUMNS):
+        raise ValueError(f"needs the columns {', '.join(COLUMNS)} in every line")
+    members, where = defaultdict(set), defaultdict(set)
+    by_image: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        members[row["split"]].add(row["group"])
+        where[row["group"]].add(row["split"])
+        if row["image_sha256"] and row["image"] == _file(row["image"]):  # slices share their file
+            by_image[row["image_sha256"]].append(row)
+    pairs = [(same[0], row) for same in by_image.values() for row in same[1:]]
+    return Allocation(
+        cases={s: sum(row["split"] == s for row in rows) for s in SPLITS},
+        groups={s: len(members[s]) for s in SPLITS},
+        grouped=_grouped(rows),
+        fingerprint=fingerprint([r["image"] for r in rows], [r["split"] for r in rows]),
+        parted_groups=sorted(group for group, splits in where.items() if len(splits) > 1),
+        equal=[(a["image"], b["image"]) for a, b in pairs],
+        parted=[(a["image"], b["image"]) for a, b in pairs if a["split"] != b["split"]],
+        digests={row["image"]: (row["image_sha256"], row["mask_sha256"]) for row in rows},
+        splits={row["image"]: row["split"] for row in rows},
+    )
+
+
+def _grouped(rows: list[dict[str, str]]) -> bool:
+    """Files that look alike are put into the group of one of them: that is no patient."""
+    files = {row["image"] for row in rows}
+    files |= {_file(row["image"]) for row in rows}
+    return any(row["group"] not in files for row in rows)
+
+
+def _file(case: str) -> str:
+    """The case, and of a slice its volume."""
+    return re.sub(r"#\d+$", "", case)

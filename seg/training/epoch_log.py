@@ -1,0 +1,86 @@
+"""metrics.csv and the console: one row and one line an epoch."""
+
+import csv
+import logging
+import os
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+from torch.utils.tensorboard import SummaryWriter
+
+log = logging.getLogger(__name__)
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a metrics.csv; none if it is not there yet."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+class EpochLog(pl.Callback):
+    """After each epoch: a row of metrics.csv, the scalars of TensorBoard, a line of the log.
+
+    path: metrics.csv. writer: TensorBoard's. Epochs are counted from 1, for people. A resumed run
+    keeps the rows of the epochs before it.
+    """
+
+    def __init__(self, *, path: Path, writer: SummaryWriter | None) -> None:
+        self.path = path
+        self.writer = writer
+        self.rows: list[dict[str, str]] = []
+        self.epoch_started = 0.0
+        self.lr = 0.0
+        self.best = float("-inf")
+
+    def state_dict(self) -> dict[str, float]:
+        return {"lr": self.lr, "seconds": time.perf_counter() - self.epoch_started}
+
+    def load_state_dict(self, state_dict: dict[str, float]) -> None:
+        """Of an epoch that is gone on with in its middle; its start will not be told of again."""
+        self.lr = state_dict["lr"]
+        self.epoch_started = time.perf_counter() - state_dict["seconds"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.rows = [r for r in read_rows(self.path) if int(r["epoch"]) <= trainer.current_epoch]
+        self.best = max((float(r["val/dice"]) for r in self.rows), default=float("-inf"))
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self.epoch_started = time.perf_counter()
+        self.lr = trainer.optimizers[0].param_groups[0]["lr"]
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        epoch = trainer.current_epoch + 1
+        seconds = time.perf_counter() - self.epoch_started
+        figures = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" in k}
+        row = {"epoch": str(epoch), "stage": pl_module.stage.name, "lr": f"{self.lr:.6g}"}
+        row |= {"seconds": f"{seconds:.2f}"} | {k: f"{v:.6f}" for k, v in sorted(figures.items())}
+        self.rows.append(row)
+        self._write()
+        if self.writer is not None:
+            for name, value in {"lr": self.lr, "seconds": seconds, **figures}.items():
+                self.writer.add_scalar(name, value, epoch)
+            self.writer.flush()
+        best = figures["val/dice"] > self.best
+        self.best = max(self.best, figures["val/dice"])
+        log.info(
+            "epoch %*d/%d  train loss %.4f dice %.4f  val loss %.4f dice %.4f iou %.4f%s  "
+            "lr %.2g  %.1f s",
+            len(str(trainer.max_epochs)), epoch, trainer.max_epochs,
+            figures["train/loss"], figures["train/dice"],
+            figures["val/loss"], figures["val/dice"], figures["val/iou"],
+            " *" if best else "  ", self.lr, seconds,
+        )  # fmt: skip
+
+    def _write(self) -> None:
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        with temporary.open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.DictWriter(handle, columns, restval="")
+            writer.writeheader()
+            writer.writerows(self.rows)
+        os.replace(temporary, self.path)

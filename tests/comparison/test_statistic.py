@@ -1,0 +1,82 @@
+"""Figures from totals are those of test.json, intervals included."""
+
+import numpy as np
+import pytest
+
+from seg.comparison.paired_tests import bounds, resampled
+from seg.comparison.statistic import available, statistic
+from seg.evaluation.bootstrap import bootstrap, group_weights
+from seg.metrics.cases import summarize
+from seg.metrics.overlap import METRICS
+from seg.runs.case_table import CaseTable
+
+
+def _table(counts, groups):
+    values = {name: metric(*np.moveaxis(counts, -1, 0)) for name, metric in METRICS.items()}
+    cases = tuple(f"{i:03}" for i in range(len(counts)))
+    classes = tuple("xyz"[: counts.shape[1]])
+    return CaseTable(cases, tuple(groups), classes, counts.astype(float), values)
+
+
+@pytest.fixture(params=[1, 3])
+def table(request):
+    rng = np.random.default_rng(5)
+    counts = rng.integers(0, 60, (40, request.param, 4))
+    counts[rng.random(counts.shape[:2]) < 0.2] = [0, 0, 0, 200]  # empty, predicted empty
+    return _table(counts, [f"p{i}" for i in rng.integers(0, 9, 40)])
+
+
+def _index(table):
+    return np.unique(np.asarray(table.groups), return_inverse=True)[1]
+
+
+def test_every_figure_is_that_of_the_summary(table):
+    expected = summarize(table.counts.astype(int), table.groups)
+    assert set(expected) == set(available([table], volumes=True))
+    for name, value in expected.items():
+        each = statistic(name, [table])
+        assert each.of(each.totals([table], _index(table)).sum(0)) == pytest.approx(
+            value, abs=1e-12
+        )
+
+
+def test_intervals_are_those_of_the_bootstrap_that_draws_rows(table):
+    expected = bootstrap(table.counts.astype(int), table.groups, summarize)
+    weights = group_weights(len(set(table.groups)))
+    for name, interval in expected.items():
+        each = statistic(name, [table])
+        totals = each.totals([table], _index(table))
+        assert (
+            pytest.approx(np.array([interval]), abs=1e-9)
+            == bounds(resampled(totals[None], each, weights)).T
+        ), name
+
+
+def test_a_class_can_be_named(table):
+    each = statistic("iou_pooled/x", [table])
+    tp, fp, fn, _ = table.counts[:, 0].sum(0)
+    found = each.of(each.totals([table], _index(table)).sum(0))
+    assert found == pytest.approx(tp / (tp + fp + fn))
+
+
+def test_seeds_are_averaged_by_case(table):
+    other = _table(table.counts[::-1].astype(int), table.groups)
+    each = statistic("dice", [table])
+    both = each.of(each.totals([table, other], _index(table)).sum(0))
+    assert both == pytest.approx((table.values["dice"].mean() + other.values["dice"].mean()) / 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("dize", "nearest: dice"), ("dice/tumour", "no such class"), ("hd95_pooled", "do not have"),
+     ("_pooled", "do not have"), ("dice_", "do not have")],
+)  # fmt: skip
+def test_an_unknown_figure_is_refused_with_what_there_is(table, name, said):
+    with pytest.raises(ValueError, match=said):
+        statistic(name, [table])
+
+
+def test_distances_are_better_where_they_are_lower(table):
+    table.values["hd95"] = table.values["dice"]
+    assert statistic("hd95", [table]).sign == statistic("hd95_positive", [table]).sign == -1
+    assert statistic("dice_pooled", [table]).sign == 1

@@ -1,0 +1,83 @@
+"""What must not be parted: groups, and images that are the same."""
+
+import random
+
+import pytest
+
+from seg.data.split.leakage import chained, check_disjoint, equal_pairs, join
+
+
+def test_a_group_in_two_splits_is_an_error_that_names_it() -> None:
+    check_disjoint(["a", "b", "b"], ["train", "test", "test"])
+    with pytest.raises(ValueError, match="group b is in both train and test"):
+        check_disjoint(["a", "b", "b"], ["train", "train", "test"])
+
+
+def test_equal_digests_are_paired_with_the_first_of_them() -> None:
+    assert equal_pairs(["1", "2", "1", "3", "1", "2"]) == [(0, 2), (0, 4), (1, 5)]
+    assert equal_pairs([]) == equal_pairs(["1", "2"]) == []
+
+
+def test_groups_of_paired_cases_become_one() -> None:
+    groups, joined = join(["a", "b", "c", "a"], [(0, 2)])
+    assert groups[0] == groups[2] == groups[3] != groups[1]
+    assert joined == [(0, 2)]
+
+
+def test_pairs_within_a_group_join_nothing() -> None:
+    assert join(["a", "a", "b"], [(0, 1)]) == (["a", "a", "b"], [])
+
+
+def _reference_components(groups: list[str], pairs: list[tuple[int, int]]) -> set[frozenset[int]]:
+    """Sets of cases, grown until no pair and no group leads out of them."""
+    found = {frozenset([i]) for i in range(len(groups))}
+    links = [*pairs, *((groups.index(g), i) for i, g in enumerate(groups))]
+    for i, j in links * len(groups):
+        one, other = (next(s for s in found if k in s) for k in (i, j))
+        found = (found - {one, other}) | {one | other}
+    return found
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_joining_follows_every_chain_and_does_not_hang_on_order(seed: int) -> None:
+    rng = random.Random(seed)
+    groups = [f"g{rng.randrange(8)}" for _ in range(14)]
+    pairs = [tuple(sorted(rng.sample(range(14), 2))) for _ in range(rng.randrange(6))]
+    after, joined = join(groups, pairs)
+    held = {frozenset(i for i, g in enumerate(after) if g == name) for name in set(after)}
+    assert held == _reference_components(groups, pairs)
+    assert joined == [(i, j) for i, j in pairs if groups[i] != groups[j]]
+    # the names, by which a split is drawn, are the same in another order, too
+    assert join(groups, rng.sample(pairs, len(pairs)))[0] == after
+    assert join(groups, [(j, i) for i, j in pairs])[0] == after
+    assert set(after) <= set(groups)
+
+
+def chain(cases: int, linked: int) -> tuple[list[str], list[str]]:
+    groups = [f"g{i:03d}" for i in range(cases)]
+    return groups, join(groups, [(i, i + 1) for i in range(linked - 1)])[0]
+
+
+@pytest.mark.parametrize(
+    ("cases", "linked", "too_many"),
+    [(100, 11, False), (100, 12, True), (20, 11, False), (20, 12, True), (300, 31, False),
+     (300, 32, True), (5, 5, False)],
+)  # fmt: skip
+def test_more_than_a_tenth_and_more_than_ten_are_too_many(
+    cases: int, linked: int, too_many: bool
+) -> None:
+    """The first of a chain is there anyway: the others are what was added to it."""
+    assert chained(*chain(cases, linked)) is too_many
+
+
+def test_large_groups_that_were_there_before_are_no_chain() -> None:
+    before = ["patient"] * 60 + [f"p{i}" for i in range(40)]
+    assert not chained(before, before)
+    after, _ = join(before, [(0, 70)])  # one image of another patient is like one of theirs
+    assert not chained(before, after)
+
+
+def test_a_chain_is_seen_beside_a_larger_group() -> None:
+    before = ["patient"] * 60 + [f"p{i}" for i in range(40)]
+    after, _ = join(before, [(i, i + 1) for i in range(60, 80)])
+    assert chained(before, after)

@@ -1,0 +1,165 @@
+"""Files beside the network that they were made of."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from seg.exporting import build, onnx, pt2, quantise
+from seg.exporting.graph import Graph
+from seg.inference.load import LoadedNetwork
+from seg.inference.postprocess import apply
+from tests.exporting.networks import carried, images, network
+
+Made = tuple[LoadedNetwork, Path, Callable]
+
+
+def _reference_answers(given: LoadedNetwork, image: NDArray) -> tuple[NDArray, NDArray]:
+    """The whole way by hand: OpenCV, the network, OpenCV."""
+    size = given.preprocessing.size
+    fewer = size[0] * size[1] < image.shape[0] * image.shape[1]
+    how = cv2.INTER_AREA if fewer else cv2.INTER_LINEAR
+    small = cv2.resize(image, size[::-1], interpolation=how)
+    inputs = (small.astype(np.float32) - given.mean) / given.std
+    with torch.no_grad():
+        logits = given.model(torch.tensor(inputs.transpose(2, 0, 1)[None], dtype=torch.float32))
+    one = logits.shape[1] == 1
+    probs = (torch.sigmoid(logits) if one else torch.softmax(logits, 1))[0].numpy()
+    probs = np.stack([cv2.resize(p, image.shape[1::-1]) for p in probs])
+    mask = (probs[0] > given.threshold) if one else probs.argmax(0)
+    return apply(mask.astype(np.uint8), given.postprocess, given.classes), probs
+
+
+def assert_alike(given: LoadedNetwork, answers: Callable) -> None:
+    for image in images():
+        mask, probs = answers(image)
+        mask_there, probs_there = _reference_answers(given, image)
+        assert mask.dtype == np.uint8
+        assert probs.dtype == np.float32
+        assert np.abs(probs - probs_there).max() < 2e-5
+        assert (mask == mask_there).mean() > 0.998
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    pytest.importorskip("onnxruntime")
+    path = tmp_path_factory.mktemp("made") / "model.onnx"
+    path.with_name("best.ckpt").write_text("any")
+    given = network(path.with_name("best.ckpt"))
+    _, answers = build.graph(given, carried(), "onnx", path)
+    return given, path, answers
+
+
+def test_an_onnx_file_answers_as_the_network_at_any_size(made: Made) -> None:
+    given, _, answers = made
+    assert_alike(given, answers)
+
+
+def test_a_batch_is_answered_as_its_images(made: Made) -> None:
+    _, path, answers = made
+    from seg.inference.exported import run_onnx
+
+    run, _ = run_onnx(path)
+    some = np.random.default_rng(1).integers(0, 256, (3, 40, 50, 3), dtype=np.uint8)
+    masks, probs = run(some)
+    assert masks.shape == (3, 40, 50)
+    for i, image in enumerate(some):
+        assert np.abs(answers(image)[1] - probs[i]).max() < 1e-5
+
+
+def test_the_file_says_what_it_is_and_not_where_it_comes_from(made: Made) -> None:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(made[1]))
+    told = session.get_modelmeta().custom_metadata_map
+    about = json.loads(told["seg"])
+    assert about["classes"] == ["a"]
+    assert about["threshold"] == 0.4
+    assert about["preprocessing"]["mean"] == [90.0, 100.0, 110.0]
+    assert about["training"]["seed"] == 7
+    assert told["threshold"] == "0.4"
+    assert [i.shape for i in session.get_inputs()] == [["batch", "height", "width", 3]]
+    assert [o.type for o in session.get_outputs()] == ["tensor(uint8)", "tensor(float)"]
+    assert b"/secret/place" not in made[1].read_bytes()
+    assert [p.name for p in made[1].parent.iterdir() if p.suffix == ".data"] == []
+
+
+def test_quantised_files_answer_nearly_so_and_say_that_they_are(made: Made, tmp_path: Path) -> None:
+    given, path, answers = made
+    says = json.loads(_told(path))
+    for way in quantise.WAYS:
+        small = tmp_path / f"{way}.onnx"
+        build.to_8_bits(path, small, way, says, images()[:2])
+        assert json.loads(_told(small))["int8"] == way
+        off = [np.abs(build.answers(small)(i)[1] - answers(i)[1]).max() for i in images()[:2]]
+        assert 0 < max(off) < 0.3
+
+
+def _told(path: Path) -> str:
+    from seg.inference.exported import run_onnx
+
+    return run_onnx(path)[1] or ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["onnx", "pt2"])
+@pytest.mark.parametrize("classes", [1, 2])
+def test_the_clean_up_is_inside(form: str, classes: int, tmp_path: Path) -> None:
+    (tmp_path / "best.ckpt").write_text("any")
+    given = network(tmp_path / "best.ckpt", classes=classes, clean=True)
+    _, answers = build.graph(given, carried(), form, tmp_path / f"model.{form}")
+    assert_alike(given, answers)
+    rough = [_reference_answers(network(given.path, classes=classes), i)[0] for i in images()]
+    assert any((answers(i)[0] != r).any() for i, r in zip(images(), rough, strict=True))
+
+
+@pytest.mark.slow
+def test_a_network_that_fixes_its_batch_makes_a_file_of_one_image() -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(len(x), *x.shape[1:])[:, :1]
+
+    given = Graph(network(Path("any")))
+    given.model = Fixed()
+    assert not pt2.trace(given, channels=3).any_batch
+
+
+@pytest.mark.slow
+def test_a_network_that_cannot_be_traced_is_refused_in_words() -> None:
+    class Looks(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x[:, :1] if x.sum() > 0 else x[:, 1:2]
+
+    given = Graph(network(Path("any")))
+    given.model = Looks()
+    with pytest.raises(ValueError, match=r"cannot be traced .*format=pth"):
+        pt2.trace(given, channels=3)
+
+
+def test_what_does_not_fit_into_one_onnx_file_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    traced = SimpleNamespace(state_dict={"weight": torch.zeros(26)})
+    monkeypatch.setattr(onnx, "MOST", 100)
+    with pytest.raises(ValueError, match="do not fit into one ONNX file"):
+        onnx.write(pt2.Program(traced, any_batch=True), {}, tmp_path / "model.onnx")
+    assert not (tmp_path / "model.onnx").exists()
+
+
+def test_a_place_is_taken_by_both_files_or_none(tmp_path: Path) -> None:
+    output = tmp_path / "new" / "model.pth"
+    with build.placed(output) as folder:
+        (folder / "model.pth").write_text("new")
+        (folder / "model.pth.parity.json").write_text("{}")
+    assert sorted(p.name for p in output.parent.iterdir()) == ["model.pth", "model.pth.parity.json"]
+    with pytest.raises(IsADirectoryError), build.placed(output) as folder:
+        (folder / "model.pth").write_bytes((folder).read_bytes())
+    assert output.read_text() == "new"
+    assert len(list(output.parent.iterdir())) == 2

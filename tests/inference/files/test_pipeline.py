@@ -1,0 +1,95 @@
+"""Reading ahead and writing behind: order, faults, and how much is held."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from seg.data.errors import DataError
+from seg.inference.files.pipeline import Failed, Pipeline
+
+
+def flow(**more: Any) -> Pipeline:
+    parts = {
+        "size": lambda item: 1,
+        "read": lambda item: item,
+        "ask": lambda reads: [10 * read for read in reads],
+        "write": lambda item, read, answer, seconds: answer + 1,
+        "batch_size": 4,
+    }
+    return Pipeline(**(parts | more))
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 50])
+def test_everything_comes_out_in_its_order(batch_size: int) -> None:
+    def read(item: int) -> int:
+        time.sleep(0.01 if item % 3 == 0 else 0)  # the later may be read before the earlier
+        return item
+
+    found = list(flow(read=read, batch_size=batch_size).run(iter(range(20))))
+    assert found == [(i, 10 * i + 1) for i in range(20)]
+
+
+def test_as_many_are_asked_for_together_as_shall_be() -> None:
+    sizes = []
+
+    def ask(reads: Sequence[int]) -> list[int]:
+        sizes.append(len(reads))
+        return list(reads)
+
+    list(flow(ask=ask).run(iter(range(10))))
+    assert sizes == [4, 4, 2]
+
+
+def test_what_fails_is_told_in_its_place_and_stops_nobody() -> None:
+    def read(item: int) -> int:
+        if item == 2:
+            raise DataError("two.png", "torn", "restore it")
+        return item
+
+    def ask(reads: Sequence[int]) -> list[int]:
+        if 5 in reads:
+            raise RuntimeError("no memory for this")
+        return list(reads)
+
+    def write(item: int, read: int, answer: int, seconds: float) -> int:
+        if item == 7:
+            raise DataError("seven.png", "no numbers", "look")
+        return answer
+
+    found = dict(flow(read=read, ask=ask, write=write).run(iter(range(9))))
+    assert list(found) == list(range(9))
+    assert found[2] == Failed("two.png: torn; restore it")
+    assert found[5] == Failed("5: RuntimeError: no memory for this")
+    assert found[7] == Failed("seven.png: no numbers; look")
+    assert [found[i] for i in (0, 1, 3, 4, 6, 8)] == [0, 1, 3, 4, 6, 8]
+
+
+def test_a_full_disk_ends_it_all() -> None:
+    def write(item: int, read: int, answer: int, seconds: float) -> int:
+        raise OSError(28, "No space left on device", "out/a.png")
+
+    with pytest.raises(OSError, match="No space left"):
+        list(flow(write=write).run(iter(range(50))))
+
+
+def test_no_more_is_held_than_there_is_room_for() -> None:
+    held, most, lock = set(), [0], threading.Lock()
+
+    def read(item: int) -> int:
+        with lock:
+            held.add(item)
+            most[0] = max(most[0], len(held))
+        return item
+
+    def write(item: int, read: int, answer: int, seconds: float) -> int:
+        time.sleep(0.002)
+        with lock:
+            held.discard(item)
+        return item
+
+    parts = flow(size=lambda item: 100, read=read, write=write, batch_size=16, room=400)
+    assert len(list(parts.run(iter(range(60))))) == 60
+    assert most[0] <= 11  # five ahead, five behind, one with the network

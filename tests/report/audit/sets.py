@@ -1,0 +1,51 @@
+"""Facts of sets that are not on disk, and their audit."""
+
+from pathlib import Path
+
+import numpy as np
+
+from seg.preparation.audit import CaseFacts, summarize
+
+HISTOGRAM = np.full((3, 64), 1 / 64, np.float32)
+
+
+def facts_of(count: int = 12, **changes: object) -> list[CaseFacts]:
+    """Cases of growing foreground, 1 % to `count` %, two to a group."""
+    facts = []
+    for i in range(count):
+        inside = 100 * (i + 1)
+        fields = {
+            "case": f"images/c{i}.png",
+            "group": f"g{i // 2}",
+            "image": Path(f"/data/images/c{i}.png"),
+            "mask": Path(f"/data/masks/c{i}.png"),
+            "size": (100, 100 + i),
+            "mask_size": (100, 100 + i),
+            "kind": "PNG 8-bit RGB",
+            "mask_kind": "PNG 8-bit grey",
+            "image_sha256": str(i),
+            "mask_sha256": str(i),
+            "histogram": HISTOGRAM,
+            "low": 0.0,
+            "high": 255.0,
+            "mean": 90.0 + i,
+            "deviation": 40.0,
+            "values": {"0": 10000 - inside, "255": inside},
+            "distinct": 2,
+            "class_pixels": [10000 - inside, inside],
+            "foreground": inside / 10000,
+            "frame": 0.0,
+            "components": 1 + i % 2,
+        }
+        facts.append(CaseFacts(**fields | changes))
+    return facts
+
+
+def emptied(facts: list[CaseFacts], *indices: int) -> list[CaseFacts]:
+    for i in indices:
+        facts[i].foreground, facts[i].class_pixels, facts[i].components = 0.0, [10000, 0], 0
+    return facts
+
+
+def audited(facts: list[CaseFacts], **options: object) -> dict:
+    return summarize(facts, **{"splits": None, "classes": {"organ": 255}} | options)

@@ -1,0 +1,75 @@
+"""The per-case table of a run."""
+
+import numpy as np
+import pytest
+
+from seg.runs.case_table import TableError, pool, read_cases
+from tests.comparison.written import counts_of, reference, write_run
+
+
+def _table(tmp_path, name="run", **about):
+    return read_cases(write_run(tmp_path / name, **about) / "test_cases.csv")
+
+
+def test_rows_are_sorted_by_case_and_keep_their_counts_groups_and_classes(tmp_path):
+    counts = np.arange(3 * 2 * 4).reshape(3, 2, 4) + 1
+    table = _table(
+        tmp_path, counts=counts, cases=["c", "a", "b"], groups=["p", "q", "p"], classes=["x", "y"]
+    )
+    assert table.cases == ("a", "b", "c")
+    assert table.groups == ("q", "p", "p")
+    assert table.classes == ("x", "y")
+    assert (table.counts == counts[[1, 2, 0]]).all()
+    tp, fp, fn, _ = np.moveaxis(counts[[1, 2, 0]], -1, 0)
+    assert table.values["dice"] == pytest.approx(2 * tp / (2 * tp + fp + fn), abs=1e-6)
+    assert (table.reference[:, :2] == tp + fn).all()
+    assert (table.reference[:, 2] == counts[[1, 2, 0], 0].sum(-1)).all()
+
+
+HEAD = "case,group,class,tp,fp,fn,tn,dice"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no column case"),
+        ("case,group,class,tp,fp,fn,dice\na,a,x,1,1,1,0.5", "no column tn"),
+        (HEAD, "no cases"),
+        (f"{HEAD}\na,a,x,1,1,1,1,0.5\nb,b,x,1,1", "cut short"),
+        (f"{HEAD}\na,a,x,1,1,1,1,0.5\na,a,x,1,1,1,1,0.5", "every class once"),
+        (f"{HEAD}\na,a,x,1,1,1,1,0.5\na,a,y,1,1,1,1,0.5\nb,b,x,1,1,1,1,1", "every class once"),
+        (f"{HEAD}\na,a,x,1,1,one,1,0.5", "fn: could not convert"),
+        (f"{HEAD}\na,a,x,1,-1,1,1,0.5", "counts from 0"),
+    ],
+)
+def test_what_is_no_such_table_is_refused_with_the_reason(tmp_path, text, said):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(TableError, match=said):
+        read_cases(tmp_path / "t.csv")
+
+
+def test_a_figure_without_a_value_is_nan_and_a_case_called_na_is_a_case(tmp_path):
+    (tmp_path / "t.csv").write_text(f"{HEAD},hd95\nNA,nan,x,1,1,1,1,0.5,\nb,b,x,1,1,1,1,0.5,2.5\n")
+    table = read_cases(tmp_path / "t.csv")
+    assert table.cases == ("NA", "b")
+    assert table.groups == ("nan", "b")
+    assert np.isnan(table.values["hd95"][0, 0])
+    assert table.values["hd95"][1, 0] == 2.5
+
+
+def test_pooled_folds_are_the_concatenation(tmp_path):
+    sizes = reference(9)
+    counts = counts_of(sizes, np.linspace(0.2, 0.9, 9))
+    names = [f"{i}" for i in range(9)]
+    order = [4, 0, 8, 2, 6, 1, 7, 3, 5]
+    parts = [order[:4], order[4:6], order[6:]]
+    tables = [
+        _table(tmp_path, f"{k}", counts=counts[rows], cases=[names[i] for i in rows])
+        for k, rows in enumerate(parts)
+    ]
+    whole = _table(tmp_path, "whole", counts=counts, cases=names)
+    joined = pool(tables)
+    assert joined.cases == whole.cases
+    assert joined.groups == whole.groups
+    assert (joined.counts == whole.counts).all()
+    assert all((joined.values[n] == whole.values[n]).all() for n in whole.values)

@@ -1,0 +1,194 @@
+"""run.json tells the truth, whatever ends the run."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from seg.runs import folder as run
+from seg.runs import lock, resume, watchdog
+from seg.runs.folder import Run, close, fresh_folder
+
+ENDS = """
+import sys
+from pathlib import Path
+from seg.training import lock, watch
+folder = Path(sys.argv[1])
+held = lock.acquire(folder)
+facts = {"status": "running", "pid": __import__("os").getpid(), "started": sys.argv[2]}
+watch.write_status(facts, folder, final=False)
+watch.start(folder)
+print("there", flush=True)
+sys.stdin.read()
+"""
+
+
+def status(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def watched(folder: Path) -> subprocess.Popen:
+    """A process of its own session that holds the folder, and is watched."""
+    root = Path(__file__).resolve().parents[2]
+    process = subprocess.Popen(
+        [sys.executable, "-c", ENDS, str(folder), "2026-01-01T00:00:00+00:00"],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "there\n"
+    return process
+
+
+def watchers(folder: Path) -> list[int]:
+    """The processes that watch over a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(folder).encode() in words and b"-I" in words:
+            found.append(int(path.parent.name))
+    return found
+
+
+def wait_until(reached, seconds: float = 10.0) -> float:
+    start = time.monotonic()
+    while not reached():
+        assert time.monotonic() - start < seconds
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(None, "finished"), (ValueError, "failed"), (KeyboardInterrupt, "interrupted"),
+     (SystemExit, "interrupted"), (type("Pruned", (Exception,), {"status": "pruned"}), "pruned")],
+)  # fmt: skip
+def test_the_end_is_told_with_its_reason(tmp_path: Path, error: type, expected: str) -> None:
+    def body() -> None:
+        with Run(tmp_path, facts={"seed": 1}, watch=False):
+            assert status(tmp_path)["status"] == "running"
+            if error is not None:
+                raise error("why")
+
+    if error is None:
+        body()
+    else:
+        with pytest.raises(error):
+            body()
+    facts = status(tmp_path)
+    assert facts["status"] == expected
+    assert facts["seed"] == 1
+    assert facts["seconds"] >= 0
+    assert facts.get("error") == ("why" if expected in ("failed", "pruned") else None)
+    assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_the_end_of_a_run_gives_its_lock_back_and_ends_its_watch(tmp_path: Path) -> None:
+    with Run(tmp_path, facts={}, held=lock.acquire(tmp_path)):
+        assert resume.is_alive(tmp_path)
+        wait_until(lambda: len(watchers(tmp_path)) == 1)
+    assert not resume.is_alive(tmp_path)
+    assert watchers(tmp_path) == []
+    assert status(tmp_path)["status"] == "finished"
+
+
+@pytest.mark.parametrize("whom", ["process", "group"])
+def test_a_killed_run_is_told_by_its_watcher(tmp_path: Path, whom: str) -> None:
+    process = watched(tmp_path)
+    wait_until(lambda: len(watchers(tmp_path)) == 1)
+    assert status(tmp_path)["status"] == "running"
+    if whom == "process":
+        process.kill()
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert wait_until(lambda: status(tmp_path)["status"] == "interrupted") < 2
+    assert status(tmp_path)["error"] == "killed"
+    assert status(tmp_path)["seconds"] > 0
+    assert wait_until(lambda: not watchers(tmp_path)) < 2
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "run.json"]
+
+
+def test_a_watcher_is_not_impressed_by_sigterm_to_all(tmp_path: Path) -> None:
+    process = watched(tmp_path)
+    wait_until(lambda: len(watchers(tmp_path)) == 1)
+    time.sleep(0.5)  # it has started Python, and set its signals
+    os.kill(watchers(tmp_path)[0], signal.SIGTERM)
+    process.kill()
+    process.wait()
+    assert wait_until(lambda: status(tmp_path)["status"] == "interrupted") < 2
+
+
+def test_a_watcher_leaves_a_folder_alone_that_another_process_has(tmp_path: Path) -> None:
+    process = watched(tmp_path)
+    wait_until(lambda: len(watchers(tmp_path)) == 1)
+    content = (tmp_path / "run.json").read_text().replace(f": {process.pid}", f": {os.getpid()}")
+    (tmp_path / "run.json").write_text(content)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not watchers(tmp_path))
+    assert (tmp_path / "run.json").read_text() == content
+    process = watched(tmp_path)
+    (tmp_path / ".lock").unlink()  # who takes it now has it, and the same number by chance
+    with lock.acquire(tmp_path):
+        process.kill()
+        process.wait()
+        wait_until(lambda: not watchers(tmp_path))
+        assert status(tmp_path)["status"] == "running"
+
+
+def test_closing_tells_of_a_child_that_died_and_of_one_that_never_was(tmp_path: Path) -> None:
+    assert close(tmp_path, status="failed", error="it never came back")
+    assert status(tmp_path)["error"] == "it never came back"
+    assert not close(tmp_path, status="finished", error="")  # that was told already
+    assert status(tmp_path)["status"] == "failed"
+    started = {"status": "running", "pid": 1, "started": "2026-01-01T00:00:00+00:00"}
+    watchdog.write_status(started, tmp_path, final=False)
+    assert not close(tmp_path, status="failed", error="", pid=2)
+    assert close(tmp_path, status="failed", error="lost", pid=1)
+    assert status(tmp_path)["seconds"] > 0
+    watchdog.write_status(started, tmp_path, final=False)
+    with lock.acquire(tmp_path):
+        assert not close(tmp_path, status="failed", error="it lives")
+
+
+def test_an_error_at_the_last_word_does_not_hide_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    original = watchdog.write_status
+
+    def full(content: dict, folder: Path, *, final: bool) -> None:
+        if final:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        original(content, folder, final=final)
+
+    monkeypatch.setattr(watchdog, "write_status", full)
+    with pytest.raises(ValueError, match="the first"), Run(tmp_path, facts={}, watch=False):
+        raise ValueError("the first")
+    assert "run.json could not be written" in caplog.text
+    with pytest.raises(OSError, match="resume=auto"), Run(tmp_path, facts={}, watch=False):
+        pass
+
+
+def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    left = [".last.ckpt.4711", ".best.ckpt.1", "last.ckpt"]
+    for name in left:
+        (tmp_path / "checkpoints" / name).write_text("")
+    for name in (".metrics.csv.12", ".hidden", ".my.notes"):
+        (tmp_path / name).write_text("")
+    run.remove_leftovers(tmp_path)
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["last.ckpt"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", ".my.notes", "checkpoints"]
+
+
+def test_two_launches_in_one_second_get_two_folders(tmp_path: Path) -> None:
+    assert len({fresh_folder(tmp_path) for _ in range(5)}) == 5
