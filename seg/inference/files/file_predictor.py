@@ -172,5 +172,5 @@ class FilePredictor:
         row["confidence"] = round(done.confidence, 5)
         row["entropy"] = round(done.entropy, 5)
         row["seconds"] = 0.0
-        row["remarks"] = [[remark.kind, remark.detail] for remark in read.remarks]
+        row["remarks"] = [[remark.kind, remark.detail] for remark in read.input_warnings]
         return row
