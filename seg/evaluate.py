@@ -26,8 +26,7 @@ from seg.inference.predictor import NetworkPredictor, device_of
 from seg.inference.trust import refuse_untrusted
 from seg.launch import launch
 from seg.report import diagnostics, evaluation, panels, results
-from seg.runs import placing, resume
-from seg.runs.folder import write_json
+from seg.runs import atomic, resume
 from seg.training import checkpoint, progress
 from seg.training import hardware as precision
 
@@ -69,7 +68,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     folder = Path(cfg.output).expanduser().absolute() if cfg.output else run / "evaluate" / name
     data = found[0].pair.image.parent
     warn_of_other_data(folder / f"{name}.json", data)
-    with placing.together(folder, last=f"{name}.json") as new:
+    with atomic.replacing_files(folder, last=f"{name}.json") as new:
         table, others, unit = measure.measure(
             ask(found), network, protocols, tolerance=cfg.tolerance
         )
@@ -94,7 +93,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         if not binary:
             diagnostics.confusion(table.confusion, network.classes, new / "confusion.png")
         draw_panels(table, network, found, ask, new / "panels", title=name)
-        write_json(content, new / f"{name}.json")
+        atomic.write_json(new / f"{name}.json", content)
     evaluation.show(content, folder, Console())
     return content
 

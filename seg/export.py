@@ -29,7 +29,7 @@ from seg.inference import opening
 from seg.inference.exported import as_bytes
 from seg.inference.load import LoadedNetwork
 from seg.launch import launch
-from seg.runs.folder import write_json
+from seg.runs import atomic
 from seg.training import progress
 from seg.training.checkpoint import read
 
@@ -60,7 +60,7 @@ def export(cfg: DictConfig) -> dict[str, Any]:
             log.info("%d tensors, read again and equal", count)
             report["tensors"] = count
         report["bytes"] = (folder / output.name).stat().st_size
-        write_json(report, folder / f"{output.name}.parity.json")
+        atomic.write_json(folder / f"{output.name}.parity.json", report)
     log.info("%s: %.1f MB", output, report["bytes"] / 1e6)
     return report
 

@@ -24,7 +24,8 @@ from seg.launch import launch
 from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
 from seg.report import audit as pictures
-from seg.runs.folder import fresh_folder, write_json
+from seg.runs import atomic
+from seg.runs.run import fresh_folder
 from seg.training import hardware as precision
 from seg.training import progress
 
@@ -65,7 +66,7 @@ def prepare(cfg: DictConfig) -> None:
     if cfg.against is not None:
         shared = shared_images(facts, mine, Path(cfg.against).expanduser())
         found["warnings"] = [*shared, *found["warnings"]]
-    write_json(found, folder / "audit.json")
+    atomic.write_json(folder / "audit.json", found)
     if labels is not None:
         hashes = [f.image_sha256 or "" for f in facts], [f.mask_sha256 or "" for f in facts]
         groups = [f.group for f in facts]

@@ -18,8 +18,8 @@ from seg.cli import build, compose
 from seg.data.datamodule import SegmentationDataModule
 from seg.launch import launch
 from seg.report import curves, panels, results
-from seg.runs import distributed, lock, rendezvous, resume, same, workers
-from seg.runs.folder import Run, fresh_folder, write_json
+from seg.runs import atomic, distributed, lock, rendezvous, resume, same, workers
+from seg.runs.run import Run, fresh_folder
 from seg.training import checkpoint, weights
 from seg.training import hardware as precision
 from seg.training.module import MONITOR, SegmentationModule
@@ -163,7 +163,7 @@ def test(
     about = {"groups": groups, "class_names": data.class_names, "counts": counts}
     results.write_cases(folder / "test_cases.csv", cases=names, **about)
     scores = results.summary(split="test", size=data.preprocessing.size, **about)
-    write_json(scores, folder / "test.json")
+    atomic.write_json(folder / "test.json", scores)
     samples = data.samples("test")
     position = {row: i for i, row in enumerate(samples.cases.tolist())}
     for title, chosen in results.worst_median_best(counts, build.PANEL_ROWS).items():

@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from seg.runs.case_table import CaseTable, TableError, read_cases
+from seg.runs.folder import MARKS, flatten
+from seg.runs.results import AGREE
 
-MARKS = ("run.json", "config.yaml")  # a folder with one of them is a run folder
-AGREE = 1e-4  # test.json holds all digits, test_cases.csv six
 Progress = Callable[[Iterator, int, str], Iterator]
 
 
@@ -143,20 +143,6 @@ def _yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise TableError(f"{path.name}: must hold keys and values")
     return content
-
-
-def flatten(node: Any, path: str = "") -> dict[str, Any]:
-    """Nested mappings and lists of mappings by dotted keys; a list of plain values is a value."""
-    if isinstance(node, dict) and node:
-        entries = node.items()
-    elif isinstance(node, list) and any(isinstance(value, dict) for value in node):
-        entries = enumerate(node)
-    else:
-        return {path: node}
-    flat: dict[str, Any] = {}
-    for key, value in entries:
-        flat |= flatten(value, f"{path}.{key}" if path else str(key))
-    return flat
 
 
 def _curve(path: Path, metric: str) -> list[tuple[float, float]]:

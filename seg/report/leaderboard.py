@@ -14,7 +14,7 @@ from seg.comparison.sweep_rows import as_csv, failed, make_rows
 from seg.comparison.sweep_test import compare_with_first
 from seg.report.sweep.console import show
 from seg.report.sweep.page import page
-from seg.runs.whole import write_whole
+from seg.runs.atomic import write_text
 
 __all__ = ["failed", "read_jobs", "show", "write"]
 
@@ -27,7 +27,7 @@ def write(sweep: Path, *, progress: Progress = lambda it, n, t: it) -> list[dict
     choices = by_validation(read_jobs(sweep, progress=progress))
     tested = compare_with_first(choices)
     rows = make_rows(choices, tested)
-    write_whole(sweep / "leaderboard.csv", as_csv(rows))
+    write_text(sweep / "leaderboard.csv", as_csv(rows))
     html = page(sweep, plan=read_plan(sweep), choices=choices, tested=tested, rows=rows)
-    write_whole(sweep / "leaderboard.html", html)
+    write_text(sweep / "leaderboard.html", html)
     return rows

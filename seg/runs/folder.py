@@ -1,199 +1,236 @@
-"""The run folder: made once, never overwritten, and its run.json tells what became of the run."""
+"""A run folder as an object: the only place that knows the names of the files in it."""
 
-import datetime
+import csv
 import json
-import logging
-import os
-import platform
-import shlex
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-import albumentations
-import pytorch_lightning
-import torch
+import yaml
 
-import seg
-from seg.runs import disk_full, lock, workers
-from seg.runs import watchdog as watch
+from seg.runs import results, split_table
+from seg.runs.results import Result
+from seg.runs.split_table import SplitTable
 
-log = logging.getLogger(__name__)
-
-close = watch.close  # of a process that died without a word
-
-LONGEST = 4000  # letters of an error; run.json keeps to the space that is reserved for it
+MONITOR = "val/dice"
+UNSTARTED = "never started"  # the status of a folder without run.json, as of a job to come
+STATUS_FILE, CONFIG_FILE = "run.json", "config.yaml"
+MARKS = (STATUS_FILE, CONFIG_FILE)  # a folder with one of them is a run folder
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 
 
-def fresh_folder(parent: Path) -> Path:
-    """Make `parent/<date>_<time>[-n]`; two launches in one second get two folders.
+class RunFolder:
+    """A run folder that is read. Nothing is read before it is used, and nothing twice.
 
-    Raises OSError naming the folder that cannot be made.
-    """
-    stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    n = 1
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = parent / (stamp if n == 1 else f"{stamp}-{n}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                n += 1
-            else:
-                return folder
-    except OSError as error:
-        mend = disk_full.MEND if disk_full.is_full(error) else "give another output_dir"
-        raise OSError(error.errno, f"{error.strerror}; {mend}", error.filename) from error
+    A file that is missing or torn never raises here: its value is empty, and `problems` has a line
+    about it, the same for every reader.
 
-
-def write_json(content: dict[str, Any], path: Path) -> None:
-    """Write whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed process has left in a run folder: a checkpoint's
-    can be large. Only for who has the folder alone.
-    """
-    for place in (folder, folder / "checkpoints"):
-        for path in place.glob(".*.*"):
-            if path.suffix[1:].isdigit():
-                path.unlink(missing_ok=True)
-
-
-def git_commit() -> str | None:
-    """The commit of the code that runs, with `+` if the tree differs from it; None outside a
-    checkout.
-    """
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"],
-            cwd=here, capture_output=True, text=True, check=True, timeout=10,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return commit + ("+" if dirty else "")
-
-
-class Run:
-    """A context whose run.json says running, then finished, failed, interrupted, or what the
-    error's class has as `status` (pruned).
-
-    folder: the run folder. facts: what else run.json shall hold. held: the folder's lock, which
-    the end of the run gives back. watch: whether another process shall tell of this one's death.
-
-    An error that a full disk or the loss of a process has caused leaves as an OSError with the
-    mend.
+    Args:
+        path: the run folder.
+        label: what tables call the run; its own name without one.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        facts: dict[str, Any],
-        held: lock.Lock | None = None,
-        watch: bool = True,
-    ) -> None:
-        self.folder = folder
-        self.facts = facts
-        self.held = held
-        self.watch = watch
-        self.started = time.time()
-        self.cpu_started = time.process_time()
-        self.end_watch: Callable[[], None] = lambda: None
+    def __init__(self, path: Path, *, label: str | None = None) -> None:
+        self.path = path
+        self.label = label
+        self._problems: dict[str, str] = {}
 
-    def record(self, **facts: Any) -> None:
-        """Add facts to run.json, now."""
-        self.facts |= facts
-        final = self.facts["status"] != "running"
-        watch.write_status(self.facts, self.folder, final=final)
+        self.status_path = path / STATUS_FILE
+        self.config_path = path / CONFIG_FILE
+        self.metrics_path = path / "metrics.csv"
+        self.split_path = path / split_table.FILE_NAME
+        self.test_path = path / "test.json"
+        self.test_cases_path = results.table_path(self.test_path)
+        self.checkpoints_path = path / "checkpoints"
+        self.curves_path = path / "curves.png"
+        self.panels_path = path / "panels"
+        self.test_panels_path = path / "test_panels"
+        self.evaluations_path = path / "evaluate"
 
-    def __enter__(self) -> "Run":
-        remove_leftovers(self.folder)
+    @staticmethod
+    def is_one(path: Path) -> bool:
+        """Whether a folder is a run folder."""
+        return any((path / mark).is_file() for mark in MARKS)
+
+    def checkpoint(self, which: str) -> Path:
+        """The path of the checkpoint `best` or `last`, whether it is there or not."""
+        return self.checkpoints_path / f"{which}.ckpt"
+
+    def weights_path(self, form: str) -> Path:
+        """The path of the weights alone, `pth` or `safetensors`."""
+        return self.path / f"model.{form}"
+
+    def panels(self) -> list[Path]:
+        """Pictures of the validation cases, by epoch."""
+        return sorted(self.panels_path.glob("epoch_*.png"))
+
+    def test_panel(self, title: str) -> Path:
+        """The picture of the `worst`, `median` or `best` test cases."""
+        return self.test_panels_path / f"{title}.png"
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of the run."""
+        return self._mapping(self.status_path, json.loads)
+
+    @property
+    def status(self) -> str:
+        """`running`, `finished`, `failed`, `interrupted`, `pruned`; `never started` without
+        run.json, `unknown` where that cannot be read.
+        """
+        if not self.facts and not self.status_path.exists():
+            return UNSTARTED
+        status = self.facts.get("status")
+        return status if isinstance(status, str) else "unknown"
+
+    @property
+    def name(self) -> str:
+        """The label, or what the run calls itself."""
+        return str(self.label or self.facts.get("name") or self.get("name") or self.path.name)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.yaml, nested."""
+        return self._mapping(self.config_path, lambda text: yaml.load(text, Loader=LOADER))
+
+    @cached_property
+    def flat_config(self) -> dict[str, Any]:
+        """config.yaml by dotted keys."""
+        return flatten(self.config) if self.config else {}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A value of the configuration by its dotted key."""
+        node: Any = self.config
+        for part in key.split("."):
+            if not isinstance(node, Mapping) or part not in node:
+                return default
+            node = node[part]
+        return node
+
+    @cached_property
+    def epochs(self) -> list[dict[str, Any]]:
+        """The rows of metrics.csv: finite numbers as float, others as None, texts as they are."""
+        if not self.metrics_path.is_file():
+            return []
+        rows = []
         try:
-            self.record(
-                status="running",
-                started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-                command=shlex.join(["python", *sys.orig_argv[1:]]),
-                pid=os.getpid(),
-                host=platform.node(),
-                git_commit=git_commit(),
-                versions={
-                    "seg": seg.__version__,
-                    "python": platform.python_version(),
-                    "torch": torch.__version__,
-                    "pytorch_lightning": pytorch_lightning.__version__,
-                    "albumentations": albumentations.__version__,
-                },
-            )
-        except OSError as error:
-            self._let_go()
-            raise disk_full.explained(error, self.folder) or error from error
-        if self.watch:
-            self.end_watch = watch.start(self.folder)
-        return self
+            with self.metrics_path.open(newline="", encoding="utf-8", errors="replace") as handle:
+                for line in csv.DictReader(handle):
+                    row = {key: _number(value) for key, value in line.items() if key}
+                    if isinstance(row.get("epoch"), float):  # else a line that a kill cut short
+                        rows.append(row)
+        except (OSError, csv.Error) as error:
+            self._cannot_read(self.metrics_path, error)
+        return rows
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            status = "finished"
-        elif issubclass(kind, KeyboardInterrupt | SystemExit):
-            status = "interrupted"
-        else:
-            status = getattr(kind, "status", "failed")
-        plain = None
-        if error is not None:
-            workers.end_workers()
-            plain = disk_full.explained(error, self.folder) or workers.explained(error)
-        reason = {} if status in ("finished", "interrupted") else {"error": told(plain or error)}
+    def curve(self, figure: str) -> list[tuple[float, float]]:
+        """(epoch, value) of a figure such as `val/dice`, where it is a number."""
+        return [
+            (row["epoch"], row[figure]) for row in self.epochs if isinstance(row.get(figure), float)
+        ]
+
+    @property
+    def best_score(self) -> float:
+        """The highest val/dice; NaN before the first epoch has ended."""
+        stated = self.facts.get(MONITOR)
+        if isinstance(stated, int | float) and not isinstance(stated, bool):
+            return float(stated)
+        return max((value for _, value in self.curve(MONITOR)), default=math.nan)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch of the best weights, counted from 1."""
+        if isinstance(self.facts.get("best_epoch"), int):
+            return self.facts["best_epoch"]
+        curve = self.curve(MONITOR)
+        return int(max(curve, key=lambda point: point[1])[0]) if curve else None
+
+    @cached_property
+    def split(self) -> SplitTable | None:
+        """Which case is in which split; None before the data were split."""
+        if not self.split_path.is_file():
+            return None
         try:
-            self.record(
-                status=status,
-                seconds=round(time.time() - self.started, 1),
-                cpu_seconds=round(time.process_time() - self.cpu_started, 1),
-                **reason,
-            )
-        except OSError as unwritten:
-            # The watcher goes on: it tries again when this process is gone.
-            if error is None:
-                raise disk_full.explained(unwritten, self.folder) or unwritten from unwritten
-            log.error("%s could not be written: %s", self.folder / "run.json", unwritten)
-        else:
-            self.end_watch()
-        finally:
-            self._let_go()
-        if plain is not None:
-            raise plain from error
+            return split_table.read(self.split_path)
+        except (OSError, ValueError, csv.Error) as error:
+            self._cannot_read(self.split_path, error)
+            return None
 
-    def _let_go(self) -> None:
-        if self.held is not None:
-            self.held.release()
+    @cached_property
+    def test(self) -> Result | None:
+        """The test at the end of the training."""
+        return self._result("test") if self.test_path.is_file() else None
+
+    @cached_property
+    def evaluations(self) -> list[Result]:
+        """What `seg.evaluate` wrote, by name."""
+        folders = sorted(
+            p for p in self.evaluations_path.glob("*/*.json") if p.stem == p.parent.name
+        )
+        named = (self._result(f"{self.evaluations_path.name}/{p.stem}") for p in folders)
+        return [result for result in named if result is not None]
+
+    @property
+    def results(self) -> list[Result]:
+        """The training's test first, then the evaluations."""
+        return [result for result in (self.test, *self.evaluations) if result is not None]
+
+    def result_path(self, source: str) -> Path:
+        """The JSON of `test`, or of `evaluate/<name>`."""
+        if source == "test":
+            return self.test_path
+        folder = self.path / source
+        return folder / f"{folder.name}.json"
+
+    @property
+    def problems(self) -> list[str]:
+        """What is missing or cannot be read, a line for each file."""
+        _ = self.facts, self.config, self.epochs, self.split, self.results
+        return list(self._problems.values())
+
+    def _result(self, source: str) -> Result | None:
+        result, problems = results.read(self.result_path(source), name=source)
+        self._problems |= {line: line for line in problems}
+        return result
+
+    def _mapping(self, path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+        try:
+            content = parse(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self._problems[path.name] = f"{path.name} is not there"
+            return {}
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            self._cannot_read(path, error)
+            return {}
+        if not isinstance(content, dict):
+            self._problems[path.name] = f"{path.name} must hold keys and values"
+            return {}
+        return content
+
+    def _cannot_read(self, path: Path, error: Exception) -> None:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        self._problems[path.name] = f"{path.name} cannot be read ({reason})"
 
 
-def told(error: BaseException | None) -> str:
-    """An error as run.json keeps it."""
-    text = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else str(error)
-    return text[:LONGEST]
+def flatten(node: Any, path: str = "") -> dict[str, Any]:
+    """Nested mappings and lists of mappings by dotted keys; a list of plain values is a value."""
+    if isinstance(node, dict) and node:
+        entries = node.items()
+    elif isinstance(node, list) and any(isinstance(value, dict) for value in node):
+        entries = enumerate(node)
+    else:
+        return {path: node}
+    flat: dict[str, Any] = {}
+    for key, value in entries:
+        flat |= flatten(value, f"{path}.{key}" if path else str(key))
+    return flat
+
+
+def _number(text: str | None) -> float | str | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return text
+    return value if math.isfinite(value) else None

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from seg.comparison.runs import AGREE
 from seg.runs.case_table import CaseTable, TableError, read_cases
+
+AGREE = 1e-4  # test.json holds all digits, test_cases.csv six
 
 
 class Interval(NamedTuple):
@@ -59,6 +60,11 @@ class Result:
         return "the masks' own size" if self.size is None else f"{self.size[0]}x{self.size[1]}"
 
 
+def table_path(path: Path) -> Path:
+    """The table of cases beside the JSON of a result."""
+    return path.with_name(f"{path.stem}_cases.csv")
+
+
 def read(path: Path, *, name: str) -> tuple[Result | None, list[str]]:
     """A test.json or <split>.json and the `*_cases.csv` beside it; and what is wrong with them."""
     problems: list[str] = []
@@ -68,7 +74,7 @@ def read(path: Path, *, name: str) -> tuple[Result | None, list[str]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return None, [f"{_shown(path, name)} cannot be read ({reason})"]
-    beside = path.with_name(f"{path.stem}_cases.csv")
+    beside = table_path(path)
     try:
         table = read_cases(beside)
         _agree(found, table, path)

@@ -9,9 +9,11 @@ from pathlib import Path
 from seg.data.split.draw import SPLITS, fingerprint
 from seg.data.split.file import COLUMNS
 
+FILE_NAME = "split.csv"
+
 
 @dataclass(frozen=True)
-class Allocation:
+class SplitTable:
     """cases, groups: how many, by split. grouped: whether any group is more than a file of its own.
     parted_groups: names of groups that are in several splits. equal: pairs of byte-equal images.
     parted: those of them that are in two splits. digests: case to those of image and mask.
@@ -28,7 +30,7 @@ class Allocation:
     splits: dict[str, str]
 
 
-def read_allocation(path: Path) -> Allocation:
+def read(path: Path) -> SplitTable:
     """Raises ValueError for a file that is no split.csv."""
     with path.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
@@ -42,7 +44,7 @@ def read_allocation(path: Path) -> Allocation:
         if row["image_sha256"] and row["image"] == _file(row["image"]):  # slices share their file
             by_image[row["image_sha256"]].append(row)
     pairs = [(same[0], row) for same in by_image.values() for row in same[1:]]
-    return Allocation(
+    return SplitTable(
         cases={s: sum(row["split"] == s for row in rows) for s in SPLITS},
         groups={s: len(members[s]) for s in SPLITS},
         grouped=_grouped(rows),

@@ -85,7 +85,9 @@ def start(folder: Path) -> Callable[[], None]:
     of processes. It loads none of the packages: 13 MB.
     """
     root = str(Path(__file__).resolve().parents[2])
-    code = "import sys; sys.path.append(sys.argv[1]); from seg.training import watch; watch.main()"
+    code = (
+        "import sys; sys.path.append(sys.argv[1]); from seg.runs import watchdog; watchdog.main()"
+    )
     arguments = [sys.executable, "-I", "-S", "-c", code, root, str(os.getpid()), str(folder)]
     quiet = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     watcher = subprocess.Popen(arguments, cwd="/", start_new_session=True, **quiet)

@@ -16,7 +16,7 @@ from seg.cli import compose, console
 from seg.cli.review import Reviewed
 from seg.report import leaderboard
 from seg.runs import lock
-from seg.runs.folder import fresh_folder
+from seg.runs.run import fresh_folder
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps import gpus
 from seg.sweeps.isolation import isolated

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from seg.runs.folder import write_json
+from seg.runs import atomic
 from seg.sweeps.jobs import Job
 
 # what may differ between two commands of one sweep: where it runs, not what
@@ -38,7 +38,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 def record(folder: Path, **facts: Any) -> None:
     """Add to sweep.json, now."""
-    write_json(read(folder) | facts, folder / "sweep.json")
+    atomic.write_json(folder / "sweep.json", read(folder) | facts)
 
 
 def begin(folder: Path, who: Sequence[str], overrides: Sequence[str]) -> None:

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seg.cli.console import report
-from seg.runs import folder as run
-from seg.runs import lock
+from seg.runs import lock, run
 from seg.sweeps.jobs import state
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from seg.cli import compose as configs
-from seg.runs import folder as runs
+from seg.runs import run as runs
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.jobs import Job, is_done, state
 from seg.training import tensorboard

@@ -1,41 +1,25 @@
 """Checkpoints that survive a kill: written beside the target, synced, renamed."""
 
-import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from seg.runs.atomic import replacing
+
 PREFIX = "model."
 
 
-@contextmanager
-def written(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that becomes `path` once it is whole and on the disk, and never before.
-
-    Lightning stages in TMPDIR and moves, which is a copy where that is another file system.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as handle:
-            yield handle
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_atomically(content: Any, path: Path) -> None:
-    """torch.save that leaves the old file or the whole new one, whenever it is interrupted."""
-    with written(path) as handle:
+    """`torch.save` that leaves the old file or the whole new one, whenever it is interrupted.
+
+    Lightning's own stages in TMPDIR and moves, which is a copy where that is another file system.
+    """
+    with replacing(path, sync=True) as handle:
         torch.save(content, handle)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from seg.training.checkpoint import PREFIX, model_weights, read, write_atomically, written
+from seg.runs.atomic import replacing
+from seg.training.checkpoint import PREFIX, model_weights, read, write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,7 @@ def write_weights(content: Mapping[str, Any], folder: Path, *, form: str) -> Pat
     plain = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
     about = {key: json.dumps(content["seg"][key]) for key in CARRIED}
     data = safetensors().save(plain, metadata={"format": "pt", **about})
-    with written(path) as handle:
+    with replacing(path, sync=True) as handle:
         handle.write(data)
     return path
 

@@ -157,8 +157,8 @@ def test_a_wrong_value_or_key_is_named(override: str, expected: str) -> None:
     "target",
     [
         "os.system", "subprocess.Popen", "builtins.eval", "pickle.loads", "torch.load",
-        "torch.hub.load", "urllib.request.urlopen", "shutil.rmtree", "seg.runs.folder.os.system",
-        "seg.runs.folder.subprocess.run", "numpy.load", "joblib.load", "runpy.run_path",
+        "torch.hub.load", "urllib.request.urlopen", "shutil.rmtree", "seg.runs.run.os.system",
+        "seg.runs.run.subprocess.run", "numpy.load", "joblib.load", "runpy.run_path",
         "torch.utils.collect_env.run", "pydoc.pipepager", "numpy.testing.runstring",
         "logging.handlers.SocketHandler", "cProfile.run", "pandas.read_pickle",
     ],

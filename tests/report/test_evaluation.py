@@ -16,7 +16,7 @@ from seg.evaluation.intervals import summary
 from seg.evaluation.score import Table, score, stack
 from seg.metrics.cases import summarize, summarize_class
 from seg.report import diagnostics, evaluation
-from seg.runs.placing import together
+from seg.runs.atomic import replacing_files
 
 
 def random_table(cases: int = 20, *, classes: int = 2, groups: int = 6, seed: int = 0) -> Table:
@@ -144,7 +144,7 @@ def test_pictures_are_drawn_also_of_classes_that_are_nowhere(classes: int, tmp_p
 def test_results_replace_their_own_files_and_no_others(tmp_path: Path) -> None:
     folder = tmp_path / "test"
     for content in ("first", "second"):
-        with together(folder, last="test.json") as new:
+        with replacing_files(folder, last="test.json") as new:
             (new / "panels").mkdir()
             (new / "panels" / "worst.png").write_text(content)
             (new / "test.json").write_text(content)
@@ -157,11 +157,11 @@ def test_results_replace_their_own_files_and_no_others(tmp_path: Path) -> None:
 
 def test_an_error_leaves_the_earlier_results(tmp_path: Path) -> None:
     folder = tmp_path / "test"
-    with together(folder, last="test.json") as new:
+    with replacing_files(folder, last="test.json") as new:
         (new / "test.json").write_text("first")
 
     def fail() -> None:
-        with together(folder, last="test.json") as new:
+        with replacing_files(folder, last="test.json") as new:
             (new / "test.json").write_text("second")
             raise RuntimeError("half way")
 

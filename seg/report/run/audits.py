@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from seg.runs.split_table import Allocation, read_allocation
+from seg.runs import split_table
+from seg.runs.split_table import SplitTable
 
 TRIED = 40  # the newest ones
 
 
-def find(run: Path, allocation: Allocation) -> dict[str, Any] | None:
+def find(run: Path, allocation: SplitTable) -> dict[str, Any] | None:
     """The newest audit.json below `prepare`, beside the runs, whose images and masks are those of
     the run, by their digests; its split may be another.
     """
@@ -21,7 +22,7 @@ def find(run: Path, allocation: Allocation) -> dict[str, Any] | None:
                     key=lambda p: p.parent.name)  # fmt: skip
     for path in places[:TRIED]:
         try:
-            if read_allocation(path.with_name("split.csv")).digests != allocation.digests:
+            if split_table.read(path.with_name("split.csv")).digests != allocation.digests:
                 continue
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

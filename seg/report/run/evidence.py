@@ -12,8 +12,9 @@ import yaml
 
 from seg.report.run import audits
 from seg.runs import results as result
+from seg.runs import split_table
 from seg.runs.results import Result
-from seg.runs.split_table import Allocation, read_allocation
+from seg.runs.split_table import SplitTable
 
 
 @dataclass
@@ -29,7 +30,7 @@ class Evidence:
     facts: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     epochs: list[dict[str, Any]] = field(default_factory=list)
-    allocation: Allocation | None = None
+    allocation: SplitTable | None = None
     audit: dict[str, Any] | None = None
     test: Result | None = None
     evaluations: list[Result] = field(default_factory=list)
@@ -130,12 +131,12 @@ def _number(text: str | None) -> float | str | None:
     return value if math.isfinite(value) else None
 
 
-def _allocation(found: Evidence) -> Allocation | None:
+def _allocation(found: Evidence) -> SplitTable | None:
     path = found.folder / "split.csv"
     if not path.is_file():
         return None
     try:
-        return read_allocation(path)
+        return split_table.read(path)
     except (OSError, UnicodeError, csv.Error, ValueError) as error:
         found.problems.append(f"split.csv cannot be read ({error})")
         return None

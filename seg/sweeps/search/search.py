@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seg.runs.folder import write_json
+from seg.runs import atomic
 from seg.sweeps.jobs import Job, folder_name
 from seg.sweeps.search import objectives, study
 from seg.sweeps.search.options import Options
@@ -102,7 +102,8 @@ class Search:
         """trial.json, which tells the job where to report and what ends it."""
         job.folder.mkdir(parents=True, exist_ok=True)
         path = job.folder / "trial.json"
-        write_json(
+        atomic.write_json(
+            path,
             {
                 "storage": self.where,
                 "study": self.study.study_name,
@@ -115,7 +116,6 @@ class Search:
                     "epochs": self.epochs,
                 },
             },
-            path,
         )
         os.chmod(path, 0o600)  # a database's URL may hold a password
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seg.cli.compose import ConfigError
-from seg.runs.folder import write_json
+from seg.runs import atomic
 from seg.sweeps.search.pruning import import_optuna, open_storage
 from seg.sweeps.search.space import Dimension
 
@@ -105,7 +105,7 @@ def study_name(folder: Path, storage: str | None) -> str:
         return json.loads(path.read_text(encoding="utf-8"))["study"]
     name = f"{folder.name}-{uuid.uuid4().hex[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
-    write_json({"study": name}, path)
+    atomic.write_json(path, {"study": name})
     return name
 
 

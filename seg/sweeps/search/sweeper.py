@@ -12,7 +12,7 @@ from rich.console import Console
 
 from seg.cli.compose import ConfigError, values_line
 from seg.report import search as pictures
-from seg.runs.folder import write_json
+from seg.runs import atomic
 from seg.runs.same import OF_THE_LAUNCH
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.running import run, sweep_of
@@ -81,7 +81,9 @@ def sweep(
         epochs=base.trainer.max_epochs + sum(stage.max_epochs for stage in base.stages.values()),
         folder=folder,
         run=lambda jobs: run(jobs, launcher=launcher, config=config),
-        after_each=lambda: write_json(content.content(search, final=False), content.path(folder)),
+        after_each=lambda: atomic.write_json(
+            content.path(folder), content.content(search, final=False)
+        ),
     )
     sweep_folder.record(folder, constant=constant, complete=False)
     search.begin(_defaults(space, base, choices))
@@ -97,7 +99,7 @@ def sweep(
 def report(search: Search) -> list[dict]:
     """Write search.json and the pictures, and say what was found; returns the trials."""
     facts = content.content(search)
-    write_json(facts, content.path(search.folder))
+    atomic.write_json(content.path(search.folder), facts)
     if facts["trials"]:
         pictures.draw(facts, search.folder)
         pictures.show(facts, Console())

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from seg.runs import folder as run
-from seg.runs import lock, resume, watchdog
-from seg.runs.folder import Run, close, fresh_folder
+from seg.runs import lock, resume, run, watchdog
+from seg.runs.run import Run, close, fresh_folder
 
 ENDS = """
 import sys

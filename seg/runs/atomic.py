@@ -1,0 +1,100 @@
+"""Files and folders that are written whole or not at all.
+
+A file is written beside its target, as `.<name>.<pid>`, and renamed when it is complete: after a
+kill or on a full disk the target is the old one. Every file that other commands rely on is written
+here, so that the message of a full disk can name it.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from seg.runs import disk_full
+
+
+def temporary_path(path: Path) -> Path:
+    """Where this process writes what will become `path`."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+@contextmanager
+def replacing(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
+    """A binary file that becomes `path` when the block ends without an error.
+
+    Args:
+        path: the target; its folder is made if it is missing.
+        sync: whether to wait until the bytes are on the disk, which a power cut asks for.
+
+    Raises:
+        OSError: the file cannot be written; it names `path`, also where the cause is a full disk
+            that a library has reported as another error.
+    """
+    temporary = temporary_path(path)
+    with _naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as handle:
+                yield handle
+                if sync:
+                    handle.flush()
+                    os.fsync(handle.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8, line ends as they are in `text`."""
+    # half of a surrogate pair stands for a byte of a file name that is not UTF-8
+    with replacing(path) as handle:
+        handle.write(text.encode("utf-8", errors="backslashreplace"))
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file, indented."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+@contextmanager
+def replacing_files(folder: Path, *, last: str) -> Iterator[Path]:
+    """A temporary folder whose files are moved to `folder` when the block ends without an error.
+
+    Files of the same names are replaced, others in `folder` are left alone.
+
+    Args:
+        folder: the target; its parents are made if they are missing.
+        last: the file that marks the set as complete. It is removed before the others are replaced
+            and written after them, so that a kill never leaves it beside files of another set.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(folder)
+    temporary.mkdir()
+    try:
+        yield temporary
+        folder.mkdir(exist_ok=True)
+        (folder / last).unlink(missing_ok=True)
+        files = [p for p in sorted(temporary.rglob("*")) if p.is_file()]
+        for file in sorted(files, key=lambda p: p.name == last):
+            target = folder / file.relative_to(temporary)
+            target.parent.mkdir(exist_ok=True)
+            os.replace(file, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an error of a full disk, and any error about the temporary file, name `path`."""
+    try:
+        yield
+    except Exception as error:
+        cause = disk_full.cause(error) or error
+        if isinstance(cause, OSError) and (
+            disk_full.is_full(cause) or cause.filename in (None, str(temporary_path(path)))
+        ):
+            raise OSError(cause.errno, cause.strerror, str(path)) from error
+        raise
