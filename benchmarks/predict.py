@@ -27,7 +27,7 @@ from PIL import Image
 
 from seg import predict as door
 from seg.cli.compose import compose
-from seg.data.images import IMAGE_SUFFIXES
+from seg.data.formats import IMAGE_SUFFIXES
 from seg.inference import opening
 
 

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from seg.cli import build
-from seg.data.datamodule import Source, found_pairs
+from seg.data.sources import Source, read_pairs
 from seg.evaluation import cases, measure, score
 from seg.evaluation import tune as tuning
 from seg.evaluation.stream import PredictedCase, stream
@@ -115,7 +115,7 @@ def find_cases(
     other things than those of the training.
     """
     if "_target_" not in cfg.dataset:
-        found = found_pairs(own_source(run, cfg.dataset.root))
+        found = read_pairs(own_source(run, cfg.dataset.root))
         table = run / "split.csv"
         return cases.of_run(found, table, cfg.split, progress=progress.shown), cfg.split, ask
     source = build.build_source(cfg)
@@ -129,7 +129,7 @@ def find_cases(
     )
     table = cases.match_classes(network.classes, list(source.classes or {"foreground": 255}))
     name = HydraConfig.get().runtime.choices.dataset
-    return cases.of_set(found_pairs(source)), name, partial(ask, shape=shape, table=table)
+    return cases.of_set(read_pairs(source)), name, partial(ask, shape=shape, table=table)
 
 
 def warn_of_other_data(path: Path, data: Path) -> None:
@@ -172,7 +172,7 @@ def tune(cfg: DictConfig, run: Path, network: load.LoadedNetwork, ask: Ask) -> l
     """Choose threshold and clean-up on the run's validation cases; store them in the checkpoint."""
     root = None if "_target_" in cfg.dataset else cfg.dataset.root
     table = run / "split.csv"
-    found = cases.of_run(found_pairs(own_source(run, root)), table, "val", progress=progress.shown)
+    found = cases.of_run(read_pairs(own_source(run, root)), table, "val", progress=progress.shown)
     chosen = tuning.tune(
         lambda: ask(found), classes=network.classes, threshold=network.config["threshold"]
     )

@@ -16,11 +16,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from seg.data.datamodule import found_pairs
 from seg.data.errors import DataError, DataErrors
 from seg.data.images import read_image
 from seg.data.pairs import image_files
 from seg.data.preprocess import read_pair
+from seg.data.sources import read_pairs
 from seg.evaluate import own_source
 from seg.evaluation import cases
 from seg.exporting import build as making
@@ -143,7 +143,7 @@ def of_split(
     """Cases of the run, evenly from all of a split."""
     source = own_source(run, root)
     try:
-        found = cases.of_run(found_pairs(source), run / "split.csv", split, progress=progress.shown)
+        found = cases.of_run(read_pairs(source), run / "split.csv", split, progress=progress.shown)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; images=DIR tries the file on others") from error
     samples = []

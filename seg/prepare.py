@@ -14,12 +14,12 @@ from rich.console import Console
 
 from seg.cli import build, compose
 from seg.data import cache_folder
-from seg.data.datamodule import Source, found_pairs
 from seg.data.errors import DataErrors
 from seg.data.near_duplicates import hash
 from seg.data.pairs import Pair
+from seg.data.sources import Source, read_pairs
 from seg.data.split import file
-from seg.data.split.assign import allot
+from seg.data.split.assign import assign
 from seg.launch import launch
 from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
@@ -41,7 +41,7 @@ def prepare(cfg: DictConfig) -> None:
     source = build.build_source(cfg)
     get(cfg, source)
     folder = fresh_folder(Path(cfg.output_dir).expanduser().absolute() / "prepare" / cfg.name)
-    pairs, unpaired = found_pairs(source)
+    pairs, unpaired = read_pairs(source)
     shape = build.build_preprocessing(cfg, source)
     reading = {
         "channels": shape.channels,
@@ -112,7 +112,7 @@ def draw_split(
 ) -> tuple[list[str] | None, list[str]]:
     """The split that training would draw, or why it would refuse to."""
     try:
-        _, labels = allot(
+        _, labels = assign(
             pairs,
             foreground=[f.foreground or 0.0 for f in facts],
             image_sha256=[f.image_sha256 or f.case for f in facts],

@@ -25,7 +25,7 @@ from scipy.spatial.distance import cdist
 from seg.cli import build
 from seg.cli import compose as config
 from seg.cli.compose import ConfigError, check, compose
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.evaluate import evaluate
 from seg.evaluation.bootstrap import bootstrap
 from seg.models.unet import UNet

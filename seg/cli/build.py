@@ -15,8 +15,9 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seg.cli import compose
 from seg.cli.signatures import DOWNLOAD, LOADING
-from seg.data.datamodule import SegmentationDataModule, Source
+from seg.data.datamodule import SegmentationDataModule
 from seg.data.preprocess import Preprocessing, preprocessing
+from seg.data.sources import Source
 from seg.models.normalize import Normalize
 from seg.report import panels
 from seg.runs import distributed

@@ -9,7 +9,7 @@ from typing import Any
 from seg.cli import signatures
 from seg.cli.ranges import RANGES, is_count, is_number
 from seg.cli.signatures import SPLIT, nearest
-from seg.data.split.draw import validate
+from seg.data.split.draw import check_sizes
 
 STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
@@ -143,7 +143,7 @@ def _split(cfg: Mapping[str, Any]) -> list[str]:
     problems = [f"dataset.split.{key}: missing" for key in sorted(SPLIT - split.keys())]
     if not problems and is_number(split["val"]) and is_number(split["test"]):
         try:
-            validate(**{key: split[key] for key in ("val", "test", "folds", "fold")})
+            check_sizes(**{key: split[key] for key in ("val", "test", "folds", "fold")})
         except (TypeError, ValueError) as error:
             problems.append(str(error))
     given = split.get("file")

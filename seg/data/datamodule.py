@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,11 +19,12 @@ from torch.utils.data import DataLoader
 
 from seg.data.cache import Cache, Progress, load, no_progress
 from seg.data.dataset import EpochSampler, SegmentationDataset, as_batch
-from seg.data.pairs import Pair, PairingErrors
+from seg.data.pairs import Pair
 from seg.data.preprocess import preprocessing
+from seg.data.sources import Source, read_pairs
 from seg.data.split import draw as splits
 from seg.data.split import file
-from seg.data.split.assign import allot
+from seg.data.split.assign import assign
 
 log = logging.getLogger(__name__)
 
@@ -35,31 +36,13 @@ STATISTICS_SAMPLE = (
 GRACE = 60  # seconds that a loader process serves on after SIGTERM
 
 
-class Source(Protocol):
-    """What a data set must offer: its pairs and the meaning of its masks."""
-
-    root: Path
-    classes: dict[str, Any] | None
-    ignore_value: int | None
-
-    def pairs(self) -> list[Pair]: ...
-
-
-def found_pairs(source: Source) -> tuple[list[Pair], list[str]]:
-    """The pairs of a source, and a message for each file that could not be paired."""
-    try:
-        return source.pairs(), []
-    except PairingErrors as error:
-        return error.sound, error.messages
-
-
 class SegmentationDataModule(pl.LightningDataModule):
     """Train, validation and test batches of one source.
 
     image_size: side, or [height, width], in pixels. channels: 1 (grey) or 3 (RGB).
     window: for images of more than 8 bits: [low, high], `percentile`, or None (see `read_image`).
     split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
-        duplicates (see `allot`).
+        duplicates (see `assign`).
     normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or
         `image` (of each image).
     augmentation: `augmentation(image=, mask=)` for training batches, or None.
@@ -83,7 +66,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         progress: Progress = no_progress,
     ) -> None:
         super().__init__()
-        splits.validate(**{key: split[key] for key in ("val", "test", "folds", "fold")})
+        splits.check_sizes(**{key: split[key] for key in ("val", "test", "folds", "fold")})
         self.source = source
         self.window = window
         self.preprocessing = preprocessing(
@@ -113,7 +96,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         """Read, decode and split; a second call does nothing."""
         if self.pairs:
             return
-        pairs, problems = found_pairs(self.source)
+        pairs, problems = read_pairs(self.source)
         self.cache: Cache = load(
             pairs,
             self.preprocessing,
@@ -121,7 +104,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             progress=self.progress,
             problems=problems,
         )
-        self.groups, self.labels = allot(
+        self.groups, self.labels = assign(
             pairs,
             foreground=self.cache.foreground.tolist(),
             image_sha256=self.cache.image_sha256,

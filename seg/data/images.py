@@ -1,52 +1,18 @@
-"""The one reader: image and mask files as arrays, exactly as stored or a `DataError`."""
+"""Image and mask files as arrays, exactly as stored."""
 
 from pathlib import Path
 
 import cv2
 import numpy as np
-import tifffile
 from PIL import Image
 
-from seg.data.errors import DataError, DataErrors
-from seg.data.formats import volumes
-from seg.data.formats.decoding import (
-    PILLOW_FORMATS,
-    TIFF_MAGIC,
-    Header,
-    Pixels,
-    as_orientation,
-    decode,
-    guard,
-    open_npy,
-)
+from seg.data import formats
+from seg.data.errors import DataError
 from seg.data.formats.intensity import Window, to_255
 from seg.data.formats.volume_cache import Plane
-from seg.data.formats.volumes import stem_of, suffix_of
 
-__all__ = [
-    "IMAGE_SUFFIXES",
-    "DataError",
-    "DataErrors",
-    "Header",
-    "Plane",
-    "Window",
-    "check_geometry",
-    "is_image",
-    "read_header",
-    "read_image",
-    "read_mask",
-    "stem_of",
-]
-
-_PICTURES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".npy"})
-IMAGE_SUFFIXES = _PICTURES | volumes.NIFTI_SUFFIXES | volumes.DICOM_SUFFIXES
 # Largest difference between the channels of a JPEG that still counts as grey (chroma rounding).
 _JPEG_GREY_SPREAD = 32
-
-
-def is_image(path: Path) -> bool:
-    """Whether the name is that of an image or mask file; `.nii.gz` is, another `.gz` is not."""
-    return suffix_of(path) in IMAGE_SUFFIXES
 
 
 def read_image(
@@ -54,18 +20,22 @@ def read_image(
 ) -> np.ndarray:
     """The image as (H, W, channels), 0-255, RGB or grey, contiguous and writable.
 
-    uint8 if the file has 8 bits, else float32: through `window` (`windows.to_255`: low and high,
-    or "percentile"), or, with None, by the window that a DICOM file states; without one,
-    16 bits / 257, so that an 8-bit copy reads the same, and floats from 0..1 or 0..255. The values
-    of NIfTI and DICOM of more than 8 bits fill no known range, as all others: DataError names it.
-    Alpha is dropped, palettes are expanded, RGB becomes grey by the ITU-R 601 weights. EXIF
-    orientation is not applied.
+    uint8 if the file has 8 bits, else float32 as `intensity.to_255` makes it: 16 bits are divided
+    by 257, so that an 8-bit copy reads the same. Alpha is dropped, palettes are expanded, RGB
+    becomes grey by the ITU-R 601 weights. EXIF orientation is not applied.
 
-    plane: (axis, index) of the slice, if the file is a volume; a file of one picture ignores it.
+    Args:
+        path: a file of any format in `formats.IMAGE_SUFFIXES`.
+        channels: 1 (grey) or 3 (RGB).
+        plane: axis and index of the slice, if the file is a volume; else it is ignored.
+        window: for more than 8 bits: low and high, "percentile", or None for the file's own.
+
+    Raises:
+        DataError: the file cannot be used; among others, its values need a window.
     """
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, got {channels}")
-    pixels = _decode(path, plane)
+    pixels = formats.decode(path, plane)
     values = pixels.values if pixels.palette is None else pixels.palette[pixels.values]
     if values.ndim == 3:
         values = values[..., : 1 if values.shape[2] == 2 else 3]  # drop alpha
@@ -73,8 +43,8 @@ def read_image(
         values * np.uint8(pixels.grey_step) if pixels.grey_step > 1 else values,
         path,
         window=window,
-        spread=pixels.spread,
-        stated=pixels.window,
+        value_range=pixels.value_range,
+        file_window=pixels.window,
         measured=pixels.measured,
     )
     values = 255 - values if pixels.inverted else values
@@ -89,17 +59,24 @@ def read_image(
 def read_mask(
     path: Path, *, palette_as_colours: bool = False, plane: Plane | None = None
 ) -> tuple[np.ndarray, bool]:
-    """The mask's stored values, and whether they went through a lossy format (JPEG).
+    """The mask's stored values, and whether the format is lossy (JPEG).
 
-    (H, W) integers; or (H, W, 3) uint8 where the file is a colour map. 1-bit gives 0/1. A palette
-    file gives its indices; but its colours if it is a GIF, if `palette_as_colours`, or if the
-    palette says so itself (`_indices_mislead`). Greys of 1, 2 and 4 bits give 0 to 1, 3 and 15.
-    EXIF orientation is not applied. plane: as for `read_image`.
+    The values are (H, W) integers, or (H, W, 3) uint8 if the mask is in colour. Greys of 1, 2 and
+    4 bits give 0 to 1, 3 and 15. EXIF orientation is not applied.
+
+    Args:
+        path: as for `read_image`.
+        palette_as_colours: a palette file gives its colours instead of its indices. GIFs always
+            do, and files whose palette shows that the indices mean nothing (`_indices_mislead`).
+        plane: as for `read_image`.
+
+    Raises:
+        DataError: the file cannot be used as a mask, such as for fractions or transparent parts.
     """
-    pixels = _decode(path, plane)
+    pixels = formats.decode(path, plane)
     values, lossy, palette = pixels.values, pixels.lossy, pixels.palette
     if pixels.inverted:
-        raise DataError(path, "mask of which 0 is white (MONOCHROME1)", "save it as MONOCHROME2")
+        raise DataError(path, "mask in which 0 is white (MONOCHROME1)", "save it as MONOCHROME2")
     if palette is not None and (palette_as_colours or _indices_mislead(values, palette)):
         values = palette[values]
     if values.ndim == 3 and values.shape[2] in (2, 4):
@@ -120,50 +97,23 @@ def read_mask(
     return np.require(values, requirements=["C", "W"]), lossy
 
 
-def read_header(path: Path, plane: Plane | None = None) -> Header:
-    """Size, orientation and spacing of a file, or of a plane of it, without decoding it."""
-    if volumes.is_medical(path):
-        return volumes.read_header(path, plane)
-    with guard(path):
-        if path.suffix.lower() == ".npy":
-            return Header(*open_npy(path).shape[:2], 1)
-        with path.open("rb") as file:
-            is_tiff = file.read(4) in TIFF_MAGIC
-            file.seek(0)
-            if is_tiff:
-                with tifffile.TiffFile(file) as tiff:
-                    page = tiff.pages[0]
-                    tag = page.tags.get("Orientation")
-                    return Header(
-                        page.imagelength, page.imagewidth, as_orientation(tag and tag.value)
-                    )
-            with Image.open(file, formats=PILLOW_FORMATS) as image:
-                # Pillow decodes a whole PNG to look for EXIF after the pixels: look only before.
-                has_exif = image.format != "PNG" or "exif" in image.info
-                turn = image.getexif().get(0x0112) if has_exif else 1
-                return Header(image.height, image.width, as_orientation(turn))
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(H, W) as stored, from the header alone."""
-    return read_header(path)[:2]
-
-
-def orientation(path: Path) -> int:
-    """EXIF (or TIFF) orientation 1-8, 1 if the file has none."""
-    return read_header(path).orientation
-
-
 def check_geometry(image_path: Path, mask_path: Path, *, plane: Plane | None = None) -> None:
-    """Raise `DataError` unless both files have one size and one orientation as stored.
+    """Check that image and mask have the same size and orientation as stored.
 
-    plane: as for `read_image`; the mask of a slice may be a file of its own. Of two volumes, all of
-    the shape and the place in space (NIfTI affine, DICOM position) must agree as well. A picture
-    says nothing of its place: that of a NIfTI slice is to have the rows and columns of `nifti`.
+    For two volumes the whole shape and the position in space (NIfTI affine, DICOM position) must
+    agree as well. A picture has no position: as the mask of a NIfTI slice it needs the rows and
+    columns that `formats.nifti` describes.
+
+    Args:
+        image_path: the image.
+        mask_path: its mask; that of a slice may be a file of its own.
+        plane: as for `read_image`.
+
+    Raises:
+        DataError: they differ.
     """
-    if volumes.is_medical(image_path) and volumes.is_medical(mask_path):
-        volumes.check_alike(image_path, mask_path)
-    image, mask = read_header(image_path, plane), read_header(mask_path, plane)
+    formats.check_position(image_path, mask_path)
+    image, mask = formats.read_header(image_path, plane), formats.read_header(mask_path, plane)
     differences = []
     if image[:2] != mask[:2]:
         differences.append(
@@ -174,12 +124,8 @@ def check_geometry(image_path: Path, mask_path: Path, *, plane: Plane | None = N
             f"has EXIF orientation {image.orientation}, its mask has {mask.orientation}"
         )
     if differences:
-        mend = "save both upright and of one size (width x height)"
-        raise DataError(image_path, f"{' and '.join(differences)} ({mask_path})", mend)
-
-
-def _decode(path: Path, plane: Plane | None) -> Pixels:
-    return volumes.decode(path, plane) if volumes.is_medical(path) else decode(path)
+        fix = "save both upright and of one size (width x height)"
+        raise DataError(image_path, f"{' and '.join(differences)} ({mask_path})", fix)
 
 
 def _grey(rgb: np.ndarray) -> np.ndarray:
@@ -192,9 +138,9 @@ def _grey(rgb: np.ndarray) -> np.ndarray:
 def _indices_mislead(indices: np.ndarray, palette: np.ndarray) -> bool:
     """Whether the colours, not the indices, hold the values of a palette mask.
 
-    Indices are the values of a coloured palette (VOC), of {0: black, 1: white}, and of one that
-    names no colours. Programs that shrink files renumber palettes at will, so greys that differ
-    from their indices are the values themselves, and another index than 0 cannot be black.
+    With a coloured palette (VOC), with {0: black, 1: white}, and with one that names no colours,
+    the indices are the values. But programs that shrink files renumber palettes, so greys that
+    differ from their indices are the values themselves, and black must be index 0.
     """
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
     colours = palette[used].astype(int)  # (K, 3)

@@ -50,8 +50,8 @@ def to_indices(
         values = _snap(values, path)
     if in_colour:
         if classes is None or not uses_colours(classes) and not _may_be_colours(classes):
-            mend = "give the colours: dataset.classes='{name: [255, 0, 0]}'"
-            raise DataError(path, "colour mask, but the classes are values", mend)
+            fix = "give the colours: dataset.classes='{name: [255, 0, 0]}'"
+            raise DataError(path, "colour mask, but the classes are values", fix)
         red, green, blue = np.moveaxis(values.astype(np.int32), -1, 0)
         values = red << 16 | green << 8 | blue  # (H, W)
     indices, unclaimed = _look_up(values, claims)
@@ -59,8 +59,8 @@ def to_indices(
         _refuse(unclaimed, size=values.size, in_colour=in_colour, binary=classes is None, path=path)
     binary = classes is None and ignore_value not in (1, 255)
     if binary and (values == 1).any() and (values == 255).any():
-        mend = "dataset.classes='{a: 1, b: 255}' or dataset.ignore_value=255"
-        raise DataError(path, "both 1 and 255 in a binary mask", mend)
+        fix = "dataset.classes='{a: 1, b: 255}' or dataset.ignore_value=255"
+        raise DataError(path, "both 1 and 255 in a binary mask", fix)
     return indices
 
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seg.data.errors import DataError, DataErrors
-from seg.data.formats.volumes import patient_of, slice_count
-from seg.data.images import is_image, stem_of
+from seg.data.formats import is_image, patient_of, slice_count, stem_of
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +29,11 @@ class Pair:
 
 
 class PairingErrors(DataErrors):
-    """Images without masks and the like. `sound`: the pairs that could be made all the same, so
-    that whoever reports the problems can look at the files of these, too.
-    """
+    """Files that could not be paired; `pairs` are the others, so that a report can include them."""
 
-    def __init__(self, messages: list[str], sound: list[Pair] | None = None) -> None:
+    def __init__(self, messages: list[str], pairs: list[Pair] | None = None) -> None:
         super().__init__(messages)
-        self.sound = sound or []
+        self.pairs = pairs or []
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data.cache import THREADS, Progress, no_progress
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.data.masks import IGNORE
 from seg.data.pairs import Pair
 
@@ -28,7 +28,7 @@ class Case:
 
 
 def of_set(found: tuple[Sequence[Pair], Sequence[str]]) -> list[Case]:
-    """All cases of a data set. found: `datamodule.found_pairs`. Raises DataErrors."""
+    """All cases of a data set. found: `datamodule.read_pairs`. Raises DataErrors."""
     pairs, problems = found
     if problems:
         raise DataErrors(list(problems))

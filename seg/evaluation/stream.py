@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data.cache import Progress, no_progress, unusable
-from seg.data.images import DataError, DataErrors, read_header
+from seg.data.errors import DataError, DataErrors
+from seg.data.formats import read_header
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.evaluation.cases import Case, ahead
 

@@ -23,7 +23,7 @@ CLASS_COLOURS = (
     "#56B4E9",
     "#D55E00",
 )
-VOID = "#808080"
+IGNORED = "#808080"
 COLUMNS = ("image", "reference", "prediction", "overlay")
 
 
@@ -38,11 +38,11 @@ def class_colour(index: int) -> str:
 
 
 def colour_classes(mask: NDArray) -> NDArray[np.float64]:
-    """(H, W) class indices to (H, W, 3) in 0-1: background black, void grey."""
+    """(H, W) class indices to (H, W, 3) in 0-1: background black, ignored pixels grey."""
     palette = np.zeros((256, 3))
     for index in range(1, 255):
         palette[index] = to_rgb(class_colour(index))
-    palette[IGNORE] = to_rgb(VOID)
+    palette[IGNORE] = to_rgb(IGNORED)
     return palette[mask]
 
 

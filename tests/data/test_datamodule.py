@@ -11,8 +11,9 @@ import pytest
 from hydra.utils import instantiate
 
 from seg.cli.compose import compose
-from seg.data.datamodule import SegmentationDataModule, found_pairs
+from seg.data.datamodule import SegmentationDataModule
 from seg.data.errors import DataErrors
+from seg.data.sources import read_pairs
 from seg.data.sources.folder import Folder
 from seg.data.sources.table import Table
 
@@ -138,7 +139,7 @@ def test_faulty_rows_of_a_table_and_broken_files_come_in_one_message(
 
 
 def test_a_source_without_problems_has_none(folder: Path) -> None:
-    pairs, problems = found_pairs(Folder(root=str(folder)))
+    pairs, problems = read_pairs(Folder(root=str(folder)))
     assert (len(pairs), problems) == (12, [])
 
 

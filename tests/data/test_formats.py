@@ -14,7 +14,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from seg.data.images import read_header, read_image, read_mask
+from seg.data.formats import read_header
+from seg.data.images import read_image, read_mask
 from seg.data.masks import to_indices
 
 SHAPES = [(13, 17), (3, 3), (1, 500), (65, 97)]

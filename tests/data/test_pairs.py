@@ -143,7 +143,7 @@ def test_faults_are_added_to_a_list_that_is_given_and_sound_pairs_returned(tmp_p
     assert problems[0] == "said before"
     assert [p.split(":")[0].rpartition("/")[2] for p in problems[1:]] == ["b.jpg", "b.jpg", "c.png"]
     assert len(PairingErrors(problems).messages) == 4
-    assert PairingErrors(problems).sound == []
+    assert PairingErrors(problems).pairs == []
 
 
 def test_a_picture_is_its_only_slice_whatever_the_axis(tmp_path: Path) -> None:

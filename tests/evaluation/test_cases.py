@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.data.pairs import Pair
 from seg.data.split.file import write
 from seg.evaluation.cases import ahead, match_classes, of_run, of_set

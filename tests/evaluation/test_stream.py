@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from seg.data.images import DataErrors
+from seg.data.errors import DataErrors
 from seg.data.preprocess import Preprocessing
 from seg.data.sources.folder import Folder
 from seg.evaluation.cases import Case

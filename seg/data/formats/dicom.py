@@ -1,4 +1,4 @@
-"""DICOM: the pictures of `.dcm` files in the values of their instrument."""
+"""DICOM: the pictures of `.dcm` files in the units of their instrument."""
 
 import hashlib
 from pathlib import Path
@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from seg.data.errors import DataError
-from seg.data.formats.decoding import Header, Pixels, guard
+from seg.data.errors import DataError, data_errors
 from seg.data.formats.intensity import ValueRange
-from seg.data.formats.volume_cache import Plane, VolumeCache, check_plane, lie_apart, reader
+from seg.data.formats.pictures import Header, Pixels
+from seg.data.formats.volume_cache import (
+    Plane,
+    VolumeCache,
+    check_plane,
+    import_reader,
+    positions_differ,
+)
 
 _SEGMENTATIONS = {
     "1.2.840.10008.5.1.4.1.1.66.4": "a DICOM segmentation (SEG)",
@@ -27,65 +33,70 @@ _LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 91, 93, 203)}
 _EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
 
 
-class Dicom:
-    """The header of a DICOM file; its pixels are read from the file one frame at a time.
+class _Dicom:
+    """The header of a DICOM file; its pixels are read one frame at a time and not kept.
 
-    frames: 1 for a plain picture. spread: of the values of all frames.
+    frames: 1 for a plain picture. value_range: of all frames together.
     """
 
     nbytes = 0
 
     def __init__(self, path: Path) -> None:
-        pydicom = reader("pydicom", path)
+        pydicom = import_reader("pydicom", path)
         with path.open("rb") as file:
             start = file.read(132)
         if start[128:] != b"DICM":
-            mend = "take it out, or write it as a DICOM file with preamble (dcmconv)"
-            raise DataError(path, f"not a DICOM file, begins {start[:12]!r}", mend)
+            fix = "take it out, or write it as a DICOM file with preamble (dcmconv)"
+            raise DataError(path, f"not a DICOM file, begins {start[:12]!r}", fix)
         self.path = path
         self.header = header = pydicom.dcmread(path, stop_before_pixels=True)
         kind = header.get("SOPClassUID")
         if kind in _SEGMENTATIONS:
-            mend = "export the masks as NIfTI or PNG, e.g. with 3D Slicer"
-            raise DataError(path, f"{_SEGMENTATIONS[kind]}, not a picture", mend)
+            fix = "export the masks as NIfTI or PNG, e.g. with 3D Slicer"
+            raise DataError(path, f"{_SEGMENTATIONS[kind]}, not a picture", fix)
         if not header.get("Rows") or not header.get("Columns"):
             name = getattr(kind, "name", "unknown")
             raise DataError(path, f"no picture in it, or cut off (kind: {name})", "take it out")
         self.syntax = header.file_meta.get("TransferSyntaxUID")
         self.photometric = str(header.get("PhotometricInterpretation", ""))
         if self.photometric not in _PHOTOMETRIC:
-            mend = "save it as MONOCHROME2 or RGB"
-            raise DataError(path, f"{self.photometric or 'no'} colours", mend)
+            fix = "save it as MONOCHROME2 or RGB"
+            raise DataError(path, f"{self.photometric or 'no'} colours", fix)
         self.frames = int(header.get("NumberOfFrames") or 1)
-        self.spread = ValueRange(lambda: np.stack([self.values(i) for i in range(self.frames)]))
+        self.value_range = ValueRange(
+            lambda: np.stack([self.values(i) for i in range(self.frames)])
+        )
 
-    def stated(self, sequence: str, keyword: str, index: int = 0) -> Any:
-        """What is said of a frame: by itself, by all frames together, or else by the file."""
+    def attribute(self, sequence: str, keyword: str, index: int) -> Any:
+        """A frame's attribute: its own, else that of all frames, else that of the file."""
         per_frame = self.header.get("PerFrameFunctionalGroupsSequence") or []
         shared = self.header.get("SharedFunctionalGroupsSequence") or []
-        for holder in [*per_frame[index : index + 1], *shared[:1]]:
-            group = holder.get(sequence) or []
+        for groups in [*per_frame[index : index + 1], *shared[:1]]:
+            group = groups.get(sequence) or []
             if group and group[0].get(keyword) is not None:
                 return group[0].get(keyword)
         return self.header.get(keyword)
 
     def values(self, index: int) -> np.ndarray:
-        """(H, W) or (H, W, 3): with rescale slope and intercept, which make it float64.
+        """A frame (H, W) or (H, W, 3), with rescale slope and intercept applied.
 
-        uint8 if it has 8 bits; bool if 1; palettes are uint8 colours.
+        float64 where these change anything, else uint8 for 8 bits and bool for 1; a palette gives
+        uint8 colours.
         """
-        with guard(self.path):
+        with data_errors(self.path):
             values = self._stored(index)
             bits = int(self.header.BitsStored)
             if self.photometric == "PALETTE COLOR":
-                colours = reader("pydicom.pixels", self.path).apply_color_lut(values, self.header)
+                colours = import_reader("pydicom.pixels", self.path).apply_color_lut(
+                    values, self.header
+                )
                 return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
             if self.header.get("ModalityLUTSequence"):
-                mend = "save it with rescale slope and intercept"
-                raise DataError(self.path, "values behind a Modality LUT", mend)
+                fix = "save it with rescale slope and intercept"
+                raise DataError(self.path, "values behind a Modality LUT", fix)
             group = "PixelValueTransformationSequence"
-            slope = float(self.stated(group, "RescaleSlope", index) or 1)
-            intercept = float(self.stated(group, "RescaleIntercept", index) or 0)
+            slope = float(self.attribute(group, "RescaleSlope", index) or 1)
+            intercept = float(self.attribute(group, "RescaleIntercept", index) or 0)
             if (slope, intercept) != (1, 0):
                 return values.astype(np.float64) * slope + intercept
             if values.dtype == np.uint8 and bits < 8:
@@ -93,24 +104,25 @@ class Dicom:
             return values
 
     def _stored(self, index: int) -> np.ndarray:
-        pixels = reader("pydicom.pixels", self.path)
+        pixels = import_reader("pydicom.pixels", self.path)
         try:
-            known = pixels.get_decoder(self.syntax).is_available
+            decodable = pixels.get_decoder(self.syntax).is_available
         except NotImplementedError:
-            known = False
-        # Pillow reads 8 bits of what has 12 here.
-        if not known or (self.syntax == _EXTENDED_JPEG and self.header.BitsStored > 8):
+            decodable = False
+        # Pillow would read only 8 bits of a 12-bit extended JPEG.
+        if not decodable or (self.syntax == _EXTENDED_JPEG and self.header.BitsStored > 8):
             name = getattr(self.syntax, "name", self.syntax)
-            mend = "decompress it: gdcmconv --raw in.dcm out.dcm"
-            raise DataError(self.path, f"compressed as {name}", mend)
+            fix = "decompress it: gdcmconv --raw in.dcm out.dcm"
+            raise DataError(self.path, f"compressed as {name}", fix)
         return pixels.pixel_array(self.path, index=index)
 
     def window(self, index: int) -> tuple[float, float] | None:
-        """The first window that the file states for a frame, as low and high (PS3.3 C.11.2.1.2);
-        None if it states none, or one that is no straight line.
+        """Low and high of the first window that the file states for a frame (PS3.3 C.11.2.1.2).
+
+        None if it states none, or one that is not linear.
         """
         centre, width, shape = (
-            self.stated("FrameVOILUTSequence", keyword, index)
+            self.attribute("FrameVOILUTSequence", keyword, index)
             for keyword in ("WindowCenter", "WindowWidth", "VOILUTFunction")
         )
         if centre is None or width is None:
@@ -122,12 +134,12 @@ class Dicom:
         return centre - width / 2, centre + width / 2 - (0 if exact else 1)
 
     def affine(self) -> np.ndarray | None:
-        """(4, 4), column, row and depth to mm, where a file of one frame states them."""
+        """(4, 4), from column, row and depth to mm, where a file of one frame states them."""
         keywords = ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
-        origin, turn, spacing = (self.header.get(k) for k in keywords)
-        if not (origin and turn and spacing):
+        origin, directions, spacing = (self.header.get(k) for k in keywords)
+        if not (origin and directions and spacing):
             return None
-        along_row, along_column = np.array(turn, dtype=float).reshape(2, 3)
+        along_row, along_column = np.array(directions, dtype=float).reshape(2, 3)
         affine = np.eye(4)
         affine[:3, 0] = along_row * float(spacing[1])
         affine[:3, 1] = along_column * float(spacing[0])
@@ -136,17 +148,17 @@ class Dicom:
         return affine
 
 
-_recent = VolumeCache(Dicom)
+_files = VolumeCache(_Dicom)
 
 
 def decode(path: Path, plane: Plane | None) -> Pixels:
-    """Values as stored, after rescaling; MONOCHROME1 is told and not inverted."""
-    file = _recent.get(path)
+    """Values after rescaling; MONOCHROME1 is marked as inverted, not inverted here."""
+    file = _files.get(path)
     index = _frame(file, plane)
     return Pixels(
         file.values(index),
         lossy=file.syntax in _LOSSY,
-        spread=file.spread if file.frames > 1 else None,
+        value_range=file.value_range if file.frames > 1 else None,
         window=file.window(index),
         measured=True,
         inverted=file.photometric == "MONOCHROME1",
@@ -154,43 +166,43 @@ def decode(path: Path, plane: Plane | None) -> Pixels:
 
 
 def read_header(path: Path, plane: Plane | None) -> Header:
-    file = _recent.get(path)
+    file = _files.get(path)
     index = _frame(file, plane)
-    spacing = file.stated("PixelMeasuresSequence", "PixelSpacing", index)
+    spacing = file.attribute("PixelMeasuresSequence", "PixelSpacing", index)
     spacing = spacing or file.header.get("ImagerPixelSpacing") or (0, 0)
     row, column = (float(s) for s in spacing)
-    known = (row, column) if row > 0 and column > 0 else None
-    return Header(int(file.header.Rows), int(file.header.Columns), 1, known)
+    spacing = (row, column) if row > 0 and column > 0 else None
+    return Header(int(file.header.Rows), int(file.header.Columns), 1, spacing)
 
 
 def slice_count(path: Path, axis: int) -> int | None:
-    file = _recent.get(path)
+    file = _files.get(path)
     if file.frames == 1:
         return None
     check_plane(path, (axis, 0), (file.frames,))
     return file.frames
 
 
-def check_alike(image_path: Path, mask_path: Path) -> None:
-    """Raise `DataError` where both state their place and it differs, or their frames' number."""
-    image, mask = _recent.get(image_path), _recent.get(mask_path)
+def check_position(image_path: Path, mask_path: Path) -> None:
+    """Raise DataError where the positions that both files state differ, or their frame counts."""
+    image, mask = _files.get(image_path), _files.get(mask_path)
     if image.frames > 1 and mask.frames > 1 and image.frames != mask.frames:
         reason = f"has {image.frames} frames, its mask {mask.frames} ({mask_path})"
         raise DataError(image_path, reason, "save a mask for every frame")
-    places = image.affine(), mask.affine()
-    if places[0] is None or places[1] is None:
+    affines = image.affine(), mask.affine()
+    if affines[0] is None or affines[1] is None:
         return
-    if lie_apart(*places, (int(image.header.Columns), int(image.header.Rows), 1)):
+    if positions_differ(*affines, (int(image.header.Columns), int(image.header.Rows), 1)):
         reason = f"lies elsewhere or is turned against its mask ({mask_path})"
         raise DataError(image_path, reason, "pair it with the mask of its own slice")
 
 
 def patient_of(path: Path) -> str | None:
-    header = _recent.get(path).header
+    header = _files.get(path).header
     names = (str(header.get(k) or "").strip() for k in ("PatientID", "StudyInstanceUID"))
     name = next((n for n in names if n), None)
     return name and f"patient-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
 
 
-def _frame(file: Dicom, plane: Plane | None) -> int:
+def _frame(file: _Dicom, plane: Plane | None) -> int:
     return 0 if file.frames == 1 else check_plane(file.path, plane, (file.frames,))[1]

@@ -1,4 +1,4 @@
-"""Values of any type as 0-255: 8 bits as they are, wider ones by their type or through a window."""
+"""Values of any type as 0-255: 8 bits as they are, wider ones by their type or by a window."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,21 +14,24 @@ PERCENTILES = (0.5, 99.5)
 
 
 class ValueRange:
-    """Extremes and percentiles of all values of a file, each found once, when first asked for.
+    """Extremes and percentiles of all values of a file, each computed once, at first use.
 
-    load: gives the stored numbers, any shape; a value is stored number * slope + intercept.
+    Args:
+        load: returns the stored numbers, of any shape.
+        slope: a value is stored number * slope + intercept.
+        intercept: see `slope`.
     """
 
     def __init__(
         self, load: Callable[[], np.ndarray], *, slope: float = 1, intercept: float = 0
     ) -> None:
         self._load, self._slope, self._intercept = load, slope, intercept
-        self._found: dict[str, tuple[float, float] | int] = {}
-        self._lock = Lock()  # the first slices of a volume are asked for by several threads
+        self._computed: dict[str, tuple[float, float] | int] = {}
+        self._lock = Lock()  # several threads ask for the first slices of a volume
 
     def not_finite(self) -> int:
-        """How many values are nan or infinite."""
-        return self._once("lost", _not_finite)
+        """How many values are NaN or infinite."""
+        return self._once("not finite", _not_finite)
 
     def extremes(self) -> tuple[float, float]:
         """The smallest and the largest finite value."""
@@ -46,14 +49,14 @@ class ValueRange:
 
     def _values(self, low: float, high: float) -> tuple[float, float]:
         ends = (float(x) * self._slope + self._intercept for x in (low, high))
-        low, high = sorted(ends)  # a negative slope turns them round
+        low, high = sorted(ends)  # a negative slope swaps them
         return low, high
 
-    def _once(self, name: str, find: Callable) -> tuple[float, float] | int:
+    def _once(self, name: str, compute: Callable) -> tuple[float, float] | int:
         with self._lock:
-            if name not in self._found:
-                self._found[name] = find(self._load())
-            return self._found[name]
+            if name not in self._computed:
+                self._computed[name] = compute(self._load())
+            return self._computed[name]
 
 
 def to_255(
@@ -61,21 +64,29 @@ def to_255(
     path: Path,
     *,
     window: Window,
-    spread: ValueRange | None = None,
-    stated: tuple[float, float] | None = None,
+    value_range: ValueRange | None = None,
+    file_window: tuple[float, float] | None = None,
     measured: bool = False,
 ) -> np.ndarray:
-    """`values`, of any shape, as uint8 or float32 in 0-255.
+    """Values as uint8 or float32 in 0-255.
 
-    uint8 stays as it is and bool becomes 0 and 255, whatever the window. All other types:
+    uint8 stays as it is and bool becomes 0 and 255, whatever the window. For all other types:
     window (low, high): low and below is 0, high and above is 255, linear between them.
     window "percentile": low and high are the 0.5 and 99.5 percentiles of the whole file.
-    window None: the window that the file states, if any; else uint16 / 257; else floats, scaled
-        by 255 if no value of the file is above 1, and taken as they are from 0 to 255. All others
-        are a DataError that names the file's extremes.
+    window None: `file_window`, if any; else uint16 / 257; else floats, multiplied by 255 if no
+    value of the file is above 1, and unchanged if all are from 0 to 255.
 
-    spread: of all values of the file, if `values` is only a part of them. measured: the values are
-    those of an instrument, which fill no known range: only a window turns them into 0-255.
+    Args:
+        values: of any shape.
+        path: the file, for messages.
+        window: see above.
+        value_range: of all values of the file, if `values` is only a part of them.
+        file_window: low and high that the file itself states.
+        measured: the values are those of an instrument, of no known range: they need a window.
+
+    Raises:
+        DataError: values that are not finite, or that need a window; it names their extremes.
+        ValueError: the window is empty.
     """
     if window is not None and window != "percentile":
         low, high = window
@@ -87,29 +98,31 @@ def to_255(
         return values.astype(np.uint8) * 255
     if values.dtype.kind not in "iuf":
         raise DataError(path, f"image of type {values.dtype}", "save it as uint8 or uint16")
-    spread = spread or ValueRange(lambda: values)
-    whole = window == "percentile" or stated is None and window is None
-    lost = spread.not_finite() if whole else _not_finite(values)
-    if lost:
-        mend = "replace them (numpy.nan_to_num) and save it again"
-        raise DataError(path, f"{lost} values are nan or infinite", mend)
-    if window is None and stated is None:
-        return _by_type(values, path, spread, measured=measured)
-    low, high = spread.percentiles() if window == "percentile" else window or stated
+    value_range = value_range or ValueRange(lambda: values)
+    of_file = window == "percentile" or file_window is None and window is None
+    invalid = value_range.not_finite() if of_file else _not_finite(values)
+    if invalid:
+        fix = "replace them (numpy.nan_to_num) and save it again"
+        raise DataError(path, f"{invalid} values are nan or infinite", fix)
+    if window is None and file_window is None:
+        return _by_type(values, path, value_range, measured=measured)
+    low, high = value_range.percentiles() if window == "percentile" else window or file_window
     share = (values.astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
     return (share.clip(0, 1) * 255).astype(np.float32)
 
 
-def _by_type(values: np.ndarray, path: Path, spread: ValueRange, *, measured: bool) -> np.ndarray:
+def _by_type(
+    values: np.ndarray, path: Path, value_range: ValueRange, *, measured: bool
+) -> np.ndarray:
     if values.dtype == np.uint16 and not measured:
         return values.astype(np.float32) / 257
-    low, high = spread.extremes()
+    low, high = value_range.extremes()
     is_float = values.dtype.kind == "f"
     if is_float and not measured and low >= 0 and high <= 255:
         return (values * 255 if high <= 1 else values).astype(np.float32)
     kind = "float image" if is_float else f"image of type {values.dtype}"
-    mend = f"'dataset.window=[{low:g}, {high:g}]' (its own range) or dataset.window=percentile"
-    raise DataError(path, f"{kind} with values from {low:g} to {high:g}", mend)
+    fix = f"'dataset.window=[{low:g}, {high:g}]' (its own range) or dataset.window=percentile"
+    raise DataError(path, f"{kind} with values from {low:g} to {high:g}", fix)
 
 
 def _not_finite(values: np.ndarray) -> int:

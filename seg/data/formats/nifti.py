@@ -1,9 +1,9 @@
 """NIfTI: slices of a volume as they are stored, `.nii` and `.nii.gz`.
 
 A slice along `axis` is the stored array at that index, transposed: its rows run along the later of
-the two axes left, its columns along the earlier. Along axis 2 these are y and x, as in the DICOM
-pictures that an ITK program (3D Slicer, SimpleITK) made the volume of. Nothing is turned or flipped
-by the affine, so that `volume[:, :, index] = picture.T` puts a picture back.
+the other two axes, its columns along the earlier. Along axis 2 these are y and x, as in the DICOM
+pictures from which an ITK program (3D Slicer, SimpleITK) made the volume. The affine turns and
+flips nothing, so that `volume[:, :, index] = picture.T` puts a picture back.
 """
 
 import gzip
@@ -12,37 +12,43 @@ from threading import Lock
 
 import numpy as np
 
-from seg.data.errors import DataError
-from seg.data.formats.decoding import Header, Pixels, guard
+from seg.data.errors import DataError, data_errors
 from seg.data.formats.intensity import ValueRange
-from seg.data.formats.volume_cache import Plane, VolumeCache, check_plane, lie_apart, reader
+from seg.data.formats.pictures import Header, Pixels
+from seg.data.formats.volume_cache import (
+    Plane,
+    VolumeCache,
+    check_plane,
+    import_reader,
+    positions_differ,
+)
 
 _TO_MM = {"meter": 1000.0, "micron": 0.001}
 
 
-class Volume:
-    """An open NIfTI file. The array is read when first asked for: mapped from a `.nii`; from a
-    `.nii.gz` decompressed as a whole, and held.
+class _Volume:
+    """An open NIfTI file, its array read at first use.
 
+    The array is mapped from a `.nii`; from a `.nii.gz` it is decompressed as a whole and kept.
     shape: (X, Y, Z). zooms: mm. affine: (4, 4), voxel to mm.
     """
 
     def __init__(self, path: Path) -> None:
-        nibabel = reader("nibabel", path)
+        nibabel = import_reader("nibabel", path)
         try:
             image = nibabel.load(path)
         except nibabel.filebasedimages.ImageFileError as error:
-            mend = "copy or download it again, or take it out"
-            raise DataError(path, "not a NIfTI file, or its header is cut off", mend) from error
+            fix = "copy or download it again, or take it out"
+            raise DataError(path, "not a NIfTI file, or its header is cut off", fix) from error
         shape = tuple(image.shape)
         if len(shape) < 2 or 0 in shape:
             raise DataError(path, f"array of shape {shape}", "save a volume (X, Y, Z)")
         if any(n > 1 for n in shape[3:]):
-            mend = "save one file for each time point or sequence"
-            raise DataError(path, f"{len(shape)} dimensions {shape}", mend)
+            fix = "save one file for each time point or sequence"
+            raise DataError(path, f"{len(shape)} dimensions {shape}", fix)
         if image.get_data_dtype().kind not in "iuf":
-            mend = "save one number for each voxel (grey values, or the magnitude)"
-            raise DataError(path, f"colours or complex numbers ({image.get_data_dtype()})", mend)
+            fix = "save one number for each voxel (grey values, or the magnitude)"
+            raise DataError(path, f"colours or complex numbers ({image.get_data_dtype()})", fix)
         self.path = path
         self.shape = (*shape, 1)[:3]
         self._is_flat = len(shape) == 2
@@ -52,17 +58,17 @@ class Volume:
         self.nbytes = 0
         self._kind = type(image)
         self._slope, self._intercept = image.dataobj.slope, image.dataobj.inter
-        self.spread = ValueRange(self._array, slope=self._slope, intercept=self._intercept)
+        self.value_range = ValueRange(self._array, slope=self._slope, intercept=self._intercept)
         self._lock = Lock()
         self._stored: np.ndarray | None = None
         self._error: DataError | None = None
 
     def is_picture(self, axis: int) -> bool:
-        """Whether it has no slices along `axis`; one slice along the last axis is a picture."""
+        """Whether there are no slices along `axis`; one slice along the last axis is a picture."""
         return self._is_flat or (axis == 2 and self.shape[2] == 1)
 
     def slice(self, plane: Plane) -> np.ndarray:
-        """(H, W): stored numbers, or float64 where the header scales them; a copy."""
+        """A copy (H, W): stored numbers, or float64 where the header scales them."""
         axis, index = plane
         values = self._array()[(slice(None),) * axis + (index,)].T
         if (self._slope, self._intercept) != (1, 0):
@@ -71,11 +77,11 @@ class Volume:
 
     def _array(self) -> np.ndarray:  # (X, Y, Z)
         with self._lock:
-            if self._error is not None:  # not torn open again for every slice
+            if self._error is not None:  # a damaged file is not decompressed again for every slice
                 raise self._error
             if self._stored is None:
                 try:
-                    with guard(self.path):
+                    with data_errors(self.path):
                         self._stored = self._read().reshape(self.shape, order="F")
                 except DataError as error:
                     self._error = error
@@ -93,17 +99,18 @@ class Volume:
         return stored
 
 
-_recent = VolumeCache(Volume)
+_volumes = VolumeCache(_Volume)
 
 
 def decode(path: Path, plane: Plane | None) -> Pixels:
-    volume = _recent.get(path)
+    """A slice as stored; whole numbers of no known range."""
+    volume = _volumes.get(path)
     values = volume.slice(_plane_of(volume, plane))
-    return Pixels(values, spread=volume.spread, measured=values.dtype.kind != "f")
+    return Pixels(values, value_range=volume.value_range, measured=values.dtype.kind != "f")
 
 
 def read_header(path: Path, plane: Plane | None) -> Header:
-    volume = _recent.get(path)
+    volume = _volumes.get(path)
     column_axis, row_axis = (a for a in range(3) if a != _plane_of(volume, plane)[0])
     spacing = (volume.zooms[row_axis], volume.zooms[column_axis])
     known = all(np.isfinite(spacing)) and min(spacing) > 0
@@ -111,30 +118,30 @@ def read_header(path: Path, plane: Plane | None) -> Header:
 
 
 def slice_count(path: Path, axis: int) -> int | None:
-    volume = _recent.get(path)
+    volume = _volumes.get(path)
     if volume.is_picture(axis):
         return None
     check_plane(path, (axis, 0), volume.shape)
     return volume.shape[axis]
 
 
-def check_alike(image_path: Path, mask_path: Path) -> None:
-    """Raise `DataError` unless both volumes have one shape and lie at one place."""
-    image, mask = _recent.get(image_path), _recent.get(mask_path)
+def check_position(image_path: Path, mask_path: Path) -> None:
+    """Raise DataError unless both volumes have the same shape and position."""
+    image, mask = _volumes.get(image_path), _volumes.get(mask_path)
     if image.is_picture(2) != mask.is_picture(2):
-        return  # a volume and a slice of it: the slices' sizes are all there is to compare
+        return  # a volume and a picture of one slice: only the sizes of the slices can be compared
     if image.shape != mask.shape:
         shapes = ["x".join(map(str, v.shape)) for v in (image, mask)]
-        mend = "save the mask with the image's shape"
+        fix = "save the mask with the image's shape"
         reason = f"is {shapes[0]}, its mask is {shapes[1]} ({mask_path})"
-        raise DataError(image_path, reason, mend)
-    if lie_apart(image.affine, mask.affine, image.shape):
-        mend = "resample the mask to the image, or, if its array fits, save it with image.affine"
+        raise DataError(image_path, reason, fix)
+    if positions_differ(image.affine, mask.affine, image.shape):
+        fix = "resample the mask to the image, or, if its array fits, save it with image.affine"
         reason = f"lies elsewhere or is turned or flipped against its mask ({mask_path})"
-        raise DataError(image_path, reason, mend)
+        raise DataError(image_path, reason, fix)
 
 
-def _plane_of(volume: Volume, plane: Plane | None) -> Plane:
+def _plane_of(volume: _Volume, plane: Plane | None) -> Plane:
     if volume.is_picture(2 if plane is None else plane[0]):
         return 2, 0
     return check_plane(volume.path, plane, volume.shape)

@@ -1,4 +1,4 @@
-"""What NIfTI and DICOM files share: an optional reader, headers kept open, a place in space."""
+"""What NIfTI and DICOM files share: optional libraries, a cache of open files, checks of slices."""
 
 import importlib
 import os
@@ -11,12 +11,13 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from seg.data.errors import DataError
-from seg.data.formats.decoding import guard
+from seg.data.errors import DataError, data_errors
 
 Plane = tuple[int, int]  # axis, index
-_FILES, _BYTES = 64, 2**30
-_PAIRS = 4  # image and mask of one patient, and of the next, whose slices are asked for meanwhile
+_MAX_FILES, _MAX_BYTES = 64, 2**30
+# Image and mask of one patient and of the next: these always stay, however large, since threads
+# read slices of both by turns.
+_MIN_FILES = 4
 # Largest distance between the corners of an image and of its mask, in voxels: programs round what
 # they write, and half a voxel is already a shift.
 _TOLERANCE = 0.1
@@ -32,8 +33,11 @@ File = TypeVar("File", bound=OpenedVolume)
 class VolumeCache(Generic[File]):
     """The files opened last, so that a volume is decoded once and not once for every slice.
 
-    open_file: reads the header; what is slow the file does itself, once, when first asked. At most
-    64 files and 1 GiB stay open, but always the last four. Safe to use from several threads.
+    At most 64 files and 1 GiB stay open, but always the last four. Safe to use from several
+    threads.
+
+    Args:
+        open_file: reads the header; the file decodes its values later, at first use.
     """
 
     def __init__(self, open_file: Callable[[Path], File]) -> None:
@@ -42,33 +46,44 @@ class VolumeCache(Generic[File]):
         self._lock = Lock()
 
     def get(self, path: Path) -> File:
-        """The open file; opened anew if it has changed. Raises DataError."""
-        with guard(path):
+        """The open file; opened again if it has changed on disk. Raises DataError."""
+        with data_errors(path):
             status = os.stat(path)
             key = (os.path.abspath(path), status.st_mtime_ns, status.st_size)
             with self._lock:
                 file = self._files.get(key)
             opened = self._open_file(path) if file is None else file
-        with self._lock:  # another thread may have opened it meanwhile: all must have the same
+        with self._lock:  # another thread may have opened it meanwhile: all must share one
             file = self._files.setdefault(key, opened)
             self._files.move_to_end(key)
-            held = sum(f.nbytes for f in self._files.values())
-            while len(self._files) > _PAIRS and (held > _BYTES or len(self._files) > _FILES):
-                held -= self._files.popitem(last=False)[1].nbytes
+            total = sum(f.nbytes for f in self._files.values())
+            while len(self._files) > _MIN_FILES and (
+                total > _MAX_BYTES or len(self._files) > _MAX_FILES
+            ):
+                total -= self._files.popitem(last=False)[1].nbytes
         return file
 
 
-def reader(name: str, path: Path) -> ModuleType:
-    """The module that reads `path`, imported only now. Raises DataError if it is not installed."""
+def import_reader(name: str, path: Path) -> ModuleType:
+    """The optional library that reads `path`. Raises DataError if it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        mend = "pip install 'seg[medical]'"
-        raise DataError(path, f"needs {name}, which is not installed", mend) from error
+        fix = "pip install 'seg[medical]'"
+        raise DataError(path, f"needs {name}, which is not installed", fix) from error
 
 
 def check_plane(path: Path, plane: Plane | None, shape: tuple[int, ...]) -> Plane:
-    """`plane` if the volume of this shape (slices along each axis) has it, else a DataError."""
+    """`plane`, if the volume has it.
+
+    Args:
+        path: the volume, for messages.
+        plane: axis and index of a slice.
+        shape: number of slices along each axis.
+
+    Raises:
+        DataError: no plane, or one outside the volume.
+    """
     if plane is None:
         reason = f"a volume of {'x'.join(map(str, shape))}, not one picture"
         raise DataError(path, reason, "read its slices (dataset=folder), or save each as a PNG")
@@ -83,11 +98,11 @@ def check_plane(path: Path, plane: Plane | None, shape: tuple[int, ...]) -> Plan
     return plane
 
 
-def lie_apart(image: np.ndarray, mask: np.ndarray, shape: tuple[int, int, int]) -> bool:
+def positions_differ(image: np.ndarray, mask: np.ndarray, shape: tuple[int, int, int]) -> bool:
     """Whether two affines (4, 4), voxel to mm, put the corners of a volume at different places."""
     corners = np.indices((2, 2, 2)).reshape(3, 8) * (np.array(shape)[:, None] - 1)
     distance = np.linalg.norm((image - mask)[:3, :3] @ corners + (image - mask)[:3, 3:], axis=0)
-    # A slice of one voxel has no far corner to show that its axis is turned.
+    # Along an axis of one voxel no corner moves when the axis is turned: compare its direction too.
     turned = np.linalg.norm((image - mask)[:3, :3], axis=0)
     voxel = np.linalg.norm(image[:3, :3], axis=0).min()
-    return not max(distance.max(), turned.max()) <= _TOLERANCE * voxel  # nan lies apart, too
+    return not max(distance.max(), turned.max()) <= _TOLERANCE * voxel  # NaN counts as different

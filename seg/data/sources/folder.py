@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from seg.data.images import stem_of
+from seg.data.formats import stem_of
 from seg.data.pairs import (
     Pair,
     PairingErrors,

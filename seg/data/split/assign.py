@@ -11,7 +11,7 @@ from seg.data.split import file, leakage
 log = logging.getLogger(__name__)
 
 
-def allot(
+def assign(
     pairs: Sequence[Pair],
     *,
     foreground: Sequence[float],
@@ -42,7 +42,7 @@ def allot(
         _refuse_parted(cases, given, equal, near, keep=keep)
         _refuse_between(cases, given, groups)
     sizes = {key: split[key] for key in ("val", "test", "seed", "folds", "fold")}
-    labels = drawn.assign(groups, foreground, given=given if any(given) else None, **sizes)
+    labels = drawn.draw(groups, foreground, given=given if any(given) else None, **sizes)
     for name in ("train", "val"):
         if name not in labels:
             raise ValueError(f"no {name} cases: raise dataset.split.{name}, or add data")
@@ -104,8 +104,8 @@ def _refuse_parted(
         log.warning("%d duplicates lie in two splits, such as %s", len(lines), lines[0])
         return
     more = [f"... and {len(lines) - 12} more"] if len(lines) > 12 else []
-    mend = "mend the split, or let them pass with dataset.split.duplicates=ignore"
-    head = f"{len(lines)} duplicates lie in two splits; {mend}:"
+    fix = "fix the split, or let them pass with dataset.split.duplicates=ignore"
+    head = f"{len(lines)} duplicates lie in two splits; {fix}:"
     raise ValueError("\n".join([head, *lines[:12], *more]))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 SPLITS = ("train", "val", "test")
 
 
-def assign(
+def draw(
     groups: Sequence[str],
     foreground: Sequence[float],
     *,
@@ -94,14 +94,14 @@ def _deal(
     """The fold of each group: each run of k neighbours by foreground is dealt to the k folds, its
     largest group to the fold with the fewest cases.
     """
-    draw = random.Random(f"{seed}-folds")
+    rng = random.Random(f"{seed}-folds")
     order = sorted(sizes)
-    draw.shuffle(order)
+    rng.shuffle(order)
     order.sort(key=lambda g: shares[g])  # stable: equal shares stay shuffled
     held, fold_of = [0] * folds, {}
     for start in range(0, len(order), folds):
         run = sorted(order[start : start + folds], key=lambda g: -sizes[g])
-        ranked = sorted(range(folds), key=lambda fold: (held[fold], draw.random()))
+        ranked = sorted(range(folds), key=lambda fold: (held[fold], rng.random()))
         for group, fold in zip(run, ranked, strict=False):
             fold_of[group] = fold
             held[fold] += sizes[group]
@@ -132,13 +132,13 @@ def _move(
             f"{len(left)} groups are left; a group is never divided: check dataset.group, or ask "
             "for less"
         )
-    draw = random.Random(f"{seed}-{label}")
-    draw.shuffle(left)
+    rng = random.Random(f"{seed}-{label}")
+    rng.shuffle(left)
     left.sort(key=lambda g: shares[g])  # stable: equal shares stay shuffled
     wanted = min(max(1, round(count * len(left) / total)), len(left) - keep)
     runs = [run.tolist() for run in np.array_split(np.array(left, dtype=object), wanted)]
     for run in runs:
-        draw.shuffle(run)
+        rng.shuffle(run)
     # The first of each run is taken; then others of a run in its stead, while that brings the
     # number of cases nearer to the one asked for.
     taken = [run[0] for run in runs]
@@ -168,7 +168,7 @@ def _move(
     labels.update(dict.fromkeys(taken, label))
 
 
-def validate(*, val: float, test: float, folds: int | None, fold: int | None) -> None:
+def check_sizes(*, val: float, test: float, folds: int | None, fold: int | None) -> None:
     """Raises ValueError for sizes that no data set can satisfy."""
     for name, share in (("val", val), ("test", test)):
         if not math.isfinite(share) or share < 0:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from seg.data.formats.volumes import stem_of
+from seg.data.formats import stem_of
 from seg.data.pairs import Pair
 from seg.data.split.draw import SPLITS
 

@@ -15,7 +15,7 @@ def check_disjoint(groups: Sequence[str], labels: Sequence[str]) -> None:
         if seen.setdefault(group, label) != label:
             raise ValueError(
                 f"group {group} is in both {seen[group]} and {label}: its cases are not "
-                "independent; mend the split, or set dataset.split.by=file if they are"
+                "independent; fix the split, or set dataset.split.by=file if they are"
             )
 
 

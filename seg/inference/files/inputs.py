@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seg.data.images import is_image, stem_of
+from seg.data.formats import is_image, stem_of
 from seg.data.pairs import content, image_files, natural_key
 
 WILD = "*?["

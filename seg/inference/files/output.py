@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from seg.data import formats
 from seg.data.errors import DataError
-from seg.data.formats import volumes
-from seg.data.formats.volume_cache import Plane, reader
+from seg.data.formats.volume_cache import Plane, import_reader
 from seg.inference.files.reading import File
 
 VALUES = ("index", 255, "palette")
@@ -105,13 +105,13 @@ def file_name(text: str) -> str:
 
 
 def _is_volume(file: File) -> bool:
-    return volumes.suffix_of(file.input.path) in volumes.NIFTI_SUFFIXES
+    return formats.suffix_of(file.input.path) in formats.NIFTI_SUFFIXES
 
 
 def mask_names(file: File) -> list[str]:
     """Where the file's masks lie: one, but for a file of several frames."""
     if _is_volume(file):
-        return [f"{file.input.name}{volumes.suffix_of(file.input.path)}"]
+        return [f"{file.input.name}{formats.suffix_of(file.input.path)}"]
     return [f"{name}.png" for name in _pictures(file)]
 
 
@@ -134,7 +134,7 @@ def overlay_names(file: File) -> list[str]:
 def _probabilities(file: File, wanted: Wanted) -> list[str]:
     top = "probabilities"
     if _is_volume(file):
-        return [f"{top}/{file.input.name}{volumes.suffix_of(file.input.path)}"]
+        return [f"{top}/{file.input.name}{formats.suffix_of(file.input.path)}"]
     if wanted.probabilities == "npy":
         return [f"{top}/{name}.npy" for name in _pictures(file)]
     if len(wanted.classes) == 1:
@@ -171,7 +171,7 @@ def _volume(file: File, pictures: Sequence[NDArray]) -> NDArray:
 
 def _write_nifti(file: File, values: NDArray, path: Path) -> None:
     """values: (X, Y, Z), or with classes last; written with the image's header and place."""
-    nibabel = reader("nibabel", file.input.path)
+    nibabel = import_reader("nibabel", file.input.path)
     image = nibabel.load(file.input.path)
     if values.ndim == 3:
         values = values.reshape(image.shape)  # further axes of one
@@ -187,7 +187,7 @@ def _write_nifti(file: File, values: NDArray, path: Path) -> None:
 def read_back(file: File, path: Path, plane: Plane | None, wanted: Wanted) -> NDArray[np.uint8]:
     """Class indices (H, W) of a mask that was written for a file, or for a slice of it."""
     if _is_volume(file):
-        nibabel = reader("nibabel", path)
+        nibabel = import_reader("nibabel", path)
         values = np.asarray(nibabel.load(path).dataobj)
         values = values.reshape((*values.shape, 1)[:3])
         axis, index = plane or (2, 0)

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.data.formats import volumes
-from seg.data.images import Header, Plane, read_header, read_image
+from seg.data import formats
+from seg.data.formats.pictures import Header
+from seg.data.formats.volume_cache import Plane
+from seg.data.images import read_image
 from seg.inference.files.input_checks import InputWarning, in_grey, input_warnings, is_colourful
 from seg.inference.files.inputs import Input
 from seg.inference.model import LoadedModel
@@ -69,13 +71,13 @@ class Read:
 def opened(given: Input, axis: int) -> File:
     """Raises DataError, also where it is a volume without such an axis."""
     path = given.path
-    axis = FRAMES if volumes.suffix_of(path) in volumes.DICOM_SUFFIXES else axis
-    return File(given, axis, volumes.slice_count(path, axis))
+    axis = FRAMES if formats.suffix_of(path) in formats.DICOM_SUFFIXES else axis
+    return File(given, axis, formats.slice_count(path, axis))
 
 
 def bytes_of(picture: Picture, channels: int) -> int:
     """What it takes in memory while it is read and predicted, from its header alone, roughly."""
-    header = read_header(picture.file.input.path, picture.plane)
+    header = formats.read_header(picture.file.input.path, picture.plane)
     return header.height * header.width * (2 * channels + 12)
 
 
@@ -89,7 +91,7 @@ def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
         path, plane = picture.file.input.path, picture.plane
         _ = picture.file.sha256  # now, while nobody waits for it
         image, colourful = _read(path, plane, shape.channels, shape.window)
-        header = read_header(path, plane)
+        header = formats.read_header(path, plane)
         found = input_warnings(
             image,
             colourful=colourful if shape.channels == 3 or grey else False,
@@ -106,7 +108,7 @@ def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
 
 def _read(path: Path, plane: Plane | None, channels: int, window: object) -> tuple[NDArray, bool]:
     """The image, and whether the file has colours."""
-    nifti = volumes.suffix_of(path) in volumes.NIFTI_SUFFIXES
+    nifti = formats.suffix_of(path) in formats.NIFTI_SUFFIXES
     image = read_image(path, channels=1 if nifti else 3, plane=plane, window=window)
     colourful = not nifti and is_colourful(image)
     if image.shape[2] == channels:

@@ -60,7 +60,7 @@ def split_errors(c: Context) -> Iterator[dict]:
     if torn:
         cases = c.where(lambda f: f.group in torn)
         listed = ", ".join(sorted(torn)[:3]) + (", ..." if len(torn) > 3 else "")
-        text = f"{are(len(torn), 'group')} in several splits ({listed}): mend the split"
+        text = f"{are(len(torn), 'group')} in several splits ({listed}): fix the split"
         yield c.on_images("group in two splits", text, cases)
     apart = [(i, j) for i, j in c.equal if c.splits[i] != c.splits[j]]
     if apart:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from seg.data.errors import DataError
-from seg.data.formats.decoding import PILLOW_FORMATS, guard, open_npy
-from seg.data.formats.volumes import suffix_of
+from seg.data.errors import DataError, data_errors
+from seg.data.formats import suffix_of
+from seg.data.formats.pictures import PILLOW_FORMATS, open_npy
 
 _KINDS = {
     "1": "1-bit",
@@ -24,7 +24,7 @@ _KINDS = {
 def kind_of(path: Path) -> str:
     """Format and pixels as stored, from the header; the extension where that does not tell."""
     try:
-        with guard(path):
+        with data_errors(path):
             if path.suffix.lower() == ".npy":
                 array = open_npy(path)
                 return f"NPY {array.dtype} {'RGB' if array.ndim == 3 else 'grey'}"

@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from seg.data.errors import DataError
-from seg.data.formats.volumes import suffix_of
-from seg.data.images import IMAGE_SUFFIXES, read_image
+from seg.data.formats import is_image
+from seg.data.images import read_image
 from seg.data.near_duplicates import hash
 
 
 def pictures_below(folder: Path) -> list[Path]:
     """All image files in a folder and those below it, hidden ones apart, in order."""
-    files = (p for p in folder.rglob("*") if suffix_of(p) in IMAGE_SUFFIXES and p.is_file())
+    files = (p for p in folder.rglob("*") if is_image(p) and p.is_file())
     return sorted(p for p in files if not any(s[0] == "." for s in p.relative_to(folder).parts))
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from seg.data.images import check_geometry, read_header
+from seg.data.formats import read_header
+from seg.data.images import check_geometry
 from seg.data.pairs import Pair
 from seg.preparation.audit.facts import GEOMETRY, UNREADABLE, CaseFacts
 from seg.preparation.audit.kind import kind_of

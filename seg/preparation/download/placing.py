@@ -53,8 +53,8 @@ def work_folder(folder: Path, *, kept: frozenset[str] = frozenset()) -> Iterator
             work = Path(tempfile.mkdtemp(prefix=f"{work.name}-", dir=work.parent))
     except OSError as error:
         reason = error.strerror or str(error)
-        mend = "set dataset.root to a folder that can be written"
-        raise OSError(f"{work.parent}: {reason}; {mend}") from error
+        fix = "set dataset.root to a folder that can be written"
+        raise OSError(f"{work.parent}: {reason}; {fix}") from error
     try:
         _clear(work, {*kept, LOCK})
         yield work
@@ -62,8 +62,8 @@ def work_folder(folder: Path, *, kept: frozenset[str] = frozenset()) -> Iterator
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         detail = f" ({error.strerror})" if error.filename else ""
-        mend = "make room, then run the same command again: it goes on"
-        raise OSError(f"{work.parent}: the disk is full{detail}; {mend}") from error
+        fix = "make room, then run the same command again: it goes on"
+        raise OSError(f"{work.parent}: the disk is full{detail}; {fix}") from error
     finally:
         # The lock last: who makes a new one finds nothing that is about to be removed.
         _clear(work, {*kept, LOCK} if lock is not None else set())
@@ -79,9 +79,9 @@ def put_in_place(source: Path, folder: Path, holds: Callable[[Path], bool]) -> N
     except OSError as error:
         if is_there(folder, holds):  # without locks another process can have been quicker
             return
-        mend = "set dataset.root to a folder that is not there yet"
+        fix = "set dataset.root to a folder that is not there yet"
         raise OSError(
-            f"{folder}: the data cannot be put there ({error.strerror}); {mend}"
+            f"{folder}: the data cannot be put there ({error.strerror}); {fix}"
         ) from error
 
 

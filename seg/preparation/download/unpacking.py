@@ -22,7 +22,7 @@ MAX_MEMBERS = 10**6
 _BLOCK = 1 << 20
 # The disk's troubles, not the archive's.
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
-_MEND = "it may be damaged or made to do harm; take the data from elsewhere"
+_FIX = "it may be damaged or made to do harm; take the data from elsewhere"
 
 
 class Member(NamedTuple):
@@ -57,7 +57,7 @@ def unpack(archive: Path, folder: Path) -> None:
             of_kind = kind(file.read(4))
             file.seek(0)
             if of_kind is None:
-                raise DataError(archive, "not a zip or tar.gz archive", _MEND)
+                raise DataError(archive, "not a zip or tar.gz archive", _FIX)
             limit = max(BOMB_BYTES, BOMB_RATIO * archive.stat().st_size)
             members = _of_zip(file) if of_kind == "zip" else _of_tar(file, limit)
             _write(members, folder, limit)
@@ -71,7 +71,7 @@ def unpack(archive: Path, folder: Path) -> None:
             raise
         # The readers raise all kinds of things on damaged files.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise DataError(archive, f"damaged or truncated: {reason}", _MEND) from error
+        raise DataError(archive, f"damaged or truncated: {reason}", _FIX) from error
 
 
 def _of_zip(file: IO[bytes]) -> Iterator[Member]:
@@ -84,7 +84,7 @@ def _of_zip(file: IO[bytes]) -> Iterator[Member]:
                 what = "a link" if mode == stat.S_IFLNK else "a device or pipe"
             else:
                 what = "folder" if info.is_dir() else "file"
-            # `filename` is what zipfile has already mended; the archive's own word is judged here.
+            # `filename` is what zipfile has already changed; the archive's own word is judged here.
             yield Member(info.orig_filename, what, info.file_size, partial(archive.open, info))
 
 
@@ -129,7 +129,7 @@ def _write(members: Iterator[Member], folder: Path, limit: int) -> None:
     for count, member in enumerate(members):
         parts = _parts(member)
         if count >= MAX_MEMBERS:
-            raise DataError("", f"more than {MAX_MEMBERS} members", _MEND)
+            raise DataError("", f"more than {MAX_MEMBERS} members", _FIX)
         if _is_junk(parts):
             continue
         target = folder.joinpath(*parts)
@@ -179,9 +179,9 @@ def _is_junk(parts: tuple[str, ...]) -> bool:
 
 
 def _refusal(member: Member, reason: str) -> DataError:
-    return DataError("", f"its member {member.name!r} {reason}", _MEND)
+    return DataError("", f"its member {member.name!r} {reason}", _FIX)
 
 
 def _bomb() -> DataError:
     reason = f"unpacks to over {BOMB_BYTES / 1e9:g} GB and {BOMB_RATIO} times its size: a zip bomb"
-    return DataError("", reason, _MEND)
+    return DataError("", reason, _FIX)

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from seg.report.audit.console import percent
-from seg.report.panels import IGNORE, VOID, as_rgb, class_colour
+from seg.report.panels import IGNORE, IGNORED, as_rgb, class_colour
 
 ERROR, WARNING = "#D55E00", "#B07900"
 PIXELS = 220  # long side of a picture on the contact sheet
@@ -61,7 +61,7 @@ def contact_sheet(audit: dict, read: Read, path: Path, *, limit: int = 40) -> li
         for k, name in enumerate(class_names, start=1)
         if k in found or len(class_names) <= 12
     ]
-    handles += [_handle(VOID, "void")] if IGNORE in found else []
+    handles += [_handle(IGNORED, "ignored")] if IGNORE in found else []
     legend = figure.legend(
         handles=handles,
         loc="lower center",
@@ -147,7 +147,7 @@ def _draw_case(axis: Axes, image: NDArray | None, mask: NDArray | None) -> set[i
         wide = 1.0 if length < 12 * PIXELS else 0.55  # fine lines around vessels and the like
         axis.add_collection(LineCollection(lines, colors="black", linewidths=1.9 * wide, alpha=0.5))
         style = "dotted" if index == IGNORE else "solid"
-        colour = VOID if index == IGNORE else class_colour(index)
+        colour = IGNORED if index == IGNORE else class_colour(index)
         axis.add_collection(LineCollection(lines, colors=colour, linewidths=wide, linestyles=style))
     axis.set_xlim(-0.5, size[0] - 0.5)
     axis.set_ylim(size[1] - 0.5, -0.5)

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from seg.data.errors import DataError
-from seg.data.formats.volumes import slice_count
-from seg.data.images import check_geometry, read_header, read_image, read_mask
+from seg.data.formats import read_header, slice_count
+from seg.data.images import check_geometry, read_image, read_mask
 
 from .written import BYTES, group, pydicom, write_dicom
 

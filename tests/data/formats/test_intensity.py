@@ -139,8 +139,8 @@ def test_values_of_no_known_range_are_refused_with_their_own(name, write, low, h
     write(tmp_path / name)
     with pytest.raises(DataError) as caught:
         read_image(tmp_path / name, channels=1)
-    mend = f"; 'dataset.window=[{low:g}, {high:g}]' (its own range) or dataset.window=percentile"
-    assert str(caught.value).endswith(mend)
+    fix = f"; 'dataset.window=[{low:g}, {high:g}]' (its own range) or dataset.window=percentile"
+    assert str(caught.value).endswith(fix)
     read = read_image(tmp_path / name, channels=1, window=(low, high))
     assert (read.min(), read.max()) == (0, 255)
 

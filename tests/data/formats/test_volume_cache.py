@@ -16,9 +16,9 @@ def test_a_compressed_volume_is_decoded_once_for_all_slices_and_threads(tmp_path
     image = write_nifti(tmp_path / "i.nii.gz", np.repeat(VOLUME, 20, axis=2))
     mask = write_nifti(tmp_path / "m.nii.gz", np.repeat(LABELS, 20, axis=2))
     decoded = []
-    read = nifti.Volume._read
+    read = nifti._Volume._read
     monkeypatch.setattr(
-        nifti.Volume, "_read", lambda self: (decoded.append(self.path), read(self))[1]
+        nifti._Volume, "_read", lambda self: (decoded.append(self.path), read(self))[1]
     )
 
     def pair(index):
@@ -36,8 +36,8 @@ def test_a_compressed_volume_is_decoded_once_for_all_slices_and_threads(tmp_path
 def test_a_damaged_volume_is_decompressed_once(tmp_path, monkeypatch):
     flip_in_gz(path := tmp_path / "v.nii.gz")
     tries = []
-    read = nifti.Volume._read
-    monkeypatch.setattr(nifti.Volume, "_read", lambda self: (tries.append(1), read(self))[1])
+    read = nifti._Volume._read
+    monkeypatch.setattr(nifti._Volume, "_read", lambda self: (tries.append(1), read(self))[1])
     for index in range(7):
         with pytest.raises(DataError, match="damaged"):
             read_mask(path, plane=(2, index))
@@ -57,20 +57,20 @@ def test_open_files_are_bounded_in_bytes_and_number_but_four_stay(tmp_path, monk
             self.nbytes = int(path.read_text())
 
     recent = volume_cache.VolumeCache(File)
-    monkeypatch.setattr(volume_cache, "_BYTES", 100)
-    monkeypatch.setattr(volume_cache, "_FILES", 9)
+    monkeypatch.setattr(volume_cache, "_MAX_BYTES", 100)
+    monkeypatch.setattr(volume_cache, "_MAX_FILES", 9)
 
-    def held(sizes):
+    def kept(sizes):
         for i, size in enumerate(sizes):
             (tmp_path / f"{size}-{i}").write_text(str(size))
             recent.get(tmp_path / f"{size}-{i}")
         return [file.nbytes for file in recent._files.values()]
 
-    assert held([90] * 7) == [90] * 4
-    assert held([20] * 7) == [20] * 5
-    assert held([1] * 20) == [1] * 9
+    assert kept([90] * 7) == [90] * 4
+    assert kept([20] * 7) == [20] * 5
+    assert kept([1] * 20) == [1] * 9
 
 
 def test_a_place_that_is_not_known_is_another():
-    assert volume_cache.lie_apart(AFFINE, AFFINE * np.nan, (5, 6, 7))
-    assert not volume_cache.lie_apart(AFFINE, AFFINE, (5, 6, 7))
+    assert volume_cache.positions_differ(AFFINE, AFFINE * np.nan, (5, 6, 7))
+    assert not volume_cache.positions_differ(AFFINE, AFFINE, (5, 6, 7))

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from seg.data.errors import DataError
-from seg.data.formats.volumes import patient_of, slice_count
-from seg.data.images import is_image, read_header, read_image, read_mask, stem_of
+from seg.data.formats import is_image, patient_of, read_header, slice_count, stem_of
+from seg.data.images import read_image, read_mask
 from seg.data.pairs import image_files, pair_by_name
 
 from .written import (

@@ -10,7 +10,7 @@ from seg.data.errors import DataErrors
 from seg.data.pairs import PairingErrors
 from seg.data.sources.folder import Folder
 from seg.data.sources.lgg import LGG
-from seg.data.split.assign import allot
+from seg.data.split.assign import assign
 
 # How Folder is told of a layout, and where it has the image and the mask of a case.
 LAYOUTS = {
@@ -79,7 +79,7 @@ def build(root: Path, layout: str) -> Folder:
 def labels_of(pairs: list) -> list[str]:
     """What becomes of the pairs in a run."""
     own = [str(i) for i in range(len(pairs))]
-    return allot(pairs, foreground=[1.0] * len(pairs), image_sha256=own, near=[], split=SPLIT)[1]
+    return assign(pairs, foreground=[1.0] * len(pairs), image_sha256=own, near=[], split=SPLIT)[1]
 
 
 @each_layout
@@ -114,7 +114,7 @@ def test_every_missing_mask_is_named_and_the_sound_pairs_are_handed_on(
         where = tmp_path / place(image, case)
         assert any(m.startswith(f"{where}: no mask named") for m in caught.value.messages)
     left = {place(image, case) for case in CASES} - {place(image, case) for case in lost}
-    assert {p.case for p in caught.value.sound} == left
+    assert {p.case for p in caught.value.pairs} == left
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_a_folder_without_its_folder_of_masks_is_reported_image_by_image(
     assert [m.split(":")[0] for m in caught.value.messages] == [
         str(tmp_path / place(image, case)) for case in lost
     ]
-    assert len(caught.value.sound) == 4
+    assert len(caught.value.pairs) == 4
 
 
 def test_all_faults_of_all_folders_come_at_once(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_all_faults_of_all_folders_come_at_once(tmp_path: Path) -> None:
     for split in ("train", "test"):
         assert f"does not match {split}/images/x.png" in text
     assert len(caught.value.messages) == 4
-    sound = {p.case for p in caught.value.sound}
+    sound = {p.case for p in caught.value.pairs}
     assert {"train/images/p1_a.png", "test/images/p1_a.png", "test/images/p2_b.png"} <= sound
 
 
@@ -165,7 +165,7 @@ def test_an_image_in_no_patients_folder_is_named(tmp_path: Path) -> None:
     touch(tmp_path / "images" / "loose.png", tmp_path / "masks" / "loose.png")
     with pytest.raises(PairingErrors, match=r"images/loose\.png.*lies in no subfolder") as caught:
         source.pairs()
-    assert len(caught.value.sound) == len(CASES)
+    assert len(caught.value.pairs) == len(CASES)
 
 
 @pytest.mark.parametrize("layout", ["patients in splits above", "patients in splits below"])
@@ -318,7 +318,7 @@ def test_volumes_that_do_not_fit_are_all_named_beside_missing_masks(tmp_path: Pa
     assert "text.nii: " in text
     assert "alone.png: no mask" in text
     assert len(caught.value.messages) == 4
-    assert [p.case for p in caught.value.sound] == ["images/good.nii#0", "images/good.nii#1"]
+    assert [p.case for p in caught.value.pairs] == ["images/good.nii#0", "images/good.nii#1"]
 
 
 def test_an_axis_that_volumes_have_not_is_said_of_each(tmp_path: Path) -> None:
@@ -357,10 +357,10 @@ def test_lgg_names_all_slices_without_masks_and_hands_on_the_sound_ones(tmp_path
     with pytest.raises(PairingErrors) as caught:
         LGG(root=str(tmp_path), classes={"tumour": 255}).pairs()
     assert len(caught.value.messages) == 2
-    assert [p.case for p in caught.value.sound] == [
+    assert [p.case for p in caught.value.pairs] == [
         "TCGA_A/1.tif", "TCGA_A/10.tif", "TCGA_B/1.tif", "TCGA_B/10.tif",
     ]  # fmt: skip
-    assert [p.group for p in caught.value.sound] == ["TCGA_A", "TCGA_A", "TCGA_B", "TCGA_B"]
+    assert [p.group for p in caught.value.pairs] == ["TCGA_A", "TCGA_A", "TCGA_B", "TCGA_B"]
 
 
 def test_lgg_without_any_image_is_refused(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def problems(source: Table) -> tuple[list[str], list[str]]:
         source.pairs()
     assert all(str(source.table) in m for m in caught.value.messages)
     short = [m.replace(f"{source.table}, ", "") for m in caught.value.messages]
-    return short, [p.case for p in caught.value.sound]
+    return short, [p.case for p in caught.value.pairs]
 
 
 def test_a_row_is_a_case_with_its_group_and_split(tmp_path: Path) -> None:
@@ -172,6 +172,6 @@ def test_volumes_are_cut_and_those_that_do_not_fit_are_named(tmp_path: Path) -> 
     assert [m.split(": ")[0] for m in caught.value.messages] == [
         str(tmp_path / "w.nii.gz"), str(tmp_path / "gone.nii"),
     ]  # fmt: skip
-    assert [(p.case, p.group, p.split, p.plane) for p in caught.value.sound] == [
+    assert [(p.case, p.group, p.split, p.plane) for p in caught.value.pairs] == [
         (f"v.nii.gz#{i}", "g", "val", (1, i)) for i in range(3)
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seg.data.pairs import Pair
-from seg.data.split.assign import allot
+from seg.data.split.assign import assign
 
 SPLIT = {
     "val": 0.2, "test": 0.2, "by": "group", "seed": 0, "folds": None, "fold": None, "file": None,
@@ -33,7 +33,7 @@ def draw(pairs: list[Pair], *, equal: tuple = (), near: tuple = (), **split: obj
     hashes = [str(i) for i in range(len(pairs))]
     for i, j in equal:
         hashes[j] = hashes[i]
-    return allot(
+    return assign(
         pairs,
         foreground=[1 + i for i in range(len(pairs))],
         image_sha256=hashes,
@@ -238,7 +238,7 @@ def test_the_order_of_the_cases_does_not_matter() -> None:
     split = dict(zip([p.case for p in pairs], draw(pairs, near=near)[1], strict=True))
     turned = pairs[::-1]
     shares = [1 + i for i in range(30)][::-1]
-    again = allot(
+    again = assign(
         turned,
         foreground=shares,
         image_sha256=[p.case for p in turned],

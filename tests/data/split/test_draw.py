@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from seg.data.split.draw import assign, fingerprint, validate
+from seg.data.split.draw import check_sizes, draw, fingerprint
 
 SIZES = {"val": 0.2, "test": 0.2, "seed": 0}
 
@@ -44,7 +44,7 @@ def parted(groups: list[str], labels: list[str]) -> list[str]:
 @pytest.mark.parametrize("seed", range(5))
 def test_no_group_is_divided(seed: int) -> None:
     groups, positive = cohort(20, 7)
-    labels = assign(groups, positive, val=0.2, test=0.2, seed=seed)
+    labels = draw(groups, positive, val=0.2, test=0.2, seed=seed)
     assert parted(groups, labels) == []
     assert Counter(labels) == {"train": 84, "val": 28, "test": 28}
 
@@ -54,7 +54,7 @@ def test_no_group_is_divided(seed: int) -> None:
 def test_no_group_is_divided_whatever_their_sizes(seed: int, folds: int | None) -> None:
     groups, share = uneven(seed, patients=4 + 3 * seed)
     fold = None if folds is None else seed % folds
-    labels = assign(groups, share, val=0.15, test=0.15, seed=seed, folds=folds, fold=fold)
+    labels = draw(groups, share, val=0.15, test=0.15, seed=seed, folds=folds, fold=fold)
     assert parted(groups, labels) == []
     assert set(labels) == {"train", "val", "test"}
     if len(set(groups)) > 20:
@@ -80,7 +80,7 @@ def test_sizes_are_met_nearly_as_well_as_the_best_choice_of_groups_would() -> No
         largest = rng.choice([3, 12, 40])
         sizes = [rng.randint(1, largest) for _ in range(rng.randint(5, 10))]
         groups = [f"g{i}" for i, size in enumerate(sizes) for _ in range(size)]
-        labels = assign(groups, [rng.random() for _ in groups], val=0.1, test=0.2, seed=seed)
+        labels = draw(groups, [rng.random() for _ in groups], val=0.1, test=0.2, seed=seed)
         count = max(1, round(0.2 * len(groups)))
         missed = abs(labels.count("test") - count)
         excess.append((missed - _reference_nearest(sizes, count)) / len(groups))
@@ -91,7 +91,7 @@ def test_sizes_are_met_nearly_as_well_as_the_best_choice_of_groups_would() -> No
 def test_beside_one_giant_as_many_small_groups_are_taken_as_are_needed() -> None:
     groups = ["giant"] * 60 + [f"p{i:02d}" for i in range(20) for _ in range(2)]
     for seed in range(5):
-        labels = assign(groups, [1.0] * 100, val=0.1, test=0.2, seed=seed)
+        labels = draw(groups, [1.0] * 100, val=0.1, test=0.2, seed=seed)
         assert labels.count("test") == pytest.approx(20, abs=1)
         assert labels.count("val") == pytest.approx(10, abs=1)
 
@@ -100,42 +100,42 @@ def test_the_group_that_brings_foreground_is_chosen_for_its_size() -> None:
     groups = [f"empty{i}" for i in range(20)] + ["a"] * 40 + ["b"] * 2 + ["c"] * 38
     share = [0.0] * 20 + [1.0] * 80
     for seed in range(10):
-        labels = assign(groups, share, val=0.0, test=2, seed=seed)
+        labels = draw(groups, share, val=0.0, test=2, seed=seed)
         assert [g for g, label in zip(groups, labels, strict=True) if label == "test"] == ["b", "b"]
 
 
 def test_counts_are_taken_as_counts() -> None:
     groups, positive = cohort(40, 1)
-    labels = assign(groups, positive, val=5, test=7, seed=0)
+    labels = draw(groups, positive, val=5, test=7, seed=0)
     assert Counter(labels) == {"train": 28, "val": 5, "test": 7}
 
 
 def test_nothing_is_drawn_where_nothing_is_asked_for() -> None:
     groups, positive = cohort(10, 2)
-    assert set(assign(groups, positive, val=0.0, test=0.0, seed=0)) == {"train"}
-    assert set(assign(groups, positive, val=0.2, test=0.0, seed=0)) == {"train", "val"}
+    assert set(draw(groups, positive, val=0.0, test=0.0, seed=0)) == {"train"}
+    assert set(draw(groups, positive, val=0.2, test=0.0, seed=0)) == {"train", "val"}
 
 
 @pytest.mark.parametrize(("patients", "frames"), [(4, 50), (3, 9)])
 def test_a_few_large_groups_still_fill_all_splits(patients: int, frames: int) -> None:
     groups, positive = cohort(patients, frames)
     for share in (0.1, 0.3):
-        labels = assign(groups, positive, val=0.1, test=share, seed=0)
+        labels = draw(groups, positive, val=0.1, test=share, seed=0)
         assert set(labels) == {"train", "val", "test"}
 
 
 def test_one_giant_among_small_groups_leaves_a_group_for_each_split() -> None:
-    labels = assign(["a", "b"] + ["giant"] * 50, [1.0] * 52, val=0.1, test=0.1, seed=0)
+    labels = draw(["a", "b"] + ["giant"] * 50, [1.0] * 52, val=0.1, test=0.1, seed=0)
     assert set(labels) == {"train", "val", "test"}
 
 
 def test_too_few_groups_are_refused() -> None:
     with pytest.raises(ValueError, match="a group is never divided"):
-        assign(["one"] * 20, [True] * 20, **SIZES)
+        draw(["one"] * 20, [True] * 20, **SIZES)
     with pytest.raises(ValueError, match="needs as many groups"):
-        assign(["a", "b"] * 5, [True] * 10, val=0.1, test=0, seed=0, folds=5, fold=0)
+        draw(["a", "b"] * 5, [True] * 10, val=0.1, test=0, seed=0, folds=5, fold=0)
     with pytest.raises(ValueError, match=r"dataset\.split\.test asks for 30 cases, and 20 cases"):
-        assign(*cohort(20, 1), val=1, test=30, seed=0)
+        draw(*cohort(20, 1), val=1, test=30, seed=0)
 
 
 # Foreground.
@@ -155,7 +155,7 @@ def test_splits_are_more_alike_in_foreground_than_random_ones() -> None:
         share = rng.lognormal(-3, 1, 100) * (rng.random(100) > 0.15)
         groups = [f"p{i}" for i in range(100)]
         sizes = {"val": 0.15, "test": 0.15, "seed": seed}
-        drawn.append(_deviations(share, assign(groups, share.tolist(), **sizes)))
+        drawn.append(_deviations(share, draw(groups, share.tolist(), **sizes)))
         labels = ["val"] * 15 + ["test"] * 15 + ["train"] * 70
         at_random.append(_deviations(share, rng.permutation(labels).tolist()))
     assert np.mean(at_random) > 0.2
@@ -167,7 +167,7 @@ def test_every_split_spans_the_whole_range_of_foreground() -> None:
     """Of five neighbours in the order of foreground, each gives one to test."""
     groups, share = [f"p{i:03d}" for i in range(100)], [i / 100 for i in range(100)]
     for seed in range(5):
-        labels = assign(groups, share, val=0.0, test=0.2, seed=seed)
+        labels = draw(groups, share, val=0.0, test=0.2, seed=seed)
         tested = [i // 5 for i, label in enumerate(labels) if label == "test"]
         assert tested == list(range(20))
 
@@ -179,7 +179,7 @@ def test_cases_are_drawn_with_equal_chances(distinct: bool) -> None:
     share = [i * s for i, s in enumerate(share)] if distinct else share
     tested: Counter[str] = Counter()
     for seed in range(300):
-        labels = assign(groups, share, val=0.0, test=0.2, seed=seed)
+        labels = draw(groups, share, val=0.0, test=0.2, seed=seed)
         tested.update(g for g, label in zip(groups, labels, strict=True) if label == "test")
     # 300 draws of probability 0.2 deviate by 7 from 60: five times that would be no accident
     assert set(tested) == set(groups)
@@ -191,7 +191,7 @@ def test_any_two_groups_of_equal_foreground_may_be_drawn_together() -> None:
     groups, share = cohort(8, 1)
     drawn = set()
     for seed in range(300):
-        labels = assign(groups, share, val=0.0, test=2, seed=seed)
+        labels = draw(groups, share, val=0.0, test=2, seed=seed)
         drawn.add(tuple(g for g, label in zip(groups, labels, strict=True) if label == "test"))
     assert drawn == set(itertools.combinations(groups, 2))
 
@@ -199,7 +199,7 @@ def test_any_two_groups_of_equal_foreground_may_be_drawn_together() -> None:
 def test_empty_groups_are_spread_over_the_splits() -> None:
     for seed in range(10):
         groups, positive = cohort(50, 1, empty=10)
-        labels = assign(groups, positive, val=0.2, test=0.2, seed=seed)
+        labels = draw(groups, positive, val=0.2, test=0.2, seed=seed)
         empty = Counter(label for label, p in zip(labels, positive, strict=True) if not p)
         assert empty == {"train": 6, "val": 2, "test": 2}
 
@@ -207,7 +207,7 @@ def test_empty_groups_are_spread_over_the_splits() -> None:
 def test_no_split_is_left_without_foreground_where_there_is_some_for_all() -> None:
     for seed in range(20):
         groups, positive = cohort(30, 1, empty=26)
-        labels = assign(groups, positive, val=1, test=1, seed=seed)
+        labels = draw(groups, positive, val=1, test=1, seed=seed)
         found = Counter(label for label, p in zip(labels, positive, strict=True) if p)
         assert found == {"train": 2, "val": 1, "test": 1}
 
@@ -220,7 +220,7 @@ def test_folds_cover_every_case_once(seed: int) -> None:
     groups, share = uneven(seed, patients=23)
     seen: Counter[int] = Counter()
     for fold in range(5):
-        labels = assign(groups, share, val=0.1, test=0.0, seed=seed, folds=5, fold=fold)
+        labels = draw(groups, share, val=0.1, test=0.0, seed=seed, folds=5, fold=fold)
         assert parted(groups, labels) == []
         assert "val" in labels
         seen.update(i for i, label in enumerate(labels) if label == "test")
@@ -241,7 +241,7 @@ def test_folds_are_alike_in_foreground_and_in_empty_cases() -> None:
         parts = []
         for fold in range(5):
             sizes = {"val": 0.1, "test": 0.0, "seed": seed, "folds": 5, "fold": fold}
-            labels = np.array(assign(groups, share.tolist(), **sizes))
+            labels = np.array(draw(groups, share.tolist(), **sizes))
             parts.append(labels == "test")
             empties.append(np.count_nonzero(share[parts[-1]] == 0))
         at_random = np.split(rng.permutation(100), 5)
@@ -255,7 +255,7 @@ def test_folds_of_few_empty_cases_bring_no_warning_of_a_library() -> None:
     groups, positive = cohort(20, 1, empty=2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assign(groups, positive, val=0.1, test=0.0, seed=0, folds=5, fold=1)
+        draw(groups, positive, val=0.1, test=0.0, seed=0, folds=5, fold=1)
 
 
 # What the split hangs on.
@@ -263,8 +263,8 @@ def test_folds_of_few_empty_cases_bring_no_warning_of_a_library() -> None:
 
 def test_the_same_seed_gives_the_same_split_and_another_another() -> None:
     groups, share = uneven(0, patients=30)
-    first, again = (assign(groups, share, **SIZES) for _ in range(2))
-    other = assign(groups, share, val=0.2, test=0.2, seed=1)
+    first, again = (draw(groups, share, **SIZES) for _ in range(2))
+    other = draw(groups, share, val=0.2, test=0.2, seed=1)
     assert first == again
     assert first != other
 
@@ -277,11 +277,11 @@ def test_the_split_does_not_hang_on_the_order_of_the_cases(folds: int | None) ->
         # sums of these shares depend on their order in the last digit
         share = [s and s + 0.1 for s in share]
         sizes = {"val": 0.2, "test": 0.2, "seed": seed, "folds": folds, "fold": folds and 1}
-        labels = dict(zip(groups, assign(groups, share, **sizes), strict=True))
+        labels = dict(zip(groups, draw(groups, share, **sizes), strict=True))
         for _ in range(3):
             order = rng.sample(range(len(groups)), len(groups))
             moved = [groups[i] for i in order]
-            again = assign(moved, [share[i] for i in order], **sizes)
+            again = draw(moved, [share[i] for i in order], **sizes)
             assert dict(zip(moved, again, strict=True)) == labels
 
 
@@ -291,7 +291,7 @@ def test_groups_of_equal_mean_are_ordered_alike_in_whatever_order_their_cases_co
     forward = [0.1, 0.2, 0.3] * 20
     backward = [*[0.3, 0.2, 0.1] * 10, *[0.1, 0.2, 0.3] * 10]
     assert sum(forward[:3]) != sum(backward[:3])
-    assert assign(groups, forward, **SIZES) == assign(groups, backward, **SIZES)
+    assert draw(groups, forward, **SIZES) == draw(groups, backward, **SIZES)
 
 
 def test_the_fingerprint_is_of_the_split_and_not_of_its_order() -> None:
@@ -312,7 +312,7 @@ def test_what_is_given_stays_and_validation_is_drawn_from_training_alone() -> No
     test = set(sorted(set(groups))[::4])
     given = ["test" if g in test else "train" for g in groups]
     for seed in range(10):
-        labels = assign(groups, share, val=0.15, test=0.3, seed=seed, given=given)
+        labels = draw(groups, share, val=0.15, test=0.3, seed=seed, given=given)
         pairs = set(zip(given, labels, strict=True))
         assert pairs == {("test", "test"), ("train", "train"), ("train", "val")}
         assert parted(groups, labels) == []
@@ -322,13 +322,13 @@ def test_what_is_given_stays_and_validation_is_drawn_from_training_alone() -> No
 def test_all_that_is_given_is_kept_where_validation_is_among_it() -> None:
     groups, positive = cohort(10, 1)
     given = ["val"] * 3 + ["train"] * 7
-    assert assign(groups, positive, val=0.5, test=0.5, seed=0, given=given) == given
+    assert draw(groups, positive, val=0.5, test=0.5, seed=0, given=given) == given
 
 
 def test_what_no_list_names_goes_with_its_group_or_is_drawn_from() -> None:
     groups = ["a", "a", *"bcdefghij"]
     given = ["test", None, *[None] * 9]
-    labels = assign(groups, [1.0] * 11, val=2, test=5, seed=0, given=given)
+    labels = draw(groups, [1.0] * 11, val=2, test=5, seed=0, given=given)
     assert labels[:2] == ["test", "test"]
     assert Counter(labels[2:]) == {"train": 7, "val": 2}
 
@@ -336,14 +336,14 @@ def test_what_no_list_names_goes_with_its_group_or_is_drawn_from() -> None:
 def test_given_labels_and_folds_exclude_one_another() -> None:
     groups, positive = cohort(10, 1)
     with pytest.raises(ValueError, match=r"dataset\.split\.folds: the split is given already"):
-        assign(
+        draw(
             groups, positive, val=0.1, test=0, seed=0, folds=5, fold=0, given=["test"] + [None] * 9
         )
 
 
 def test_a_given_split_without_training_cases_is_refused() -> None:
     with pytest.raises(ValueError, match="no training cases left: 3 groups"):
-        assign(["a", "b", "c"], [1.0] * 3, val=0.1, test=0.1, seed=0, given=["val", "test", "test"])
+        draw(["a", "b", "c"], [1.0] * 3, val=0.1, test=0.1, seed=0, given=["val", "test", "test"])
 
 
 @pytest.mark.parametrize(
@@ -361,4 +361,4 @@ def test_a_given_split_without_training_cases_is_refused() -> None:
 )
 def test_impossible_sizes_are_refused(sizes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        validate(**sizes)
+        check_sizes(**sizes)

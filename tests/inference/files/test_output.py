@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from seg.data.images import read_header, read_mask
+from seg.data.formats import read_header
+from seg.data.images import read_mask
 from seg.inference.files import output
 from seg.inference.files.inputs import Input
 from seg.inference.files.reading import File

@@ -23,7 +23,7 @@ def write_zip(path: Path, members: dict[str, bytes], *, mode: int | None = None)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in members.items():
             info = zipfile.ZipInfo("x")
-            info.filename = name  # as it is: the constructor would mend it
+            info.filename = name  # as it is: the constructor would fix it
             info.compress_type = zipfile.ZIP_DEFLATED
             if mode is not None and name == list(members)[-1]:
                 info.external_attr = mode << 16

@@ -1,9 +1,5 @@
-"""Files to pixels as stored, by the library that reads each format exactly, or a `DataError`."""
+"""PNG, JPEG, TIFF, BMP, GIF and npy: pixels as stored, by the library that reads each exactly."""
 
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
@@ -11,22 +7,29 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import tifffile
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from seg.data.errors import DataError
 from seg.data.formats.intensity import ValueRange
+from seg.data.formats.volume_cache import Plane
 
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".npy"})
 PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
 _PILLOW_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I", "F"}
-TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-# What tifffile decodes without the imagecodecs package; the list keeps results the same with it.
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+# What tifffile decodes without the imagecodecs package: so the results do not depend on whether it
+# is installed.
 _TIFFFILE_COMPRESSIONS = {1, 8, 32773, 32946}
 _TIFF_LOSSLESS = _TIFFFILE_COMPRESSIONS | {2, 3, 4, 5, 34925, 50000}
 
 
 class Header(NamedTuple):
-    """Height and width in pixels as stored (not turned), EXIF orientation 1-8 (1 if none), and
-    the distance of rows and of columns in mm, where the file states it.
+    """What a file says of its picture without being decoded.
+
+    Args:
+        height: in pixels as stored, not turned; likewise the width.
+        orientation: EXIF or TIFF orientation 1-8; 1 if the file has none.
+        spacing: distance of rows and of columns in mm, where the file states it.
     """
 
     height: int
@@ -36,39 +39,59 @@ class Header(NamedTuple):
 
 
 class Pixels(NamedTuple):
-    """What a file holds, and what of it says how the values are to be shown."""
+    """The stored values of a picture, and what the file says of how to show them."""
 
     values: np.ndarray  # (H, W) or (H, W, 2 to 4), as stored, channels in RGBA order
     lossy: bool = False
     palette: np.ndarray | None = None  # (256, 3) uint8, then `values` are its indices
     grey_step: int = 1  # an image's grey is value * step: 85 and 17 for greys of 2 and 4 bits
-    spread: ValueRange | None = None  # of the whole volume that `values` are a slice of
+    value_range: ValueRange | None = None  # of the whole volume that `values` are a slice of
     window: tuple[float, float] | None = None  # low and high that the file states
     measured: bool = False  # an instrument's values, of no known range
     inverted: bool = False  # the lowest value is white
 
 
-def decode(path: Path) -> Pixels:
-    with guard(path):
-        if path.suffix.lower() == ".npy":
-            array = open_npy(path)
-            if array.shape[2:] == (2,):
-                raise DataError(path, "2 channels", "save (H, W) or (H, W, 3)")
-            pixels = Pixels(np.array(array, dtype=array.dtype.newbyteorder("=")))
-        else:
-            data = path.read_bytes()
-            decode = _decode_tiff if data[:4] in TIFF_MAGIC else _decode_pillow
-            pixels = decode(data, path)
+def decode(path: Path, plane: Plane | None) -> Pixels:
+    """The picture as stored; call it within `data_errors`."""
+    if path.suffix.lower() == ".npy":
+        array = open_npy(path)
+        if array.shape[2:] == (2,):
+            raise DataError(path, "2 channels", "save (H, W) or (H, W, 3)")
+        pixels = Pixels(np.array(array, dtype=array.dtype.newbyteorder("=")))
+    else:
+        data = path.read_bytes()
+        decode_format = _decode_tiff if data[:4] in _TIFF_MAGIC else _decode_pillow
+        pixels = decode_format(data, path)
     values = pixels.values
     if values.ndim == 3 and values.shape[2] == 1:
         return pixels._replace(values=values[..., 0])
     if values.ndim != 2 and (values.ndim != 3 or values.shape[2] > 4):
-        mend = "save one picture of shape (H, W) or (H, W, 3)"
-        raise DataError(path, f"array of shape {values.shape}", mend)
+        fix = "save one picture of shape (H, W) or (H, W, 3)"
+        raise DataError(path, f"array of shape {values.shape}", fix)
     return pixels
 
 
+def read_header(path: Path, plane: Plane | None) -> Header:
+    """Size and orientation; call it within `data_errors`."""
+    if path.suffix.lower() == ".npy":
+        return Header(*open_npy(path).shape[:2], 1)
+    with path.open("rb") as file:
+        is_tiff = file.read(4) in _TIFF_MAGIC
+        file.seek(0)
+        if is_tiff:
+            with tifffile.TiffFile(file) as tiff:
+                page = tiff.pages[0]
+                tag = page.tags.get("Orientation")
+                return Header(page.imagelength, page.imagewidth, _orientation(tag and tag.value))
+        with Image.open(file, formats=PILLOW_FORMATS) as image:
+            # Pillow decodes a whole PNG to look for EXIF after the pixels: look only before.
+            has_exif = image.format != "PNG" or "exif" in image.info
+            value = image.getexif().get(0x0112) if has_exif else 1
+            return Header(image.height, image.width, _orientation(value))
+
+
 def open_npy(path: Path) -> np.ndarray:
+    """The array of a .npy file, memory-mapped."""
     array = np.lib.format.open_memmap(path, mode="r")  # checks the length, loads no pickles
     if array.ndim < 2:
         raise DataError(path, f"array of shape {array.shape}", "save (H, W) or (H, W, 3)")
@@ -78,7 +101,7 @@ def open_npy(path: Path) -> np.ndarray:
 def _decode_tiff(data: bytes, path: Path) -> Pixels:
     with tifffile.TiffFile(BytesIO(data)) as tiff:
         page = tiff.pages[0]
-        # One page can hold a whole stack by the word of its ImageJ or tifffile description.
+        # One page can hold a whole stack, as its ImageJ or tifffile description says.
         stacked = (tiff.is_imagej or tiff.is_shaped) and tiff.series[0].size != page.size
         if len(tiff.pages) > 1 or stacked or page.axes not in ("YX", "YXS", "SYX"):
             raise DataError(path, "several pages or slices in one file", "save one file for each")
@@ -86,7 +109,7 @@ def _decode_tiff(data: bytes, path: Path) -> Pixels:
             raise Image.DecompressionBombError(f"{page.imagewidth}x{page.imagelength} pixels")
         if page.photometric == tifffile.PHOTOMETRIC.SEPARATED:
             raise DataError(path, "CMYK colours", "save it as RGB")
-        # Of what a microscope writes as 2 or 4 greys, none is an alpha channel to be dropped.
+        # A microscope's 2 or 4 grey channels: none of them is an alpha channel to drop.
         grey = page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
         if grey and page.samplesperpixel in (2, 4) and not {1, 2} & set(page.extrasamples):
             raise DataError(path, f"{page.samplesperpixel} channels", "save grey or RGB")
@@ -105,10 +128,10 @@ def _decode_tiff(data: bytes, path: Path) -> Pixels:
                 values = np.iinfo(values.dtype).max - values
             return Pixels(values)
         tag = page.tags.get("Orientation")
-        if as_orientation(tag and tag.value) != 1:
-            # The other readers turn such a file on their own, and not alike.
-            mend = "save it upright, uncompressed or with deflate compression"
-            raise DataError(path, f"compressed TIFF with orientation {tag.value}", mend)
+        if _orientation(tag and tag.value) != 1:
+            # Pillow and OpenCV turn such a file, each in its own way.
+            fix = "save it upright, uncompressed or with deflate compression"
+            raise DataError(path, f"compressed TIFF with orientation {tag.value}", fix)
         lossy = page.compression not in _TIFF_LOSSLESS
         deep = page.bitspersample > 8 and page.samplesperpixel > 1
         bits = page.bitspersample
@@ -122,12 +145,12 @@ def _decode_pillow(data: bytes, path: Path, *, deep: bool = False, bits: int = 0
             raise DataError(path, "several pages or frames in one file", "save one file for each")
         if image.mode not in _PILLOW_MODES:
             raise DataError(path, f"{image.mode} colours", "save it as RGB or grey")
-        image.load()  # the whole of it: a truncated file raises here
+        image.load()  # decodes the whole file: a truncated one raises here
         if image.mode == "P":
             palette = np.zeros((256, 3), dtype=np.uint8)
             colours = np.array(image.getpalette("RGB") or [], dtype=np.uint8).reshape(-1, 3)
             palette[: len(colours)] = colours
-            if image.format == "GIF":  # its writers renumber the palette: only colours are kept
+            if image.format == "GIF":  # programs renumber its palette: only the colours are kept
                 return Pixels(palette[np.array(image)])
             return Pixels(np.array(image), palette=palette)
         bits = data[24] if image.format == "PNG" else bits
@@ -139,47 +162,13 @@ def _decode_pillow(data: bytes, path: Path, *, deep: bool = False, bits: int = 0
             values = np.array(image)
             native = values.astype(values.dtype.newbyteorder("="), copy=False)
             return Pixels(native, lossy=image.format in ("JPEG", "MPO"))
-    # Pillow drops 16-bit colour to 8 bits; it has proved the file sound, which OpenCV does not.
+    # Pillow cuts 16-bit colour to 8 bits, so OpenCV reads it; that the file is whole, Pillow has
+    # checked above and OpenCV would not.
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:
         raise DataError(path, "16-bit colour of an unknown kind", "save it as a 16-bit RGB PNG")
     return Pixels(values[..., [2, 1, 0, 3][: values.shape[2]]] if values.ndim == 3 else values)
 
 
-def as_orientation(value: object) -> int:
+def _orientation(value: object) -> int:
     return int(value) if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-@contextmanager
-def guard(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong with a file into a `DataError` of one line."""
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
-            raise DataError(path, f"{kind}, not a file", "move it elsewhere")
-        if status.st_size == 0:
-            raise DataError(path, "empty file (0 bytes)", "copy or download it again")
-        yield
-    except DataError:
-        raise
-    except FileNotFoundError as error:
-        reason = "link to a file that is not there" if os.path.islink(path) else "no such file"
-        raise DataError(path, reason, "restore it or take it out") from error
-    except PermissionError as error:
-        raise DataError(path, "no permission to read it", f"chmod u+r '{path}'") from error
-    except UnidentifiedImageError as error:
-        with open(path, "rb") as file:
-            start = file.read(12)
-        mend = "take it out, or convert it to PNG"
-        raise DataError(path, f"not an image of a known kind, begins {start!r}", mend) from error
-    except (Image.DecompressionBombError, MemoryError) as error:
-        mend = "cut it into smaller images"
-        raise DataError(path, f"too large: {_line(error)}", mend) from error
-    except Exception as error:  # decoders raise all kinds of things on damaged files
-        mend = "copy or download it again"
-        raise DataError(path, f"damaged or truncated: {_line(error)}", mend) from error
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
