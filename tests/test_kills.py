@@ -207,15 +207,16 @@ def test_two_nodes_share_one_run_with_the_figures_of_one_process(
 def test_memory_is_flat_over_epochs(tiny: list[str], tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "from seg import config, train\n"
-        "from seg.training.epoch_log import History\n"
-        "original = History._write\n"
+        "from seg import train\n"
+        "from seg.cli import compose\n"
+        "from seg.training.epoch_log import EpochLog\n"
+        "original = EpochLog._write\n"
         "def told(self):\n"
         "    original(self)\n"
         "    status = open('/proc/self/status').read()\n"
         "    print('MB', int(status.split('VmRSS:')[1].split()[0]) / 1024)\n"
-        "History._write = told\n"
-        "train.train(config.compose(sys.argv[1:]))\n"
+        "EpochLog._write = told\n"
+        "train.train(compose.compose(sys.argv[1:]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *tiny, "trainer=cpu", "trainer.max_epochs=160",

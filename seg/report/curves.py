@@ -5,6 +5,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from seg.runs import atomic
+
 CURVES = (("loss", "loss"), ("dice", "Dice, mean over images"), ("iou", "IoU, mean over images"))
 COLOURS = {"train": "#0072B2", "val": "#D55E00"}
 
@@ -36,4 +38,5 @@ def draw(metrics: Path, path: Path) -> None:
         f"best epoch {int(best['epoch'])}: "
         f"val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}"
     )
-    figure.savefig(path)
+    with atomic.replacing(path) as handle:
+        figure.savefig(handle, format="png")

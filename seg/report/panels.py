@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from seg.runs import atomic
+
 IGNORE = 255
 # Okabe and Ito's colours, which people with any colour vision tell apart
 HIT, MISS, FALSE_ALARM, CONFUSED = "#009E73", "#D55E00", "#56B4E9", "#F0E442"
@@ -127,6 +129,6 @@ def draw(
     figure.suptitle(title, fontsize=11, parse_math=False)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    with atomic.replacing(path) as handle:
+        figure.savefig(handle, format="png")
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -1,6 +1,5 @@
 """test.json and test_cases.csv: written from the per-case table, and shown on the console."""
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.table import Table
 from seg.evaluation.bootstrap import bootstrap
 from seg.metrics.cases import summarize, summarize_class
 from seg.metrics.overlap import METRICS
+from seg.runs import atomic
 
 
 def write_cases(
@@ -28,13 +28,12 @@ def write_cases(
 
     counts: (M, classes, 4).
     """
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["case", "group", "class", "tp", "fp", "fn", "tn", *METRICS])
-        for i, (case, group) in enumerate(zip(cases, groups, strict=True)):
-            for j, name in enumerate(class_names):
-                figures = [f"{float(metric(*counts[i, j])):.6f}" for metric in METRICS.values()]
-                writer.writerow([case, group, name, *counts[i, j].tolist(), *figures])
+    rows: list[list[Any]] = [["case", "group", "class", "tp", "fp", "fn", "tn", *METRICS]]
+    for i, (case, group) in enumerate(zip(cases, groups, strict=True)):
+        for j, name in enumerate(class_names):
+            figures = [f"{float(metric(*counts[i, j])):.6f}" for metric in METRICS.values()]
+            rows.append([case, group, name, *counts[i, j].tolist(), *figures])
+    atomic.write_csv(path, rows)
 
 
 def summary(

@@ -86,6 +86,10 @@ class RunFolder:
         return status if isinstance(status, str) else "unknown"
 
     @property
+    def is_finished(self) -> bool:
+        return self.status == "finished"
+
+    @property
     def name(self) -> str:
         """The label, or what the run calls itself."""
         return str(self.label or self.facts.get("name") or self.get("name") or self.path.name)

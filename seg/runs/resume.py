@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from seg.runs import lock
+from seg.runs import atomic, lock
 from seg.runs.same import differences, is_longer, require_same
 
 
@@ -37,9 +37,7 @@ def is_over(folder: Path, config: Mapping[str, Any]) -> bool:
 def store(folder: Path, config: Mapping[str, Any]) -> None:
     """Write config.yaml, from which `seg.train` can be started again, whole or not at all."""
     text = yaml.safe_dump({**config, "resume": None}, sort_keys=False, allow_unicode=True)
-    temporary = folder / f".config.yaml.{os.getpid()}"
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, folder / "config.yaml")
+    atomic.write_text(folder / "config.yaml", text)
 
 
 def is_alive(folder: Path) -> bool:

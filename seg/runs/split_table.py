@@ -14,11 +14,22 @@ FILE_NAME = "split.csv"
 
 @dataclass(frozen=True)
 class SplitTable:
-    """cases, groups: how many, by split. grouped: whether any group is more than a file of its own.
-    parted_groups: names of groups that are in several splits. equal: pairs of byte-equal images.
-    parted: those of them that are in two splits. digests: case to those of image and mask.
+    """A split.csv, read.
+
+    Args:
+        rows: its lines, with the columns image, mask, group, split, image_sha256, mask_sha256.
+        cases: how many, by split.
+        groups: how many, by split.
+        grouped: whether any group is more than a file of its own.
+        fingerprint: of the cases and their splits.
+        parted_groups: names of groups that are in several splits.
+        equal: pairs of cases with byte-equal images.
+        parted: those of them that are in two splits.
+        digests: case to the SHA-256 of its image and of its mask.
+        splits: case to its split.
     """
 
+    rows: list[dict[str, str]]
     cases: dict[str, int]
     groups: dict[str, int]
     grouped: bool
@@ -45,6 +56,7 @@ def read(path: Path) -> SplitTable:
             by_image[row["image_sha256"]].append(row)
     pairs = [(same[0], row) for same in by_image.values() for row in same[1:]]
     return SplitTable(
+        rows=rows,
         cases={s: sum(row["split"] == s for row in rows) for s in SPLITS},
         groups={s: len(members[s]) for s in SPLITS},
         grouped=_grouped(rows),

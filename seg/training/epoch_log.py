@@ -2,12 +2,13 @@
 
 import csv
 import logging
-import os
 import time
 from pathlib import Path
 
 import pytorch_lightning as pl
 from torch.utils.tensorboard import SummaryWriter
+
+from seg.runs import atomic
 
 log = logging.getLogger(__name__)
 
@@ -78,9 +79,5 @@ class EpochLog(pl.Callback):
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        with temporary.open("w", newline="", encoding="utf-8") as handle:
-            writer = csv.DictWriter(handle, columns, restval="")
-            writer.writeheader()
-            writer.writerows(self.rows)
-        os.replace(temporary, self.path)
+        lines = [[row.get(column, "") for column in columns] for row in self.rows]
+        atomic.write_csv(self.path, [columns, *lines])

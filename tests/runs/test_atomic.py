@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from seg.runs.atomic import replacing, replacing_files, write_json, write_text
+from seg.runs.atomic import replacing, replacing_files, write_csv, write_json, write_text
 
 
 def test_a_file_is_replaced_by_the_whole_new_one(tmp_path: Path) -> None:
@@ -12,6 +12,11 @@ def test_a_file_is_replaced_by_the_whole_new_one(tmp_path: Path) -> None:
     write_text(path, "line\r\n\udcff")
     assert path.read_bytes() == b"line\r\n\\udcff"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_table_is_written_with_the_line_ends_of_csv(tmp_path: Path) -> None:
+    write_csv(tmp_path / "a.csv", [["case", "dice"], ["one, two", 0.5], ["ü", ""]])
+    assert (tmp_path / "a.csv").read_bytes() == 'case,dice\r\n"one, two",0.5\r\nü,\r\n'.encode()
 
 
 def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:

@@ -103,18 +103,18 @@ def test_a_stray_local_rank_is_named() -> None:
 RANK = """
 import sys, time
 from pathlib import Path
-from seg.training import handover
-from seg.runs.distributed import Place
-handover.GRACE = 0.2
+from seg.runs import rendezvous
+from seg.runs.distributed import ProcessRank
+rendezvous.GRACE = 0.2
 rank, port, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-place = Place(rank, 2, "127.0.0.1", port)
+place = ProcessRank(rank, 2, "127.0.0.1", port)
 if rank:
-    handover.receive(place=place, config={})
+    rendezvous.receive(place=place, config={})
 else:
-    handover.give(folder, None, place=place, config={})
+    rendezvous.give(folder, None, place=place, config={})
 print("there", flush=True)
 if "over" in sys.argv:
-    handover.forget()
+    rendezvous.forget()
 sys.stdin.read()
 """
 

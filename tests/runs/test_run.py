@@ -17,12 +17,12 @@ from seg.runs.run import Run, close, fresh_folder
 ENDS = """
 import sys
 from pathlib import Path
-from seg.training import lock, watch
+from seg.runs import lock, watchdog
 folder = Path(sys.argv[1])
 held = lock.acquire(folder)
 facts = {"status": "running", "pid": __import__("os").getpid(), "started": sys.argv[2]}
-watch.write_status(facts, folder, final=False)
-watch.start(folder)
+watchdog.write_status(facts, folder, final=False)
+watchdog.start(folder)
 print("there", flush=True)
 sys.stdin.read()
 """

@@ -9,7 +9,6 @@ import pytorch_lightning as pl
 import torch
 
 from seg.models.unet import UNet
-from seg.training import checkpoint
 from seg.training.checkpoint import (
     AtomicCheckpointIO,
     best_and_last,
@@ -86,8 +85,8 @@ def test_the_new_file_is_on_the_disk_before_it_takes_the_old_ones_place(tmp_path
         assert read(source)["epoch"] == 3
         replace(source, target)
 
-    monkeypatch.setattr(checkpoint.os, "fsync", synced)
-    monkeypatch.setattr(checkpoint.os, "replace", replaced)
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", replaced)
     write_atomically(_content(), tmp_path / "best.ckpt")
     assert done == ["sync", "replace"]
 
