@@ -1,12 +1,47 @@
-"""The pictures that a search left in the sweep's folder, set into the page."""
+"""PNG files as part of a page."""
 
 import base64
+from dataclasses import dataclass
 from pathlib import Path
 
-from seg.report.comparison.html import attribute, escaped
+from markupsafe import escape
 
-LARGEST = 4_000_000  # bytes of a picture
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+LARGEST = 8_000_000  # bytes of one file
+BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG.
+
+    Args:
+        title: what is to be seen.
+        content: the bytes of the file.
+    """
+
+    title: str
+    content: bytes
+
+    @property
+    def source(self) -> str:
+        """The picture as the `src` of an <img>."""
+        return f"data:image/png;base64,{base64.b64encode(self.content).decode('ascii')}"
+
+
+def read(path: Path, title: str) -> Picture:
+    """Read a PNG.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no complete PNG, or too large for a page; the message says which.
+    """
+    content = path.read_bytes()
+    if not (content.startswith(BEGIN) and content.rstrip().endswith(END)):
+        raise ValueError(f"{path.parent.name}/{path.name} is no whole PNG")
+    if len(content) > LARGEST:
+        size = len(content) / 1e6
+        raise ValueError(f"{path.name} has {size:.0f} MB, too large for a page")
+    return Picture(title, content)
 
 
 def pictures(sweep: Path) -> str:
@@ -15,15 +50,11 @@ def pictures(sweep: Path) -> str:
     for path in sorted(sweep.glob("search_*.png")):
         title = path.stem.removeprefix("search_").replace("_", " ")
         try:
-            content = path.read_bytes() if path.stat().st_size <= LARGEST else b""
-        except OSError:
-            content = b""
-        if content.startswith(SIGNATURE):
-            coded = base64.b64encode(content).decode("ascii")
-            parts.append(
-                f"<h3>{escaped(title)}</h3>"
-                f'<img class="found" alt="{attribute(title)}" src="data:image/png;base64,{coded}">'
-            )
+            picture = read(path, title)
+        except (OSError, ValueError):
+            parts.append(f"<p>{escape(path.name)} is no picture that can be shown here.</p>")
         else:
-            parts.append(f"<p>{escaped(path.name)} is no picture that can be shown here.</p>")
+            parts.append(
+                f'<h3>{escape(title)}</h3><img alt="{escape(title)}" src="{picture.source}">'
+            )
     return "".join(parts)

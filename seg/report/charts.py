@@ -1,0 +1,95 @@
+"""Charts of the pages: drawn by matplotlib, set into the page as SVG in the page's own colours.
+
+The colours here are the page's light ones. In the SVG each becomes the variable of page.css, so
+that a chart follows the page into the dark and onto paper.
+"""
+
+import io
+import re
+from collections.abc import Callable
+
+from markupsafe import Markup, escape
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, SOFT, LINE, ACCENT, GOOD = "#1c2126", "#5b6670", "#dde2e7", "#0b62a8", "#00724f"
+SERIES = (
+    "#0072b2", "#d55e00", "#009e73", "#b8609a", "#b98200", "#3f9fdc", "#7a5195", "#5f6b76",
+)  # fmt: skip
+REST = "#b9c1c8"  # all curves after the series
+VARIABLES = {
+    INK: "ink", SOFT: "soft", LINE: "line", ACCENT: "accent", GOOD: "good", REST: "rest",
+    **{colour: f"s{i}" for i, colour in enumerate(SERIES)},
+}  # fmt: skip
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "seg",  # the same chart has the same text
+    "text.parse_math": False,  # a name may have a dollar sign
+    "text.color": SOFT,
+    "font.size": 12,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": SOFT,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 1,
+    "xtick.color": LINE,
+    "xtick.major.size": 0,
+    "xtick.labelcolor": SOFT,
+    "ytick.color": LINE,
+    "ytick.labelcolor": SOFT,
+    "ytick.major.size": 0,
+    "lines.linewidth": 1.8,
+    "lines.solid_joinstyle": "round",
+}
+
+
+def svg(draw: Callable[[Axes], None], *, label: str, width: int, height: int) -> Markup:
+    """A chart as SVG for a template.
+
+    Args:
+        draw: draws into empty axes, in the colours of this module. The label of a line, bar or
+            other artist becomes the text that is shown while the pointer is over it.
+        label: what the chart shows, for readers who cannot see it.
+        width, height: in pixels; the page scales the chart to its column.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        tips = _name_artists(axes)
+        stream = io.StringIO()
+        empty = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(stream, format="svg", transparent=True, metadata=empty)
+    whole = stream.getvalue()
+    body = whole[whole.index("<g id=") : whole.rindex("</svg>")]
+    body = re.sub(r'<g id="([^"]*)"', lambda m: f"<g{tips.get(m[1], '')}", body)
+    body = re.sub(r"(fill|stroke): (#[0-9a-f]{6})", _in_page_colour, body)
+    # the page's own font; and no rotation by nothing
+    body = re.sub(r'font-family: [^;"]*; ?| transform="rotate\(-0 [^"]*"', "", body)
+    body = re.sub(r"\s+", " ", body)
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{escape(label)}">{body}</svg>'
+    )
+
+
+def _name_artists(axes: Axes) -> dict[str, str]:
+    """Give every artist with a label an id; returns what follows its opening tag in the SVG."""
+    tips = {}
+    for i, artist in enumerate((*axes.lines, *axes.patches, *axes.collections, *axes.texts)):
+        name = artist.get_label()
+        if name and not name.startswith("_"):
+            artist.set_gid(f"tip-{i}")
+            tips[f"tip-{i}"] = f"><title>{escape(name)}</title"
+    return tips
+
+
+def _in_page_colour(match: re.Match[str]) -> str:
+    colour = match[2]
+    return f"{match[1]}: var(--{VARIABLES[colour]})" if colour in VARIABLES else match[0]
