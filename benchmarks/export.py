@@ -11,15 +11,12 @@ machine's moods hit all: read the ratios, torch is 1. Threads are as OMP_NUM_THR
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import torch
 from hydra.utils import instantiate

@@ -12,14 +12,11 @@ while they are decoded, and after each of three passes. Linux only.
 import argparse
 import itertools
 import logging
-import os
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import cv2
 import numpy as np

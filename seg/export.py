@@ -1,13 +1,10 @@
 """Export a checkpoint. python -m seg.export run=RUN_DIR format=onnx|pt2|safetensors|pth"""
 
 import logging
-import os
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
 
 import numpy as np
 from hydra.utils import instantiate

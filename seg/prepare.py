@@ -1,12 +1,9 @@
 """Download, verify, audit, split and plan. python -m seg.prepare dataset=folder dataset.root=DIR"""
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig

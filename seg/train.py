@@ -1,12 +1,9 @@
 """Train. python -m seg.train dataset=lgg loss=dice optimizer=adamw"""
 
 import logging
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would look for updates on import
 
 import pytorch_lightning as pl
 from hydra.utils import instantiate

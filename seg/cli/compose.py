@@ -1,5 +1,6 @@
 """Where conf/ is, what a configuration is composed of, and check(cfg)."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,7 +38,9 @@ def out_channels(classes: Any) -> int:
     return 1 if count == 1 else count + 1
 
 
+# What every configuration needs, and whoever composes, checks or builds one imports this module.
 OmegaConf.register_new_resolver("out_channels", out_channels, replace=True)
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network when imported
 
 
 def plain(cfg: Any) -> Any:

@@ -33,7 +33,6 @@ def report(error: BaseException) -> int:
 
 def speak() -> None:
     """Our own lines on stderr, and of the libraries' only what a user can act on."""
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     handler = logging._StderrHandler()  # looks sys.stderr up anew, which a progress bar redirects
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.handlers = [handler]

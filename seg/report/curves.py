@@ -1,11 +1,14 @@
 """curves.png: loss, Dice and IoU of training and validation over the epochs."""
 
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 from matplotlib.figure import Figure
 
 from seg.runs import atomic
+from seg.training.epoch_log import read_rows
 
 CURVES = (("loss", "loss"), ("dice", "Dice, mean over images"), ("iou", "IoU, mean over images"))
 COLOURS = {"train": "#0072B2", "val": "#D55E00"}
@@ -15,16 +18,19 @@ def draw(metrics: Path, path: Path) -> None:
     """Draw metrics.csv to `path`; the best epoch by validation Dice is marked, and where a stage
     begins.
     """
-    table = pd.read_csv(metrics)
+    rows = read_rows(metrics)
+    epochs = [int(row["epoch"]) for row in rows]
+    best = rows[int(np.nanargmax(_column(rows, "val/dice")))]
+    starts = [
+        int(row["epoch"]) for before, row in pairwise(rows) if row["stage"] != before["stage"]
+    ]
     figure = Figure(figsize=(13, 4), dpi=100, layout="constrained")
-    best = table.loc[table["val/dice"].idxmax()]
-    starts = table.loc[table["stage"] != table["stage"].shift(), "epoch"].iloc[1:]
     for axis, (key, label) in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
         for split, colour in COLOURS.items():
-            marker = "o" if len(table) < 3 else None
-            values = table[f"{split}/{key}"]
-            axis.plot(table["epoch"], values, color=colour, label=split, marker=marker, lw=1.6)
-        axis.axvline(best["epoch"], color="0.6", lw=1, ls="--", zorder=0)
+            marker = "o" if len(rows) < 3 else None
+            values = _column(rows, f"{split}/{key}")
+            axis.plot(epochs, values, color=colour, label=split, marker=marker, lw=1.6)
+        axis.axvline(int(best["epoch"]), color="0.6", lw=1, ls="--", zorder=0)
         for start in starts:
             axis.axvline(start - 0.5, color="0.3", lw=1, ls=":", zorder=0)
         axis.set_xlabel("epoch")
@@ -35,8 +41,12 @@ def draw(metrics: Path, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
     figure.suptitle(
-        f"best epoch {int(best['epoch'])}: "
-        f"val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}"
+        f"best epoch {best['epoch']}: "
+        f"val Dice {float(best['val/dice']):.4f}, IoU {float(best['val/iou']):.4f}"
     )
     with atomic.replacing(path) as handle:
         figure.savefig(handle, format="png")
+
+
+def _column(rows: Sequence[Mapping[str, str]], name: str) -> list[float]:
+    return [float(row[name] or "nan") for row in rows]

@@ -1,6 +1,7 @@
 """The run folder: made once, never overwritten, and its run.json tells what became of the run."""
 
 import datetime
+import importlib.metadata
 import logging
 import os
 import platform
@@ -13,7 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import albumentations
 import pytorch_lightning
 import torch
 
@@ -131,7 +131,7 @@ class Run:
                     "python": platform.python_version(),
                     "torch": torch.__version__,
                     "pytorch_lightning": pytorch_lightning.__version__,
-                    "albumentations": albumentations.__version__,
+                    "albumentations": importlib.metadata.version("albumentations"),
                 },
             )
         except OSError as error:
