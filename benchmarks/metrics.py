@@ -88,7 +88,7 @@ def main() -> None:
     try:
         import monai  # noqa: F401, PLC0415
     except ImportError:
-        print("MONAI is not installed: pip install 'seg[monai]'")
+        print("MONAI is not installed: pip install 'seg-med[monai]'")
     else:
         race("HD95, ASSD and NSD, beside MONAI's HD95 alone", ours_surface, monai_surface, rounds)
 

@@ -262,7 +262,7 @@ def test_a_wrong_hash_is_refused_with_both_named(served: tuple[str, str], tmp_pa
     ("choice", "words"),
     [
         ("kidney", ["never published", "images/<patient>_<frame>.png"]),
-        ("lgg", ["mateuszbuda/lgg-mri-segmentation", "seg[kaggle]"]),
+        ("lgg", ["mateuszbuda/lgg-mri-segmentation", "seg-med[kaggle]"]),
     ],
 )
 def test_what_cannot_be_downloaded_says_how_to_place_it(

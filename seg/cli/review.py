@@ -159,7 +159,7 @@ ENGINES = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "swee
 def _missing_engines(overrides: Sequence[Override], loader: Any) -> list[str]:
     there = loader.get_group_options("hydra/launcher")
     return [
-        f"{o.input_line}: is not installed; pip install 'seg[{ENGINES[str(o.value())]}]'"
+        f"{o.input_line}: is not installed; pip install 'seg-med[{ENGINES[str(o.value())]}]'"
         for o in overrides
         if o.key_or_group == "hydra/launcher"
         and str(o.value()) in ENGINES

@@ -21,8 +21,8 @@ def require() -> None:
         import onnxscript  # noqa: F401, PLC0415
     except ImportError as error:
         raise ImportError(
-            f"format=onnx needs {error.name}: pip install 'seg[export]'; format=pt2 and format=pth "
-            "need nothing more"
+            f"format=onnx needs {error.name}: pip install 'seg-med[export]'; format=pt2 and "
+            "format=pth need nothing more"
         ) from error
 
 

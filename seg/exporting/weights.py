@@ -19,7 +19,7 @@ def require() -> None:
         import safetensors.torch  # noqa: F401, PLC0415 - an extra
     except ImportError as error:
         raise ImportError(
-            "format=safetensors needs safetensors: pip install 'seg[export]'; format=pth needs "
+            "format=safetensors needs safetensors: pip install 'seg-med[export]'; format=pth needs "
             "nothing more"
         ) from error
 

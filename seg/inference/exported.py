@@ -101,7 +101,7 @@ def run_onnx(path: Path, *, mask: bool = True) -> tuple[Run, str | None]:
     try:
         import onnxruntime  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise ImportError(f"{path}: needs onnxruntime; pip install 'seg[export]'") from error
+        raise ImportError(f"{path}: needs onnxruntime; pip install 'seg-med[export]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads()
     options.inter_op_num_threads = 1

@@ -113,7 +113,7 @@ def _tensors(path: Path) -> dict[str, Any]:
     try:
         from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise ImportError(f"{path}: needs safetensors; pip install 'seg[export]'") from error
+        raise ImportError(f"{path}: needs safetensors; pip install 'seg-med[export]'") from error
     try:
         with safe_open(path, framework="pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping

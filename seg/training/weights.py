@@ -27,7 +27,7 @@ def safetensors() -> Any:
         import safetensors.torch as module  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ImportError(
-            f"safetensors files need safetensors ({error}): pip install 'seg[export]', or set "
+            f"safetensors files need safetensors ({error}): pip install 'seg-med[export]', or set "
             "checkpoints.weights=pth"
         ) from None
     return module

@@ -257,7 +257,7 @@ def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> No
         "hydra._internal.config_loader_impl.ConfigLoaderImpl.get_group_options",
         lambda self, group, *rest, **more: ["basic"],
     )
-    assert "pip install 'seg[ray]'" in refusal("--multirun", "hydra/launcher=ray", "seed=1,2")
+    assert "pip install 'seg-med[ray]'" in refusal("--multirun", "hydra/launcher=ray", "seed=1,2")
 
 
 def test_hydras_own_hooks_cannot_be_used_to_run_code(tmp_path: Path) -> None:

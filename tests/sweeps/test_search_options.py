@@ -109,5 +109,5 @@ def test_a_study_that_is_shared_has_a_name_of_its_own_which_stays(tmp_path):
 
 def test_a_search_without_optuna_says_which_extra_brings_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(ImportError, match=r"pip install 'seg\[sweep\]'"):
+    with pytest.raises(ImportError, match=r"pip install 'seg-med\[sweep\]'"):
         pruning.import_optuna()

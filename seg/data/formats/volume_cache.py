@@ -69,7 +69,7 @@ def import_reader(name: str, path: Path) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        fix = "pip install 'seg[medical]'"
+        fix = "pip install 'seg-med[medical]'"
         raise DataError(path, f"needs {name}, which is not installed", fix) from error
 
 

@@ -28,7 +28,7 @@ def fetch_kaggle(*, handle: str, folder: Path, holds: Callable[[Path], bool]) ->
     try:
         kagglehub = importlib.import_module("kagglehub")
     except ImportError as error:
-        fix = f"pip install 'seg[kaggle]'; or {by_hand}"
+        fix = f"pip install 'seg-med[kaggle]'; or {by_hand}"
         raise ImportError(f"{handle} comes from Kaggle, whose client is missing: {fix}") from error
     with work_folder(folder) as work:
         if is_there(folder, holds):  # another process was quicker

@@ -26,7 +26,9 @@ def import_optuna() -> Any:
     try:
         import optuna  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise ImportError(f"a search needs optuna ({error}): pip install 'seg[sweep]'") from None
+        raise ImportError(
+            f"a search needs optuna ({error}): pip install 'seg-med[sweep]'"
+        ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

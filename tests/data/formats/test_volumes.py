@@ -168,7 +168,7 @@ def test_without_its_library_a_file_names_the_extra(name, module, tmp_path, monk
     for read in (lambda: read_mask(path), lambda: slice_count(path, 0), lambda: read_header(path)):
         with pytest.raises(DataError) as caught:
             read()
-        message = f"{path}: needs {module}, which is not installed; pip install 'seg[medical]'"
+        message = f"{path}: needs {module}, which is not installed; pip install 'seg-med[medical]'"
         assert str(caught.value) == message
 
 

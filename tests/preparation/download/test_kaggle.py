@@ -87,7 +87,7 @@ def test_a_missing_client_says_the_extra_and_the_way_by_hand(
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(ImportError) as caught:
         get(tmp_path / "set")
-    for words in ("pip install 'seg[kaggle]'", f"kaggle.com/datasets/{HANDLE}", "dataset.root"):
+    for words in ("pip install 'seg-med[kaggle]'", f"kaggle.com/datasets/{HANDLE}", "dataset.root"):
         assert words in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
