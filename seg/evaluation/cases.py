@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,15 +113,3 @@ def match_classes(own: Sequence[str], theirs: Sequence[str]) -> NDArray[np.uint8
     for index, name in enumerate(theirs, start=1):
         table[index] = own.index(name) + 1
     return table
-
-
-def ahead(function: Callable, items: Iterator, *, count: int) -> Iterator:
-    """`function` of each item, in order, by threads that are at most `count` items ahead."""
-    with ThreadPoolExecutor(max(1, min(count, THREADS))) as pool:
-        waiting = []
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= count:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()

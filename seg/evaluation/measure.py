@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.evaluation.cases import ahead
 from seg.evaluation.score import Table, score, stack
 from seg.evaluation.stream import PredictedCase
 from seg.inference import postprocess
+from seg.inference.files.pipeline import map_ahead
 from seg.inference.load import LoadedNetwork
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def measure(
             tolerance=tolerance,
         )
 
-    table = stack(ahead(row, told(), count=4))
+    table = stack(map_ahead(row, told(), count=4))
     others: dict[str, dict[str, Any]] = {}
     for name, protocol in protocols.items():
         try:

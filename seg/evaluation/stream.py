@@ -10,7 +10,8 @@ from seg.data.cache import Progress, no_progress, unusable
 from seg.data.errors import DataError, DataErrors
 from seg.data.formats import read_header
 from seg.data.preprocess import Preprocessing, read_pair
-from seg.evaluation.cases import Case, ahead
+from seg.evaluation.cases import Case
+from seg.inference.files.pipeline import map_ahead
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def stream(
 
     try:
         for case, image, mask, spacing in progress(
-            ahead(read, iter(cases), count=count), len(cases), label
+            map_ahead(read, cases, count=count), len(cases), label
         ):
             probs = probabilities(image)
             yield PredictedCase(

@@ -1,8 +1,6 @@
-"""Which cases: of a run's split, or of another data set; and reading ahead."""
+"""Which cases: of a run's split, or of another data set."""
 
 import hashlib
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 from seg.data.errors import DataErrors
 from seg.data.pairs import Pair
 from seg.data.split.file import write
-from seg.evaluation.cases import ahead, match_classes, of_run, of_set
+from seg.evaluation.cases import match_classes, of_run, of_set
 
 
 def pairs(root: Path, names: str = "abcd") -> list[Pair]:
@@ -88,30 +86,3 @@ def test_classes_are_matched_by_name_else_by_order_else_refused() -> None:
     np.testing.assert_array_equal(swapped[np.array([0, 1, 2, 255])], [0, 2, 1, 255])
     with pytest.raises(ValueError, match=r"2 classes \(a, b\).*1 \(polyp\)"):
         match_classes(["a", "b"], ["polyp"])
-
-
-def test_reading_ahead_keeps_the_order_and_its_distance() -> None:
-    started, lock = [], threading.Lock()
-
-    def slow(i: int) -> int:
-        with lock:
-            started.append(i)
-        time.sleep(0.002 * (i % 3))
-        return i
-
-    for taken, i in enumerate(ahead(slow, iter(range(20)), count=4)):
-        assert i == taken
-        assert max(started) <= taken + 4
-    assert sorted(started) == list(range(20))
-
-
-def test_an_error_ahead_is_raised_where_it_belongs() -> None:
-    def fails(i: int) -> int:
-        if i == 3:
-            raise ValueError("the third")
-        return i
-
-    found = ahead(fails, iter(range(9)), count=3)
-    assert [next(found) for _ in range(3)] == [0, 1, 2]
-    with pytest.raises(ValueError, match="the third"):
-        next(found)

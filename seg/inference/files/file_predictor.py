@@ -58,10 +58,10 @@ class FilePredictor:
         self.draw = draw
         self.halves: dict[int, PartialFile] = {}
         self.failed: set[int] = set()
-        self.flow: Pipeline[Picture, Read, Any, dict[str, Any] | None] = Pipeline(
+        self.pipeline = Pipeline(
             size=lambda picture: bytes_of(picture, model.preprocessing.channels),
             read=reader(model, resized=resized),
-            ask=self._ask,
+            predict=self._ask,
             write=self._write,
             batch_size=batch_size,
         )
@@ -69,7 +69,7 @@ class FilePredictor:
     def run(self, files: Sequence[File]) -> Iterator[tuple[File, dict[str, Any] | Failed]]:
         """Each file with its record in the journal, or with why there is none."""
         pictures = (picture for file in files for picture in file.pictures())
-        for picture, found in self.flow.run(pictures):
+        for picture, found in self.pipeline.run(pictures):
             file = picture.file
             if isinstance(found, Failed):
                 told = id(file) in self.failed

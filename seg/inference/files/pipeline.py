@@ -1,161 +1,221 @@
-"""Files read ahead of the network and written behind it, in threads, a few in memory at a time."""
+"""Read, predict and write at the same time: read-ahead and write-behind in threads."""
 
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
+
+from numpy.typing import NDArray
 
 from seg.data.errors import DataError
+from seg.inference.files.reading import Picture, Read
+from seg.inference.segmentation import Segmentation
 
-T = TypeVar("T")  # what is to be read
-R = TypeVar("R")  # what was read of it
-A = TypeVar("A")  # what the network says of that
-W = TypeVar("W")  # what became of it
+T, R = TypeVar("T"), TypeVar("R")
+Prediction = NDArray | Segmentation  # probabilities, or of a large picture what they became
+Record = dict[str, Any]  # a file's, in the journal
 
-ROOM = 512 << 20  # bytes of pictures that are read, predicted or written at a time
+BUDGET = 512 << 20  # bytes of pictures that are read, or predicted and written, at a time
 THREADS = max(2, min(8, os.cpu_count() or 1))
 
 
 @dataclass(frozen=True)
 class Failed:
-    """Why an item could not be predicted, in one line that names it."""
+    """Why a picture could not be predicted, in one line that names it."""
 
     reason: str
 
 
-class Pipeline(Generic[T, R, A, W]):
-    """Items in, what became of them out, in their order; one that fails is a `Failed` and stops
-    nobody.
+@dataclass(frozen=True)
+class Pending(Generic[T, R]):
+    """An item that is being worked on, and the bytes that it takes meanwhile."""
 
-    size: bytes of an item in memory, before it is read. read, write: run in threads. ask: of what
-    several items gave, and how many are at hand; in this thread, so that one network does one
-    thing. What is larger than `large` bytes goes alone.
+    item: T
+    future: Future[R]
+    size: int
 
-    What `read` and `ask` raise is an item's own fault; what `write` raises is the output's (a full
-    disk), and ends it all; but for a DataError.
+
+class Lookahead(Generic[T, R]):
+    """Calls a function of items in threads, before the results are needed; keeps their order.
+
+    Args:
+        pool: runs `function`.
+        function: of one item.
+        items: taken one by one, in the thread of the caller.
+        count: items that are begun and not taken yet, at most.
+        size: bytes that an item takes.
+        budget: no item is begun while those that are begun take more bytes than this.
+    """
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        function: Callable[[T], R],
+        items: Iterable[T],
+        *,
+        count: int,
+        size: Callable[[T], int] = lambda _: 0,
+        budget: int = BUDGET,
+    ) -> None:
+        self.pool, self.function, self.items = pool, function, iter(items)
+        self.count, self.size, self.budget = count, size, budget
+        self.begun: deque[Pending[T, R]] = deque()
+
+    def take(self, count: int = 1, budget: int = 0) -> list[Pending[T, R]]:
+        """The next item, and more up to `count` as long as all fit in `budget`; [] at the end."""
+        self._begin()
+        taken: list[Pending[T, R]] = []
+        while self.begun and len(taken) < count:
+            if taken and _bytes(taken) + self.begun[0].size > budget:
+                break
+            taken.append(self.begun.popleft())
+        return taken
+
+    def _begin(self) -> None:
+        while len(self.begun) < self.count:
+            if self.begun and _bytes(self.begun) > self.budget:
+                return
+            item = next(self.items, None)
+            if item is None:
+                return
+            size = self.size(item)
+            self.begun.append(Pending(item, self.pool.submit(self.function, item), size))
+
+
+def map_ahead(function: Callable[[T], R], items: Iterable[T], *, count: int) -> Iterator[R]:
+    """`function` of each item, in order, by threads that are at most `count` items ahead.
+
+    Raises:
+        Exception: what `function` raised, when the turn of its item comes.
+    """
+    pool = ThreadPoolExecutor(max(1, min(count, THREADS)))
+    try:
+        ahead = Lookahead(pool, function, items, count=count)
+        while taken := ahead.take():
+            yield taken[0].future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+class Pipeline:
+    """Reads, predicts and writes pictures, several at the same time; yields results in order.
+
+    Reading and writing happen in threads, predicting in the thread of the caller, so that the
+    network is never called twice at a time. A picture that cannot be read or predicted becomes
+    `Failed` and does not stop the others, nor does a DataError of `write`. Any other error of
+    `write` is the output's (a full disk) and ends everything.
+
+    Args:
+        size: bytes of a picture in memory, known before it is read.
+        read: a picture.
+        predict: several pictures together.
+        write: the prediction of a picture; also gets the seconds that predicting it took.
+        batch_size: pictures that are predicted together, if they take at most a quarter of
+            `budget`; a larger one goes alone.
+        budget: bytes of pictures that are read ahead, and as many that wait to be written.
     """
 
     def __init__(
         self,
         *,
-        size: Callable[[T], int],
-        read: Callable[[T], R],
-        ask: Callable[[Sequence[R]], Sequence[A]],
-        write: Callable[[T, R, A, float], W],
+        size: Callable[[Picture], int],
+        read: Callable[[Picture], Read],
+        predict: Callable[[Sequence[Read]], Sequence[Prediction]],
+        write: Callable[[Picture, Read, Prediction, float], Record | None],
         batch_size: int,
-        room: int = ROOM,
+        budget: int = BUDGET,
     ) -> None:
-        self.size, self.read, self.ask, self.write = size, read, ask, write
-        self.batch_size, self.room = batch_size, room
+        self.size, self.read, self.predict, self.write = size, read, predict, write
+        self.batch_size, self.budget = batch_size, budget
 
-    def run(self, items: Iterator[T]) -> Iterator[tuple[T, W | Failed]]:
+    def run(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Record | Failed | None]]:
+        """Each picture with what `write` returned."""
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="seg.predict")
         try:
-            behind: deque[tuple[T, Future | Failed, int]] = deque()
-            for batch in self._batches(pool, items):
-                behind += self._asked(pool, batch)
-                while behind and (
-                    _is_over(behind[0][1])
-                    or sum(size for _, _, size in behind) > self.room
-                    or len(behind) > 4 * self.batch_size
+            reading = Lookahead(
+                pool, self.read, pictures, count=2 * self.batch_size + THREADS,
+                size=self._size, budget=self.budget,
+            )  # fmt: skip
+            writing: deque[Pending[Picture, Record | Failed | None]] = deque()
+            while batch := reading.take(self.batch_size, self.budget // 4):
+                writing += self._predicted(pool, batch)
+                while writing and (
+                    writing[0].future.done()
+                    or _bytes(writing) > self.budget
+                    or len(writing) > 4 * self.batch_size
                 ):
-                    yield _outcome(behind.popleft())
-            while behind:
-                yield _outcome(behind.popleft())
+                    yield _written(writing.popleft())
+            while writing:
+                yield _written(writing.popleft())
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _batches(
-        self, pool: ThreadPoolExecutor, items: Iterator[T]
-    ) -> Iterator[list[tuple[T, Future, int]]]:
-        """Items that are being read, as many at a time as shall be asked for together."""
-        ahead: deque[tuple[T, Future, int]] = deque()
-        held, over = 0, False
-        while True:
-            while not over and len(ahead) < 2 * self.batch_size + THREADS:
-                if ahead and held > self.room:
-                    break
-                item = next(items, None)
-                if item is None:
-                    over = True
-                    break
-                size = self._size(item)
-                held += size
-                ahead.append((item, pool.submit(self.read, item), size))
-            if not ahead:
-                return
-            batch = [ahead.popleft()]
-            room = self.room // 4  # the network's own share, and its answer's
-            while (
-                ahead
-                and len(batch) < self.batch_size
-                and sum(size for _, _, size in batch) + ahead[0][2] <= room
-            ):
-                batch.append(ahead.popleft())
-            yield batch
-            held -= sum(size for _, _, size in batch)
-
-    def _size(self, item: T) -> int:
+    def _size(self, picture: Picture) -> int:
         try:
-            return self.size(item)
-        except Exception:  # reading it will say what is wrong
+            return self.size(picture)
+        except Exception:  # reading it raises the same, as an error of this picture
             return 0
 
-    def _asked(
-        self, pool: ThreadPoolExecutor, batch: Sequence[tuple[T, Future, int]]
-    ) -> list[tuple[T, Future | Failed, int]]:
-        reads: list[R | Failed] = []
-        for item, future, _ in batch:
-            try:
-                reads.append(future.result())
-            except Exception as error:
-                reads.append(Failed(said(item, error)))
-        items = [item for item, _, _ in batch]
-        sound = [n for n, read in enumerate(reads) if not isinstance(read, Failed)]
+    def _predicted(
+        self, pool: ThreadPoolExecutor, batch: Sequence[Pending[Picture, Read]]
+    ) -> Iterator[Pending[Picture, Record | Failed | None]]:
+        """Predict what could be read, and begin to write it."""
+        reads = [_read(one) for one in batch]
+        readable = [
+            (one.item, read)
+            for one, read in zip(batch, reads, strict=True)
+            if not isinstance(read, Failed)
+        ]
         started = time.perf_counter()
-        answers = self._answers([(items[n], reads[n]) for n in sound])
-        seconds = (time.perf_counter() - started) / max(1, len(sound))
-        tasks: list[Future | Failed] = [r if isinstance(r, Failed) else Failed("") for r in reads]
-        for n, answer in zip(sound, answers, strict=True):
-            tasks[n] = (
-                answer
-                if isinstance(answer, Failed)
-                else pool.submit(self.write, items[n], reads[n], answer, seconds)
-            )
-        return [(*one[:1], task, one[2]) for one, task in zip(batch, tasks, strict=True)]
+        predictions = iter(self._predict_each(readable))
+        seconds = (time.perf_counter() - started) / max(1, len(readable))
+        for one, read in zip(batch, reads, strict=True):
+            result = read if isinstance(read, Failed) else next(predictions)
+            if isinstance(result, Failed):
+                future: Future = Future()
+                future.set_result(result)
+            else:
+                future = pool.submit(self.write, one.item, read, result, seconds)
+            yield Pending(one.item, future, one.size)
 
-    def _answers(self, asked: Sequence[tuple[T, R]]) -> list[A | Failed]:
-        if not asked:
+    def _predict_each(self, pictures: Sequence[tuple[Picture, Read]]) -> list[Prediction | Failed]:
+        """All together; one by one where that fails, so that only the picture at fault does."""
+        if not pictures:
             return []
         try:
-            return list(self.ask([read for _, read in asked]))
+            return list(self.predict([read for _, read in pictures]))
         except Exception as error:
-            if len(asked) == 1:
-                return [Failed(said(asked[0][0], error))]
-            return [answer for one in asked for answer in self._answers([one])]
+            if len(pictures) == 1:
+                return [Failed(_reason(pictures[0][0], error))]
+            return [result for one in pictures for result in self._predict_each([one])]
 
 
-def said(item: object, error: Exception) -> str:
-    """One line on what is wrong with an item."""
+def _bytes(pending: Iterable[Pending]) -> int:
+    return sum(one.size for one in pending)
+
+
+def _read(pending: Pending[Picture, Read]) -> Read | Failed:
+    try:
+        return pending.future.result()
+    except Exception as error:
+        return Failed(_reason(pending.item, error))
+
+
+def _written(
+    pending: Pending[Picture, Record | Failed | None],
+) -> tuple[Picture, Record | Failed | None]:
+    try:
+        return pending.item, pending.future.result()
+    except DataError as error:
+        return pending.item, Failed(str(error))
+
+
+def _reason(picture: Picture, error: Exception) -> str:
     if isinstance(error, DataError):
         return str(error)
     text = " ".join(str(error).split())[:200]
     kind = "" if isinstance(error, ValueError | OSError) and text else f"{type(error).__name__}: "
-    return f"{item}: {kind}{text}"
-
-
-def _is_over(task: Future | Failed) -> bool:
-    return isinstance(task, Failed) or task.done()
-
-
-def _outcome(one: tuple[T, "Future | Failed", int]) -> tuple[T, "W | Failed"]:
-    item, task, _ = one
-    if isinstance(task, Failed):
-        return item, task
-    try:
-        return item, task.result()
-    except DataError as error:
-        return item, Failed(said(item, error))
+    return f"{picture}: {kind}{text}"

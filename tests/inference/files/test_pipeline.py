@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from seg.data.errors import DataError
-from seg.inference.files.pipeline import Failed, Pipeline
+from seg.inference.files.pipeline import Failed, Pipeline, map_ahead
 
 
-def flow(**more: Any) -> Pipeline:
+def pipeline(**more: Any) -> Pipeline:
     parts = {
         "size": lambda item: 1,
         "read": lambda item: item,
-        "ask": lambda reads: [10 * read for read in reads],
+        "predict": lambda reads: [10 * read for read in reads],
         "write": lambda item, read, answer, seconds: answer + 1,
         "batch_size": 4,
     }
@@ -28,18 +28,18 @@ def test_everything_comes_out_in_its_order(batch_size: int) -> None:
         time.sleep(0.01 if item % 3 == 0 else 0)  # the later may be read before the earlier
         return item
 
-    found = list(flow(read=read, batch_size=batch_size).run(iter(range(20))))
+    found = list(pipeline(read=read, batch_size=batch_size).run(iter(range(20))))
     assert found == [(i, 10 * i + 1) for i in range(20)]
 
 
 def test_as_many_are_asked_for_together_as_shall_be() -> None:
     sizes = []
 
-    def ask(reads: Sequence[int]) -> list[int]:
+    def predict(reads: Sequence[int]) -> list[int]:
         sizes.append(len(reads))
         return list(reads)
 
-    list(flow(ask=ask).run(iter(range(10))))
+    list(pipeline(predict=predict).run(iter(range(10))))
     assert sizes == [4, 4, 2]
 
 
@@ -49,7 +49,7 @@ def test_what_fails_is_told_in_its_place_and_stops_nobody() -> None:
             raise DataError("two.png", "torn", "restore it")
         return item
 
-    def ask(reads: Sequence[int]) -> list[int]:
+    def predict(reads: Sequence[int]) -> list[int]:
         if 5 in reads:
             raise RuntimeError("no memory for this")
         return list(reads)
@@ -59,7 +59,7 @@ def test_what_fails_is_told_in_its_place_and_stops_nobody() -> None:
             raise DataError("seven.png", "no numbers", "look")
         return answer
 
-    found = dict(flow(read=read, ask=ask, write=write).run(iter(range(9))))
+    found = dict(pipeline(read=read, predict=predict, write=write).run(iter(range(9))))
     assert list(found) == list(range(9))
     assert found[2] == Failed("two.png: torn; restore it")
     assert found[5] == Failed("5: RuntimeError: no memory for this")
@@ -72,7 +72,7 @@ def test_a_full_disk_ends_it_all() -> None:
         raise OSError(28, "No space left on device", "out/a.png")
 
     with pytest.raises(OSError, match="No space left"):
-        list(flow(write=write).run(iter(range(50))))
+        list(pipeline(write=write).run(iter(range(50))))
 
 
 def test_no_more_is_held_than_there_is_room_for() -> None:
@@ -90,6 +90,33 @@ def test_no_more_is_held_than_there_is_room_for() -> None:
             held.discard(item)
         return item
 
-    parts = flow(size=lambda item: 100, read=read, write=write, batch_size=16, room=400)
+    parts = pipeline(size=lambda item: 100, read=read, write=write, batch_size=16, budget=400)
     assert len(list(parts.run(iter(range(60))))) == 60
     assert most[0] <= 11  # five ahead, five behind, one with the network
+
+
+def test_reading_ahead_keeps_the_order_and_its_distance() -> None:
+    started, lock = [], threading.Lock()
+
+    def slow(i: int) -> int:
+        with lock:
+            started.append(i)
+        time.sleep(0.002 * (i % 3))
+        return i
+
+    for taken, i in enumerate(map_ahead(slow, range(20), count=4)):
+        assert i == taken
+        assert max(started) <= taken + 4
+    assert sorted(started) == list(range(20))
+
+
+def test_an_error_ahead_is_raised_where_it_belongs() -> None:
+    def fails(i: int) -> int:
+        if i == 3:
+            raise ValueError("the third")
+        return i
+
+    found = map_ahead(fails, range(9), count=3)
+    assert [next(found) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="the third"):
+        next(found)
