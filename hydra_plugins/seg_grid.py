@@ -9,19 +9,19 @@ from hydra.plugins.sweeper import Sweeper
 
 
 class SegGridSweeper(Sweeper):
-    """`seg.sweeps.sweeper.GridSweeper`, with its options."""
+    """`seg.sweeps.grid.GridSweeper`, with its options."""
 
     def __init__(self, **options: Any) -> None:
         self.options = options
 
     def setup(self, **parts: Any) -> None:
-        from seg.sweeps.sweeper import GridSweeper  # noqa: PLC0415
+        from seg.sweeps.grid import GridSweeper  # noqa: PLC0415
 
         self.sweeper = GridSweeper(**self.options)
         self.sweeper.setup(**parts)
 
     def sweep(self, arguments: list[str]) -> None:
-        from seg.sweeps.command import errors_kept  # noqa: PLC0415
+        from seg.sweeps.command import keep_errors  # noqa: PLC0415
 
-        with errors_kept():
+        with keep_errors():
             self.sweeper.sweep(arguments)

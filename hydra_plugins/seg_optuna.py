@@ -27,10 +27,10 @@ class SegOptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> None:
-        from seg.sweeps.command import errors_kept  # noqa: PLC0415
+        from seg.sweeps.command import keep_errors  # noqa: PLC0415
         from seg.sweeps.search.sweeper import sweep  # noqa: PLC0415
 
-        with errors_kept():
+        with keep_errors():
             sweep(
                 arguments,
                 options=self.options,

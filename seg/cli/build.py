@@ -197,7 +197,7 @@ def build_trainer(
     if progress.on_terminal():
         callbacks.append(progress.Bar())
     if (folder / "trial.json").is_file():  # a search's, which may end the run
-        from seg.sweeps.search.pruning import pruning_callback  # noqa: PLC0415 - an extra
+        from seg.training.pruning import pruning_callback  # noqa: PLC0415 - an extra
 
         callbacks.append(pruning_callback(folder))
     # as find_folder has it: stray SLURM_* variables of a login shell mean nothing

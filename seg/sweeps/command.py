@@ -1,4 +1,4 @@
-"""A sweep from its command line to its leaderboard."""
+"""A sweep, from its command line to its leaderboard."""
 
 import importlib
 import logging
@@ -16,22 +16,22 @@ from seg.cli import compose, console
 from seg.cli.review import Reviewed
 from seg.report import leaderboard
 from seg.runs import lock
+from seg.runs.folder import MONITOR, RunFolder
 from seg.runs.run import fresh_folder
 from seg.sweeps import folder as sweep_folder
-from seg.sweeps import gpus
-from seg.sweeps.isolation import isolated
-from seg.sweeps.jobs import state
+from seg.sweeps.gpus import take_gpu, visible_gpus
+from seg.sweeps.isolation import run_isolated
 
 log = logging.getLogger(__name__)
 
-LOG = 132  # columns of a table where there is no terminal
+LOG_WIDTH = 132  # columns of a table where there is no terminal
 
 _errors: list[Exception] = []
 
 
 @contextmanager
-def errors_kept() -> Iterator[None]:
-    """Keep a sweeper's error from Hydra, which would print its own account of it, for `sweep`."""
+def keep_errors() -> Iterator[None]:
+    """Keep the error of a sweeper for `sweep`; Hydra would print its own account of it."""
     try:
         yield
     except Exception as error:
@@ -45,52 +45,59 @@ def sweep(
     lines: Sequence[str],
     flags: Sequence[str],
 ) -> int:
-    """Run a sweep, or what is missing of it; returns how many of its jobs are not done.
+    """Run a sweep, or the jobs of it that are missing.
 
-    start: runs Hydra with these overrides. lines, flags: of the command line.
+    Args:
+        start: runs Hydra with these overrides.
+        reviewed: the reviewed command line.
+        lines: its overrides.
+        flags: its flags.
+
+    Returns:
+        How many jobs are not done.
     """
-    refuse(reviewed.configurations)
+    require_one_device(reviewed.configurations)
     first = reviewed.configurations[0]
     for problem in reviewed.wrong:
         log.warning("%s; the jobs with it will fail", problem)
     lines = [line for line in lines if not line.lstrip("+").startswith("resume=")]
-    root = Path(first.output_dir).expanduser().absolute() / "multirun"
-    who = sweep_folder.identity(lines, flags)
-    place, held = sweep_folder.open_folder(
-        first.resume, who, root, acquire=lock.acquire, fresh=fresh_folder
+    sweeps = Path(first.output_dir).expanduser().absolute() / "multirun"
+    sweep_identity = sweep_folder.identity(lines, flags)
+    folder, folder_lock = sweep_folder.open_folder(
+        first.resume, sweep_identity, sweeps, acquire=lock.acquire, fresh=fresh_folder
     )
-    if sweep_folder.is_complete(place):
-        log.info("%s is finished; nothing to do", place)
+    if sweep_folder.is_complete(folder):
+        log.info("%s is finished; nothing to do", folder)
         return 0
-    log.info("sweep folder: %s", place)
+    log.info("sweep folder: %s", folder)
     _errors.clear()
     try:
-        sweep_folder.begin(place, who, lines)
+        sweep_folder.begin(folder, sweep_identity, lines)
         sweeper = [f"hydra.sweeper._target_={compose.GRID}"] if reviewed.sweep.is_grid else []
-        start([*lines, *sweeper, f"hydra.sweep.dir='{place}'", "hydra.mode=MULTIRUN"])
+        start([*lines, *sweeper, f"hydra.sweep.dir='{folder}'", "hydra.mode=MULTIRUN"])
     finally:
-        undone = finish(place)
-        del held
+        missing = finish(folder)
+        del folder_lock
     if _errors:
         raise _errors[0]
-    return undone
+    return missing
 
 
-def finish(place: Path) -> int:
-    """Write and show the leaderboard, also of an interrupted sweep; returns the jobs not done."""
+def finish(folder: Path) -> int:
+    """Write and print the leaderboard, also of an interrupted sweep; returns the jobs not done."""
     try:
-        rows = leaderboard.write(place)
-    except OSError as error:  # must not hide what ended the sweep
+        rows = leaderboard.write(folder)
+    except OSError as error:  # the error that ended the sweep is the one to raise
         log.error("no leaderboard: %s", error)
         return 1
-    console = Console() if sys.stdout.isatty() else Console(width=LOG)
-    leaderboard.show(rows, place, console)
+    terminal = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
+    leaderboard.show(rows, folder, terminal)
     return len(leaderboard.failed(rows))
 
 
-def refuse(composed: Sequence[DictConfig]) -> None:
-    """Raises ConfigError for what a sweep cannot do."""
-    if any(cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1 for cfg in composed):
+def require_one_device(configurations: Sequence[DictConfig]) -> None:
+    """Raises ConfigError for a job that would train on several devices."""
+    if any(cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1 for cfg in configurations):
         raise compose.ConfigError([
             "trainer.devices: the jobs of a sweep train on one device each, since further ranks "
             "would start the whole sweep again; run several jobs side by side with "
@@ -99,51 +106,57 @@ def refuse(composed: Sequence[DictConfig]) -> None:
 
 
 def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float]:
-    """`task` as Hydra's launchers take it, in this process or in a worker on another machine."""
-    module, name = importable(task)
-    here, paths = os.getcwd(), list(sys.path)
+    """`task` as Hydra's launchers take it, for this process or for a worker on another machine.
+
+    Returns:
+        A function from a job's configuration to its best val/dice, NaN if it has none.
+    """
+    module, name = importable_name(task)
+    working_directory, import_paths = os.getcwd(), list(sys.path)
 
     def job(cfg: DictConfig) -> float:
-        enter(here, paths)
-        place = compose.job_folder()
-        log.info("job %s", place.name)
+        prepare_worker(working_directory, import_paths)
+        folder = compose.job_folder()
+        log.info("job %s", folder.name)
 
         def work() -> None:
-            held = gpus.take(place.parent, gpus.visible()) if wants_gpu(cfg) else None
-            getattr(home_of(module), name)(cfg)
-            del held
+            gpu_lock = take_gpu(folder.parent, visible_gpus()) if may_use_gpu(cfg) else None
+            getattr(imported(module), name)(cfg)
+            del gpu_lock
 
-        isolated(work, place)
-        facts = state(place)
-        best = f", val/dice {facts['val/dice']:.4f}" if "val/dice" in facts else ""
-        log.info("job %s %s%s, %s s", place.name, facts["status"], best, facts.get("seconds", "-"))
-        return facts.get("val/dice", float("nan"))
+        run_isolated(work, folder)
+        run = RunFolder(folder)
+        best = f", {MONITOR} {run.facts[MONITOR]:.4f}" if MONITOR in run.facts else ""
+        seconds = run.facts.get("seconds", "-")
+        log.info("job %s %s%s, %s s", folder.name, run.status, best, seconds)
+        return run.facts.get(MONITOR, float("nan"))
 
     return job
 
 
-def wants_gpu(cfg: DictConfig) -> bool:
+def may_use_gpu(cfg: DictConfig) -> bool:
+    """Whether a configuration allows a GPU."""
     return cfg.trainer.accelerator in ("auto", "gpu", "cuda")
 
 
-def importable(task: Callable) -> tuple[str, str]:
-    """The module and the name by which any process finds a function, also one of `python -m`."""
-    module = sys.modules[task.__module__]
+def importable_name(function: Callable) -> tuple[str, str]:
+    """The module and name by which any process imports a function, also one of `python -m`."""
+    module = sys.modules[function.__module__]
     spec = getattr(module, "__spec__", None)
-    return (spec.name if spec is not None else task.__module__), task.__name__
+    return (spec.name if spec is not None else function.__module__), function.__name__
 
 
-def home_of(module: str) -> ModuleType:
-    """The module, not imported once more where it is the one that was started."""
+def imported(module: str) -> ModuleType:
+    """A module by its name; `__main__` where that is the one that was started by `python -m`."""
     main = sys.modules["__main__"]
     spec = getattr(main, "__spec__", None)
     return main if spec is not None and spec.name == module else importlib.import_module(module)
 
 
-def enter(folder: str, paths: Sequence[str]) -> None:
-    """In a worker: where the command was started, with what it could import."""
+def prepare_worker(working_directory: str, import_paths: Sequence[str]) -> None:
+    """Bring a worker process to the directory, the import paths and the log of the command."""
     if not logging.getLogger("seg").handlers:
         console.speak()
-    if os.getcwd() != folder and os.path.isdir(folder):
-        os.chdir(folder)
-    sys.path.extend(p for p in paths if p not in sys.path)
+    if os.getcwd() != working_directory and os.path.isdir(working_directory):
+        os.chdir(working_directory)
+    sys.path.extend(p for p in import_paths if p not in sys.path)

@@ -1,34 +1,61 @@
-"""The sweep's own folder: which command made it, its jobs, and which one is gone on with."""
+"""The folder of a sweep: sweep.json, which names its command and its jobs."""
 
 import datetime
 import json
+import re
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seg.runs import atomic
-from seg.sweeps.jobs import Job
 
-# what may differ between two commands of one sweep: where it runs, not what
-OF_THE_LAUNCH = ("hydra.", "hydra/launcher", "resume", "output_dir", "dataset.num_workers")
-GROWS = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")  # a search can be made longer
+# how and where a sweep runs, not what it is: two commands of one sweep may differ in it
+LAUNCH_KEYS = ("hydra.", "hydra/launcher", "resume", "output_dir", "dataset.num_workers")
+GROWING_KEYS = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")  # a search can be extended
+NAME_BYTES = 180  # file systems take 255
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep.
+
+    Args:
+        number: its place in the sweep, from 0.
+        overrides: all overrides of the job, those that every job shares included.
+        folder: its run folder.
+    """
+
+    number: int
+    overrides: tuple[str, ...]
+    folder: Path
+
+
+def folder_name(number: int, swept: Sequence[str]) -> str:
+    """`<number>_<overrides that set the job apart>`, safe for file systems and Hydra's grammar."""
+    text = ",".join(sorted(line.lstrip("+") for line in swept))
+    text = re.sub(r"[^\w.,=+\-]", "_", text)
+    name = f"{number}_{text}" if text else str(number)
+    while len(name.encode()) > NAME_BYTES:
+        name = name[:-1]
+    return name
 
 
 def identity(overrides: Sequence[str], flags: Sequence[str]) -> list[str]:
-    """What makes two commands the same sweep: their lines, in any order, and their flags."""
-    mine = [
+    """The overrides and flags that make two commands the same sweep, in any order."""
+    lines = [
         line
         for line in overrides
-        if (line.startswith("hydra.sweeper.") and line.partition("=")[0] not in GROWS)
-        or not line.partition("=")[0].lstrip("+~").startswith(OF_THE_LAUNCH)
+        if (line.startswith("hydra.sweeper.") and line.partition("=")[0] not in GROWING_KEYS)
+        or not line.partition("=")[0].lstrip("+~").startswith(LAUNCH_KEYS)
     ]
-    return sorted([*mine, *(f for f in flags if f not in ("-m", "--multirun"))])
+    return sorted([*lines, *(f for f in flags if f not in ("-m", "--multirun"))])
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """sweep.json; empty if it is not there or cannot be read."""
+    """The content of sweep.json; empty if it is missing or cannot be read."""
     try:
         content = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -37,82 +64,93 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def record(folder: Path, **facts: Any) -> None:
-    """Add to sweep.json, now."""
+    """Add facts to sweep.json."""
     atomic.write_json(folder / "sweep.json", read(folder) | facts)
 
 
-def begin(folder: Path, who: Sequence[str], overrides: Sequence[str]) -> None:
-    """sweep.json of a sweep that starts, or goes on."""
+def begin(folder: Path, sweep_identity: Sequence[str], overrides: Sequence[str]) -> None:
+    """Write sweep.json of a sweep that starts or is continued."""
     command = shlex.join(["python", *sys.orig_argv[1:]])
     started = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     first = {"command": command, "started": started, "constant": [], "jobs": []}
-    about = {"identity": list(who), "overrides": list(overrides), "complete": False}
-    record(folder, **(first | read(folder) | about))
+    now = {"identity": list(sweep_identity), "overrides": list(overrides), "complete": False}
+    record(folder, **(first | read(folder) | now))
 
 
 def add_jobs(folder: Path, jobs: Sequence[Job]) -> None:
     """Name jobs in sweep.json that it does not name yet."""
     content = read(folder)
     constant = set(content.get("constant", []))
-    known = {job["number"]: job for job in content.get("jobs", [])}
+    by_number = {job["number"]: job for job in content.get("jobs", [])}
     for job in jobs:
-        swept = [line for line in job.overrides if line not in constant]
-        known[job.number] = {
+        by_number[job.number] = {
             "number": job.number,
-            "overrides": swept,
+            "overrides": [line for line in job.overrides if line not in constant],
             "folder": job.folder.name,
         }
-    record(folder, jobs=[known[number] for number in sorted(known)])
+    record(folder, jobs=[by_number[number] for number in sorted(by_number)])
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether nothing of the sweep is missing; its sweeper says so at the end."""
+    """Whether every job of the sweep is done; its sweeper records that at the end."""
     return read(folder).get("complete") is True
 
 
-def find(which: str | None, who: Sequence[str], sweeps: Path) -> Iterator[Path]:
-    """Folders of earlier sweeps of the same command to go on with, the best first.
+def find(resume: str | None, sweep_identity: Sequence[str], sweeps: Path) -> Iterator[Path]:
+    """Folders of earlier sweeps of the same command to continue, the best first.
 
-    which: null: an unfinished one; auto: that, or else a finished one; never: none; or a folder.
-    Raises FileNotFoundError, or ValueError naming the difference.
+    Args:
+        resume: None for an unfinished sweep; `auto` for that or else a finished one; `never` for
+            none; or the folder of a sweep.
+        sweep_identity: from `identity`.
+        sweeps: the folder in which sweeps lie.
+
+    Raises:
+        FileNotFoundError: `resume` is no folder of a sweep.
+        ValueError: `resume` is a sweep of another command; the message names the difference.
     """
-    if which == "never":
+    if resume == "never":
         return
-    if which not in (None, "auto"):
-        folder = Path(which).expanduser().absolute()
-        theirs = read(folder).get("identity")
-        if theirs is None:
-            raise FileNotFoundError(f"resume={which}: no folder of a sweep, it has no sweep.json")
-        gone, new = sorted(set(theirs) - set(who)), sorted(set(who) - set(theirs))
-        if gone or new:
-            told = [f"then {' '.join(gone)}"] if gone else []
-            told += [f"now {' '.join(new)}"] if new else []
-            raise ValueError(f"resume={which}: it is of another command: {'; '.join(told)}")
+    if resume not in (None, "auto"):
+        folder = Path(resume).expanduser().absolute()
+        before = read(folder).get("identity")
+        if before is None:
+            raise FileNotFoundError(f"resume={resume}: no folder of a sweep, it has no sweep.json")
+        removed = sorted(set(before) - set(sweep_identity))
+        added = sorted(set(sweep_identity) - set(before))
+        if removed or added:
+            parts = [f"then {' '.join(removed)}"] if removed else []
+            parts += [f"now {' '.join(added)}"] if added else []
+            raise ValueError(f"resume={resume}: it is of another command: {'; '.join(parts)}")
         yield folder
         return
-    same = [f for f in sorted(sweeps.glob("*/"), reverse=True) if read(f).get("identity") == who]
+    newest_first = sorted(sweeps.glob("*/"), reverse=True)
+    same = [f for f in newest_first if read(f).get("identity") == sweep_identity]
     yield from (f for f in same if not is_complete(f))
-    if which == "auto":
+    if resume == "auto":
         yield from (f for f in same if is_complete(f))
 
 
 def open_folder(
-    which: str | None,
-    who: Sequence[str],
+    resume: str | None,
+    sweep_identity: Sequence[str],
     sweeps: Path,
     *,
     acquire: Callable[[Path], Any],
     fresh: Callable[[Path], Path],
 ) -> tuple[Path, Any]:
-    """The sweep's folder, and the lock on it: of an earlier sweep that nobody works on, or new.
+    """The folder of an earlier sweep that no process works on, or a new one; and the lock on it.
 
-    acquire: locks a folder, None where another process holds it. fresh: makes a new one.
+    Args:
+        resume, sweep_identity, sweeps: as in `find`.
+        acquire: locks a folder; None where another process has the lock.
+        fresh: makes a new folder in `sweeps`.
     """
-    for folder in find(which, list(who), sweeps):
-        held = acquire(folder)
-        if held is not None:
-            return folder, held
-        if which not in (None, "auto"):
-            raise ValueError(f"resume={which}: that sweep is still running")
+    for folder in find(resume, list(sweep_identity), sweeps):
+        lock = acquire(folder)
+        if lock is not None:
+            return folder, lock
+        if resume not in (None, "auto"):
+            raise ValueError(f"resume={resume}: that sweep is still running")
     folder = fresh(sweeps)
     return folder, acquire(folder)

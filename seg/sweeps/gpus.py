@@ -1,4 +1,4 @@
-"""One job a GPU: which of several GPUs the jobs of a sweep that run side by side may use."""
+"""One GPU per job: jobs of a sweep that run side by side on a machine take different GPUs."""
 
 import logging
 import os
@@ -15,29 +15,36 @@ from seg.runs import lock
 log = logging.getLogger(__name__)
 
 
-def visible() -> list[str]:
-    """The GPUs that this process may see, by what CUDA_VISIBLE_DEVICES calls them."""
-    given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if given is not None:
-        return [name for name in given.split(",") if name.strip() not in ("", "-1")]
-    return [str(i) for i in range(torch.cuda.device_count())]  # asks the driver, makes no context
+def visible_gpus() -> list[str]:
+    """The GPUs that this process may use, by their names in CUDA_VISIBLE_DEVICES."""
+    stated = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if stated is not None:
+        return [name for name in stated.split(",") if name.strip() not in ("", "-1")]
+    return [str(i) for i in range(torch.cuda.device_count())]  # this creates no CUDA context
 
 
-def take(folder: Path, names: Sequence[str], *, poll: float = 1.0) -> Any:
-    """Wait for a GPU that no other job of the sweep uses, and let this process see that one alone.
+def take_gpu(sweep: Path, names: Sequence[str], *, poll: float = 1.0) -> Any:
+    """Wait for a GPU that no other job of the sweep uses, and hide the others from this process.
 
-    folder: the sweep's. Returns the lock, which is held as long as the process lives; None where
-    there is nothing to choose. Engines that give each job its own GPU leave one to see.
+    Launchers that give each job a GPU of its own leave only one visible: nothing is done then.
+
+    Args:
+        sweep: the sweep's folder, where the locks lie.
+        names: from `visible_gpus`.
+        poll: seconds between two tries.
+
+    Returns:
+        The lock on the GPU, to be kept while it is used; None where there is nothing to choose.
     """
     if len(names) < 2:
         return None
     while True:
         for name in names:
-            place = folder / ".gpus" / f"{platform.node()}-{name}"
-            place.mkdir(parents=True, exist_ok=True)
-            held = lock.acquire(place)
-            if held is not None:
+            folder = sweep / ".gpus" / f"{platform.node()}-{name}"
+            folder.mkdir(parents=True, exist_ok=True)
+            gpu_lock = lock.acquire(folder)
+            if gpu_lock is not None:
                 os.environ["CUDA_VISIBLE_DEVICES"] = name
                 log.info("on GPU %s", name)
-                return held
+                return gpu_lock
         time.sleep(poll)

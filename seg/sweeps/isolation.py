@@ -1,6 +1,6 @@
-"""A job in a process of its own, forked: what kills or bloats it leaves the other jobs alone.
+"""A job in a forked process of its own: what kills or bloats it leaves the other jobs alone.
 
-A fork inherits what has been imported, so that a job starts at once. It is sound because the parent
+A fork inherits what has been imported, so that a job starts at once. It is safe because the parent
 has run no tensor operation and never touched a GPU.
 """
 
@@ -16,22 +16,30 @@ from pathlib import Path
 
 from seg.cli.console import report
 from seg.runs import lock, run
-from seg.sweeps.jobs import state
+from seg.runs.folder import RunFolder
+from seg.sweeps.jobs import ENDED
 
 log = logging.getLogger(__name__)
 
-GRACE = 60.0  # seconds for a job that was told to end: it saves its last batch
-ENDED = {-signal.SIGKILL: "killed (SIGKILL); was there memory enough?"}
+GRACE = 60.0  # seconds for a job to end after SIGTERM: it saves its last batch
+REASONS = {-signal.SIGKILL: "killed (SIGKILL); was there memory enough?"}
 
 
-def isolated(task: Callable[[], object], folder: Path) -> int:
-    """Run `task` in a forked process and wait for it; returns its exit status.
+def run_isolated(task: Callable[[], object], folder: Path) -> int:
+    """Run `task` in a forked process and wait for it.
 
-    folder: of the job; its run.json tells of a death that the job could not tell of itself.
-    A signal to this process goes on to the job, which is waited for. Where processes cannot be
-    forked, the task runs here.
+    A signal to this process is passed on to the job, which is waited for. Where processes cannot be
+    forked, the task runs in this one.
+
+    Args:
+        task: what the job does.
+        folder: the job's run folder; its run.json gets the reason of an end that the job itself
+            could not record.
+
+    Returns:
+        The exit status of the job.
     """
-    wait_for(folder)
+    wait_until_free(folder)
     if sys.platform != "linux":
         return _attempt(task, folder)
     job = multiprocessing.get_context("fork").Process(
@@ -42,26 +50,30 @@ def isolated(task: Callable[[], object], folder: Path) -> int:
         job.join()
     except BaseException as error:
         _end(job, by_keyboard=isinstance(error, KeyboardInterrupt))
-        _account(job.exitcode, folder)
+        _record_end(job.exitcode, folder)
         raise
-    _account(job.exitcode, folder)
+    _record_end(job.exitcode, folder)
     return job.exitcode or 0
 
 
-def wait_for(folder: Path, *, seconds: float = GRACE) -> None:
-    """A job whose parent was killed ends by itself; what goes on with its folder waits for it."""
-    until = time.monotonic() + seconds
+def wait_until_free(folder: Path, *, seconds: float = GRACE) -> None:
+    """Wait for a job of an earlier command whose parent was killed: it ends by itself.
+
+    Raises:
+        ValueError: it has not ended after `seconds`.
+    """
+    deadline = time.monotonic() + seconds
     while folder.is_dir() and lock.held(folder):
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise ValueError(f"{folder}: another process still works on this job")
         time.sleep(0.5)
 
 
 def _child(task: Callable[[], object], folder: Path, parent: int) -> None:
-    signal.signal(signal.SIGTERM, _terminated)
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as under nohup
+    signal.signal(signal.SIGTERM, _exit_by_signal)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # nohup ignores it, and so must the job
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(parent,), daemon=True).start()
     sys.exit(_attempt(task, folder))
 
 
@@ -69,21 +81,18 @@ def _attempt(task: Callable[[], object], folder: Path) -> int:
     try:
         task()
     except (KeyboardInterrupt, Exception) as error:
-        if not isinstance(error, KeyboardInterrupt) and state(folder)["status"] in (
-            None,
-            "running",
-        ):
+        if not isinstance(error, KeyboardInterrupt) and RunFolder(folder).status not in ENDED:
             run.close(folder, status="failed", error=str(error))
         return report(error)
     return 0
 
 
-def _terminated(signum: int, frame: object) -> None:
+def _exit_by_signal(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)
 
 
-def _end_with(parent: int) -> None:
-    """A job whose parent was killed has nobody to tell of it: it saves, and ends."""
+def _end_with_parent(parent: int) -> None:
+    """Save and end when the parent was killed: nobody waits for this job any more."""
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGTERM)
@@ -91,12 +100,12 @@ def _end_with(parent: int) -> None:
 
 def _end(job: multiprocessing.process.BaseProcess, *, by_keyboard: bool) -> None:
     try:
-        if by_keyboard:  # the terminal has told the job as well
+        if by_keyboard:  # the terminal has sent SIGINT to the job as well
             job.join(3)
         if job.is_alive():
             job.terminate()
         job.join(GRACE)
-    except BaseException:  # told twice: at once
+    except BaseException:  # a second Ctrl-C: at once
         job.kill()
         job.join()
         raise
@@ -106,10 +115,10 @@ def _end(job: multiprocessing.process.BaseProcess, *, by_keyboard: bool) -> None
             job.join()
 
 
-def _account(status: int | None, folder: Path) -> None:
-    if state(folder)["status"] in (None, "running"):
-        if status is not None and status < 0:
-            reason = ENDED.get(status, f"ended by signal {-status}")
-            run.close(folder, status="failed", error=reason)
-        elif status:
-            run.close(folder, status="failed", error=f"ended with status {status}")
+def _record_end(exit_status: int | None, folder: Path) -> None:
+    if not exit_status or RunFolder(folder).status in ENDED:
+        return
+    reason = f"ended with status {exit_status}"
+    if exit_status < 0:
+        reason = REASONS.get(exit_status, f"ended by signal {-exit_status}")
+    run.close(folder, status="failed", error=reason)

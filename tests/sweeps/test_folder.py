@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seg.sweeps import folder as sweeps
-from seg.sweeps.jobs import Job
+from seg.sweeps.folder import Job, folder_name
 
 
 def fresh(parent: Path) -> Path:
@@ -75,3 +75,16 @@ def test_jobs_are_named_once_with_what_sets_them_apart(tmp_path: Path) -> None:
     named = sweeps.read(tmp_path)["jobs"]
     assert [job["number"] for job in named] == [0, 1, 2]
     assert named[2] == {"number": 2, "overrides": ["loss=2"], "folder": "2_x"}
+
+
+def test_a_folder_is_named_by_number_and_what_sets_the_job_apart() -> None:
+    assert folder_name(3, ["optimizer=adam", "loss=bce"]) == "3_loss=bce,optimizer=adam"
+    assert folder_name(0, []) == "0"
+
+
+@pytest.mark.parametrize("value", ["/a/b", "{a: 1}", "'x y'", "${oc.env:HOME}", "..\\c", "ü" * 300])
+def test_a_name_fits_a_file_system_and_hydras_grammar(value: str, tmp_path: Path) -> None:
+    name = folder_name(3, [f"dataset.root={value}"])
+    (tmp_path / name).mkdir()
+    assert list(tmp_path.iterdir()) == [tmp_path / name]
+    assert not set("'\"${}\\/") & set(name)

@@ -10,7 +10,7 @@ from seg.sweeps import gpus
 
 
 def _take(folder: Path, names: list[str], ready: object, done: object, found: object) -> None:
-    held = gpus.take(folder, names, poll=0.05)
+    held = gpus.take_gpu(folder, names, poll=0.05)
     found.put(os.environ["CUDA_VISIBLE_DEVICES"])
     ready.release()
     done.wait(30)
@@ -38,10 +38,10 @@ def test_an_engine_that_gives_each_job_its_own_gpu_leaves_nothing_to_choose(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    assert gpus.visible() == ["5"]
-    assert gpus.take(tmp_path, gpus.visible()) is None
+    assert gpus.visible_gpus() == ["5"]
+    assert gpus.take_gpu(tmp_path, gpus.visible_gpus()) is None
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert gpus.visible() == []
+    assert gpus.visible_gpus() == []
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-aa,GPU-bb")
-    assert gpus.visible() == ["GPU-aa", "GPU-bb"]
+    assert gpus.visible_gpus() == ["GPU-aa", "GPU-bb"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from seg.runs import lock
-from seg.sweeps.isolation import isolated, wait_for
+from seg.sweeps.isolation import run_isolated, wait_until_free
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone")
 
@@ -33,7 +33,7 @@ def test_a_job_runs_in_another_process_and_leaves_this_one_as_it_was(job: Path) 
         os.environ["LEFT_BY_A_JOB"] = "1"
         (job / "pid").write_text(str(os.getpid()))
 
-    assert isolated(task, job) == 0
+    assert run_isolated(task, job) == 0
     assert (job / "pid").read_text() != str(os.getpid())
     assert "LEFT_BY_A_JOB" not in os.environ
 
@@ -42,7 +42,7 @@ def test_an_error_before_the_run_began_is_recorded(job: Path, capfd: pytest.Capt
     def task() -> None:
         raise ValueError("dataset.root=x: no data there")
 
-    assert isolated(task, job) == 1
+    assert run_isolated(task, job) == 1
     assert facts(job)["status"] == "failed"
     assert facts(job)["error"] == "dataset.root=x: no data there"
     assert "error: dataset.root=x: no data there" in capfd.readouterr().err
@@ -50,7 +50,7 @@ def test_an_error_before_the_run_began_is_recorded(job: Path, capfd: pytest.Capt
 
 def test_a_killed_job_is_recorded(job: Path) -> None:
     (job / "run.json").write_text('{"status": "running", "pid": 0}')
-    assert isolated(lambda: os.kill(os.getpid(), signal.SIGKILL), job) != 0
+    assert run_isolated(lambda: os.kill(os.getpid(), signal.SIGKILL), job) != 0
     assert facts(job)["status"] == "failed"
     assert "SIGKILL" in facts(job)["error"]
 
@@ -60,7 +60,7 @@ def test_what_a_job_said_of_itself_stays(job: Path) -> None:
         (job / "run.json").write_text('{"status": "interrupted"}')
         raise SystemExit(143)
 
-    assert isolated(task, job) == 143
+    assert run_isolated(task, job) == 143
     assert facts(job) == {"status": "interrupted"}
 
 
@@ -83,7 +83,7 @@ def test_ctrl_c_ends_the_job_and_is_passed_on(job: Path) -> None:
     threading.Thread(target=press, daemon=True).start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            isolated(task, job)
+            run_isolated(task, job)
     finally:
         signal.signal(signal.SIGINT, before)
     assert (job / "heard").read_text() in ("SystemExit", "KeyboardInterrupt")
@@ -95,7 +95,7 @@ def test_a_job_whose_parent_was_killed_ends_by_itself(tmp_path: Path) -> None:
     text = f"""
 import os, time
 from pathlib import Path
-from seg.sweeps.isolation import isolated
+from seg.sweeps.isolation import run_isolated
 here = Path({str(tmp_path)!r})
 def task():
     (here / "pid").write_text(str(os.getpid()))
@@ -103,7 +103,7 @@ def task():
         time.sleep(60)
     finally:
         (here / "ended").touch()
-isolated(task, here)
+run_isolated(task, here)
 """
     process = subprocess.Popen([sys.executable, "-c", text])
     until = time.time() + 60
@@ -120,9 +120,9 @@ def test_a_folder_in_use_is_waited_for(job: Path) -> None:
     held = lock.acquire(job)
     threading.Timer(0.7, held.release).start()
     started = time.monotonic()
-    wait_for(job, seconds=30)
+    wait_until_free(job, seconds=30)
     assert time.monotonic() - started > 0.5
     held = lock.acquire(job)
     with pytest.raises(ValueError, match="another process still works on this job"):
-        wait_for(job, seconds=0.1)
+        wait_until_free(job, seconds=0.1)
     held.release()

@@ -1,30 +1,19 @@
-"""A job's name and what is known of it."""
+"""Which jobs of a sweep are done."""
 
 from pathlib import Path
 
 import pytest
 
-from seg.sweeps.jobs import folder_name, is_done, state
-
-
-def test_a_folder_is_named_by_number_and_what_sets_the_job_apart() -> None:
-    assert folder_name(3, ["optimizer=adam", "loss=bce"]) == "3_loss=bce,optimizer=adam"
-    assert folder_name(0, []) == "0"
-
-
-@pytest.mark.parametrize("value", ["/a/b", "{a: 1}", "'x y'", "${oc.env:HOME}", "..\\c", "ü" * 300])
-def test_a_name_fits_a_file_system_and_hydras_grammar(value: str, tmp_path: Path) -> None:
-    name = folder_name(3, [f"dataset.root={value}"])
-    (tmp_path / name).mkdir()
-    assert list(tmp_path.iterdir()) == [tmp_path / name]
-    assert not set("'\"${}\\/") & set(name)
+from seg.runs.folder import RunFolder
+from seg.sweeps.jobs import ENDED, is_done
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", '{"seed": 1}'])
-def test_a_run_json_that_says_nothing_is_of_no_status(tmp_path: Path, text: str | None) -> None:
+def test_a_run_json_that_says_nothing_has_not_ended(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "run.json").write_text(text)
-    assert state(tmp_path) == {"status": None}
+    assert RunFolder(tmp_path).status not in ENDED
+    assert not is_done(tmp_path)
 
 
 @pytest.mark.parametrize(

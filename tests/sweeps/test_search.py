@@ -6,14 +6,16 @@ import threading
 
 import pytest
 
-from seg.sweeps.search import content, pruning, study
-from seg.sweeps.search.pruning import Pruned, pruning_callback
+from seg.sweeps.search import record, study
+from seg.training import pruning
+from seg.training.pruning import Pruned, pruning_callback
 from tests.sweeps.trained import (
     DEFAULTS,
     EPOCHS,
     LINES,
     Killed,
     dice,
+    ended,
     finished,
     lightning,
     make,
@@ -26,16 +28,16 @@ pytest.importorskip("optuna")
 
 
 def _params(search):
-    return [trial.params for trial in study.asked(search.study)]
+    return [trial.params for trial in study.proposed(search.study)]
 
 
 def _found(search):
-    return content.content(search)
+    return record.content(search)
 
 
 def test_the_first_trial_is_the_default_and_the_best_is_no_worse(tmp_path):
     search = make(tmp_path / "s")
-    search.go()
+    search.run_trials()
     found = _found(search)
     assert found["trials"][0]["params"] == DEFAULTS
     assert found["counts"] == {"finished": 6, "pruned": 0, "failed": 0, "unfinished": 0}
@@ -46,7 +48,7 @@ def test_the_first_trial_is_the_default_and_the_best_is_no_worse(tmp_path):
 
 def test_trials_are_spread_over_the_space_although_each_has_a_seed_of_its_own(tmp_path):
     search = make(tmp_path / "s", n_trials=40, lines=LINES[:2])
-    search.go()
+    search.run_trials()
     lr = sorted(params["lr"] for params in _params(search)[1:])
     assert len(set(lr)) == 39
     assert lr[0] < 3e-4
@@ -58,10 +60,10 @@ def test_trials_are_spread_over_the_space_although_each_has_a_seed_of_its_own(tm
 @pytest.mark.parametrize("sampler", ["random", "tpe", "nsgaii", "qmc"])
 def test_a_search_gone_on_with_proposes_what_it_would_have_proposed(tmp_path, sampler):
     whole = make(tmp_path / "whole", sampler=sampler, n_trials=8)
-    whole.go()
-    make(tmp_path / "parts", sampler=sampler, n_trials=5).go()
+    whole.run_trials()
+    make(tmp_path / "parts", sampler=sampler, n_trials=5).run_trials()
     parts = make(tmp_path / "parts", sampler=sampler, n_trials=8)
-    parts.go()
+    parts.run_trials()
     assert _params(parts) == _params(whole)
     if sampler != "nsgaii":  # whose children may be like their parents
         assert len({str(params) for params in _params(parts)}) == 8
@@ -78,7 +80,7 @@ def test_a_trial_that_was_killed_is_run_again_in_its_folder_and_not_asked_anew(t
 
     search = make(tmp_path / "s", run=killed, storage=None, n_trials=4)
     with pytest.raises(Killed):
-        search.go()
+        search.run_trials()
     before = _found(search)
     assert [t["status"] for t in before["trials"]] == ["finished", "finished", "unfinished"]
 
@@ -90,7 +92,7 @@ def test_a_trial_that_was_killed_is_run_again_in_its_folder_and_not_asked_anew(t
         return [train(job, begin=1 if job.number == 2 else 0) for job in jobs]
 
     search = make(tmp_path / "s", run=again, storage=None, n_trials=4)
-    search.go()
+    search.run_trials()
     assert [job.number for job in seen] == [2, 3]
     assert seen[0].folder.name == before["trials"][2]["folder"]
     after = _found(search)
@@ -101,13 +103,13 @@ def test_a_trial_that_was_killed_is_run_again_in_its_folder_and_not_asked_anew(t
 
 def test_a_kill_between_asking_and_running_loses_nothing(tmp_path):
     whole = make(tmp_path / "whole")
-    whole.go()
-    make(tmp_path / "s", n_trials=3).go()
+    whole.run_trials()
+    make(tmp_path / "s", n_trials=3).run_trials()
     search = make(tmp_path / "s")
     search._seed(3)
     search.study.ask()  # killed here: no parameters are chosen yet
     search = make(tmp_path / "s")
-    search.go()
+    search.run_trials()
     assert _params(search) == _params(whole)
     assert _found(search)["counts"]["finished"] == 6
 
@@ -116,7 +118,7 @@ def test_failed_trials_are_told_and_the_search_goes_on(tmp_path):
     def run(jobs):
         found = []
         for job in jobs:
-            facts = train(job)
+            facts = train(job).facts
             if job.number == 1:
                 facts = {"status": "failed", "error": "the loss is nan"}
             if job.number == 2:
@@ -125,11 +127,11 @@ def test_failed_trials_are_told_and_the_search_goes_on(tmp_path):
                 facts = {"status": "finished", "seconds": 1.0}
             if job.number == 4:
                 facts = {"status": "interrupted"}
-            found.append(facts)
+            found.append(ended(job, **facts))
         return found
 
     search = make(tmp_path / "s", run=run)
-    search.go()
+    search.run_trials()
     found = _found(search)
     states = [t["status"] for t in found["trials"]]
     assert states == ["finished", "failed", "failed", "failed", "unfinished", "finished"]
@@ -146,7 +148,7 @@ def test_n_trials_counts_those_of_earlier_commands_and_more_may_be_asked_for(tmp
         return finished(jobs)
 
     for count in (3, 3, 5):
-        make(tmp_path / "s", run=run, n_trials=count).go()
+        make(tmp_path / "s", run=run, n_trials=count).run_trials()
     assert ran == [0, 1, 2, 3, 4]
 
 
@@ -157,7 +159,7 @@ def test_several_trials_are_asked_for_at_once_and_no_more_than_are_left(tmp_path
         rounds.append([job.number for job in jobs])
         return finished(jobs)
 
-    make(tmp_path / "s", run=run, n_trials=5, n_jobs=2).go()
+    make(tmp_path / "s", run=run, n_trials=5, n_jobs=2).run_trials()
     assert rounds == [[0, 1], [2, 3], [4]]
 
 
@@ -167,11 +169,12 @@ def test_values_that_were_tried_before_are_not_trained_again(tmp_path):
     def run(jobs):
         ran.extend(jobs)
         return [
-            {"status": "failed", "error": "no"} if job.number == 0 else train(job) for job in jobs
+            ended(job, status="failed", error="no") if job.number == 0 else train(job)
+            for job in jobs
         ]
 
     search = make(tmp_path / "s", run=run, lines=lines, n_trials=8)
-    search.go()
+    search.run_trials()
     trials = _found(search)["trials"]
     again = [t for t in trials if t["same_as"] is not None]
     assert again  # eight draws of eight combinations
@@ -188,7 +191,7 @@ def test_median_pruning_ends_exactly_the_trials_below_the_median_after_the_warm_
     search = make(
         tmp_path / "s", n_trials=16, run=trained, pruner="median", pruner_startup=4, warmup_epochs=2
     )
-    search.go()
+    search.run_trials()
     expected = _reference_median(_params(search), startup=4, warmup=2)
     found = {t["number"]: t["epochs"] for t in _found(search)["trials"] if t["status"] == "pruned"}
     assert found == expected
@@ -217,7 +220,7 @@ def _reference_median(all_params, *, startup, warmup):
 
 def test_hyperband_ends_some_trials_and_none_before_the_warm_up(tmp_path):
     search = make(tmp_path / "s", n_trials=20, run=trained, pruner="hyperband", warmup_epochs=1)
-    search.go()
+    search.run_trials()
     pruned = [t for t in _found(search)["trials"] if t["status"] == "pruned"]
     assert 0 < len(pruned) < 20
     assert min(t["epochs"] for t in pruned) >= 1
@@ -227,15 +230,15 @@ def test_several_objectives_give_a_front_and_no_trial_is_ended(tmp_path):
     def run(jobs):
         found = []
         for job in jobs:
-            facts = train(job)
+            facts = train(job).facts
             width = int(next(o for o in job.overrides if o.startswith("width")).split("=")[1])
-            found.append(facts | {"seconds": float(width)})
+            found.append(ended(job, **(facts | {"seconds": float(width)})))
         return found
 
     search = make(
         tmp_path / "s", run=run, n_trials=12, pruner="median", objectives=["val/dice", "seconds"]
     )
-    search.go()
+    search.run_trials()
     found = _found(search)
     assert found["counts"]["finished"] == 12
     points = {t["number"]: t["values"] for t in found["trials"]}
@@ -259,20 +262,20 @@ def _reference_front(points):
 
 def test_the_size_of_the_network_can_be_an_objective(tmp_path):
     search = make(tmp_path / "s", objectives=["val/dice", "parameters"], n_trials=2, run=trained)
-    search.go()
+    search.run_trials()
     assert [t["values"][1] for t in _found(search)["trials"]] == [7.0, 7.0]
 
 
 def test_importance_is_left_out_with_a_reason_where_trials_are_few(tmp_path):
     search = make(tmp_path / "s", n_trials=3)
-    search.go()
+    search.run_trials()
     found = _found(search)
     assert found["importance"] is None
     assert "3 finished trials are too few" in found["importance_note"]
 
 
 def test_another_search_in_the_same_folder_is_refused_with_the_difference(tmp_path):
-    make(tmp_path / "s", n_trials=1).go()
+    make(tmp_path / "s", n_trials=1).run_trials()
     with pytest.raises(ValueError, match=r"space was .*range|space was .*32"):
         make(tmp_path / "s", lines=[*LINES[:2], "width=range(8,17,8)"])
     with pytest.raises(ValueError, match="constant was"):
@@ -282,10 +285,10 @@ def test_another_search_in_the_same_folder_is_refused_with_the_difference(tmp_pa
 
 
 def test_a_journal_is_a_storage_like_any_other(tmp_path):
-    make(tmp_path / "s", storage=str(tmp_path / "all.log"), n_trials=2).go()
-    make(tmp_path / "other", storage=str(tmp_path / "all.log"), n_trials=1).go()
+    make(tmp_path / "s", storage=str(tmp_path / "all.log"), n_trials=2).run_trials()
+    make(tmp_path / "other", storage=str(tmp_path / "all.log"), n_trials=1).run_trials()
     search = make(tmp_path / "s", storage=str(tmp_path / "all.log"), n_trials=3, run=trained)
-    search.go()
+    search.run_trials()
     assert _found(search)["counts"]["finished"] == 3
     facts = json.loads((search.folder / _found(search)["trials"][2]["folder"] / "trial.json")
                        .read_text())  # fmt: skip
@@ -294,7 +297,7 @@ def test_a_journal_is_a_storage_like_any_other(tmp_path):
 
 def test_a_folder_with_odd_letters_holds_a_study(tmp_path):
     search = make(tmp_path / "a {b} %20? ü'", n_trials=2, run=trained, storage=None)
-    search.go()
+    search.run_trials()
     assert (tmp_path / "a {b} %20? ü'" / "study.db").is_file()
     assert _found(search)["counts"]["finished"] == 2
 
@@ -308,7 +311,7 @@ def test_a_storage_that_cannot_be_opened_is_one_message_without_the_password():
 
 def test_the_trials_file_is_for_its_owner_alone(tmp_path):
     search = make(tmp_path / "s", n_trials=1)
-    search.go()
+    search.run_trials()
     path = search.folder / _found(search)["trials"][0]["folder"] / "trial.json"
     assert path.stat().st_mode & 0o077 == 0
 
@@ -318,9 +321,11 @@ def job(tmp_path):
     """A job that was asked for and is not trained yet."""
     kept = []
     search = make(
-        tmp_path / "s", storage=None, run=lambda jobs: kept.extend(jobs) or [{"status": "lost"}]
+        tmp_path / "s",
+        storage=None,
+        run=lambda jobs: kept.extend(jobs) or [ended(jobs[0], status="lost")],
     )
-    search._round([search._ask()])
+    search._run_round([search._propose()])
     return kept[0], search
 
 
@@ -333,12 +338,12 @@ def test_a_locked_database_is_waited_for(job):
     # SQLite's own patience is 5 seconds
     threading.Timer(7.0, connection.rollback).start()
     callback.on_train_epoch_end(lightning(0, **{"val/dice": 0.25}), None)
-    assert study.asked(search.study)[0].intermediate_values == {1: 0.25}
+    assert study.proposed(search.study)[0].intermediate_values == {1: 0.25}
 
 
 def test_a_storage_that_fails_costs_the_pruning_and_not_the_training(job, caplog, monkeypatch):
     job, search = job
-    monkeypatch.setattr(pruning, "PATIENCE", 0.1)
+    monkeypatch.setattr(pruning, "LOCK_TIMEOUT", 0.1)
     callback = pruning_callback(job.folder)
     connection = sqlite3.connect(search.folder / "study.db")
     connection.execute("BEGIN EXCLUSIVE")
@@ -357,7 +362,7 @@ def test_a_run_of_a_trial_that_is_over_is_a_run_like_any_other(job, caplog):
     callback.on_fit_start(lightning(0), network())
     callback.on_train_epoch_end(lightning(0, **{"val/dice": 0.25}), None)
     callback.on_train_epoch_start(lightning(1), None)
-    assert study.asked(search.study)[0].intermediate_values == {}
+    assert study.proposed(search.study)[0].intermediate_values == {}
     assert not [r for r in caplog.records if "goes on to its end" in r.message]
 
 
@@ -379,13 +384,14 @@ def test_ended_trials_say_where_they_stood():
 
 def test_a_front_names_no_trial_twice(tmp_path):
     def equal(jobs):
-        return [{"status": "finished", "val/dice": 0.5, "seconds": 1.0} for _ in jobs]
+        facts = {"status": "finished", "val/dice": 0.5, "seconds": 1.0}
+        return [ended(job, **facts) for job in jobs]
 
     search = make(
         tmp_path / "s", run=equal, n_trials=8, objectives=["val/dice", "seconds"],
         lines=["lr=choice(0.001,0.01)", LINES[1], "width=8,32"],
     )  # fmt: skip
-    search.go()
+    search.run_trials()
     found = _found(search)
     assert any(trial["same_as"] is not None for trial in found["trials"])
     assert found["best"] == [t["number"] for t in found["trials"] if t["same_as"] is None]

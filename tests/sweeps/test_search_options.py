@@ -9,7 +9,9 @@ import yaml
 
 from seg.cli import compose
 from seg.cli.compose import ConfigError
-from seg.sweeps.search import objectives, options, pruning, study
+from seg.runs.folder import RunFolder
+from seg.sweeps.search import options, study
+from seg.training import pruning
 
 
 def _given(**changed):
@@ -59,7 +61,7 @@ def test_a_bad_option_is_refused_with_its_key(key, value, word):
     ],
 )
 def test_the_direction_follows_from_the_name(name, direction):
-    assert objectives.direction(name) == direction
+    assert options.direction(name) == direction
 
 
 def test_figures_are_those_of_the_best_epoch_and_seconds_those_of_all(tmp_path):
@@ -68,18 +70,18 @@ def test_figures_are_those_of_the_best_epoch_and_seconds_those_of_all(tmp_path):
         writer.writerow(["epoch", "seconds", "val/dice", "val/loss"])
         writer.writerows([[1, 2.0, 0.3, 0.9], [2, 3.5, 0.6, 0.7], [3, 1.5, 0.5, 0.6]])
     # run.json of a run that was gone on with knows the seconds of its last part alone
-    record = {"val/dice": 0.6, "seconds": 1.6}
+    (tmp_path / "run.json").write_text('{"val/dice": 0.6, "seconds": 1.6}')
     names = ["val/dice", "val/loss", "seconds", "parameters"]
-    found = objectives.read(names, record=record, folder=tmp_path, attributes={"parameters": 1234})
-    assert found == [0.6, 0.7, 7.0, 1234.0]
+    values = options.read_objectives(names, RunFolder(tmp_path), parameters=1234)
+    assert values == [0.6, 0.7, 7.0, 1234.0]
 
 
 def test_a_figure_that_is_missing_or_no_number_is_named(tmp_path):
-    about = {"folder": tmp_path, "attributes": {}}
+    (tmp_path / "run.json").write_text('{"val/dice": NaN}')
     with pytest.raises(ValueError, match="val/iou"):
-        objectives.read(["val/iou"], record={"val/dice": 0.5}, **about)
+        options.read_objectives(["val/iou"], RunFolder(tmp_path))
     with pytest.raises(ValueError, match="val/dice is nan"):
-        objectives.read(["val/dice"], record={"val/dice": float("nan")}, **about)
+        options.read_objectives(["val/dice"], RunFolder(tmp_path))
 
 
 def test_a_sampler_says_which_package_it_needs(monkeypatch):

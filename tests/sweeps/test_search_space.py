@@ -48,7 +48,7 @@ def test_hydras_grammar_says_what_may_be_chosen(line, expected):
 def test_every_member_of_a_range_is_one_that_hydra_would_sweep():
     override = OverridesParser.create().parse_override("x=range(2,17,5)")
     found = _one("x=range(2,17,5)")
-    members = [v for v in range(100) if found.held(v) is not None]
+    members = [v for v in range(100) if found.member(v) is not None]
     assert members == list(override.sweep_iterator())
     assert found.size() == len(members)
 
@@ -143,6 +143,6 @@ def test_all_problems_are_told_at_once():
     ],
 )
 def test_a_configurations_value_is_found_in_the_space_or_not(line, value, held):
-    found = _one(line).held(value)
+    found = _one(line).member(value)
     assert found == held
     assert type(found) is type(held)

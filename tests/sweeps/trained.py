@@ -1,4 +1,4 @@
-"""Jobs that are not trained: a curve of their parameters, told to the study as a training would."""
+"""Jobs that are not trained: they report a curve of their parameters."""
 
 import json
 import math
@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from seg.sweeps.search import objectives, options, space, study
-from seg.sweeps.search.pruning import Pruned, pruning_callback
+from seg.runs.folder import RunFolder
+from seg.sweeps.search import options, space, study
 from seg.sweeps.search.search import Search
+from seg.training.pruning import Pruned, pruning_callback
 
 EPOCHS = 4
 LINES = ("lr=tag(log, interval(1e-4, 1e-1))", "loss=choice(bce,dice)", "width=range(8,33,8)")
@@ -40,7 +41,7 @@ def network(size=7):
 
 
 def train(job, *, curve=dice, begin=0, stop=EPOCHS):
-    """Epochs `begin` to `stop` of a job; returns its run.json."""
+    """Run the epochs `begin` to `stop` of a job; returns its run folder."""
     params = params_of(job)
     callback = pruning_callback(job.folder)
     callback.on_fit_start(lightning(begin), network())
@@ -55,8 +56,14 @@ def train(job, *, curve=dice, begin=0, stop=EPOCHS):
         value = curve(params, epoch + 1)
         callback.on_train_epoch_end(lightning(epoch, **{"val/dice": value}), None)
     facts["val/dice"] = value
+    return ended(job, **facts)
+
+
+def ended(job, **facts):
+    """The run folder of a job whose run.json holds these facts."""
+    job.folder.mkdir(parents=True, exist_ok=True)
     (job.folder / "run.json").write_text(json.dumps(facts))
-    return facts
+    return RunFolder(job.folder)
 
 
 def trained(jobs):
@@ -64,9 +71,11 @@ def trained(jobs):
 
 
 def finished(jobs):
-    """As `trained`, at once and without a word on the way."""
+    """As `trained`, at once and without a report after each epoch."""
     return [
-        {"status": "finished", "val/dice": dice(params_of(job), EPOCHS), "seconds": 1.0}
+        ended(
+            job, **{"status": "finished", "val/dice": dice(params_of(job), EPOCHS), "seconds": 1.0}
+        )
         for job in jobs
     ]
 
@@ -94,7 +103,7 @@ def make(folder, *, run=finished, lines=LINES, **changed):
     opened = study.open_study(
         where=where,
         name=study.study_name(folder, chosen.storage),
-        directions=[objectives.direction(name) for name in chosen.objectives],
+        directions=[options.direction(name) for name in chosen.objectives],
         fixed={
             "objectives": chosen.objectives,
             "space": {d.key: d.facts() for d in found},
@@ -106,6 +115,6 @@ def make(folder, *, run=finished, lines=LINES, **changed):
         study=opened, where=where, space=found, constant=constant, options=chosen, epochs=EPOCHS,
         folder=folder, run=run,
     )  # fmt: skip
-    held = {d.key: d.held(DEFAULTS[d.key]) for d in found if d.key in DEFAULTS}
-    search.begin({key: value for key, value in held.items() if value is not None})
+    members = {d.key: d.member(DEFAULTS[d.key]) for d in found if d.key in DEFAULTS}
+    search.begin({key: value for key, value in members.items() if value is not None})
     return search

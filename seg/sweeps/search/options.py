@@ -1,24 +1,27 @@
-"""The keys of hydra.sweeper, checked."""
+"""The options of a search, keys of `hydra.sweeper`, and its objectives."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from seg.cli.compose import ConfigError
 from seg.cli.ranges import is_count
-from seg.sweeps.search import objectives as objective_names
-from seg.sweeps.search.pruning import PRUNERS
+from seg.runs.folder import MONITOR, RunFolder
 from seg.sweeps.search.study import SAMPLERS
+from seg.training.pruning import PRUNERS
 
-LEAST = {
+MINIMUM = {
     "n_trials": 1, "n_jobs": 1, "startup_trials": 1, "pruner_startup": 1, "warmup_epochs": 0,
     "seed": 0,
 }  # fmt: skip
+MAXIMIZED = ("dice", "iou", "accuracy", "precision", "recall", "specificity")
+COSTS = ("seconds", "parameters")
 
 
 @dataclass(frozen=True)
 class Options:
-    """As conf/hydra/sweeper/seg_optuna.yaml explains them."""
+    """The keys of conf/hydra/sweeper/seg_optuna.yaml, which explains them."""
 
     n_trials: int
     n_jobs: int
@@ -32,31 +35,99 @@ class Options:
     objectives: Sequence[str]
     params: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def reported(self) -> str | None:
+        """The figure that trials report after each epoch; None where trials cannot be pruned."""
+        names = self.objectives
+        return names[0] if len(names) == 1 and names[0].startswith("val/") else None
 
-def read(given: dict[str, Any]) -> Options:
-    """Raises ConfigError with everything that is wrong."""
+
+def read(stated: dict[str, Any]) -> Options:
+    """Check the options.
+
+    Raises:
+        ConfigError: everything that is wrong with them.
+    """
     known = {f.name for f in fields(Options)}
-    problems = [f"hydra.sweeper.{key}: no such key" for key in sorted(given.keys() - known)]
-    problems += [f"hydra.sweeper.{key}: missing" for key in sorted(known - given.keys())]
+    problems = [f"hydra.sweeper.{key}: no such key" for key in sorted(stated.keys() - known)]
+    problems += [f"hydra.sweeper.{key}: missing" for key in sorted(known - stated.keys())]
     if problems:
         raise ConfigError(problems)
-    for key, least in LEAST.items():
-        if not is_count(given[key], least):
+    for key, minimum in MINIMUM.items():
+        if not is_count(stated[key], minimum):
             problems.append(
-                f"hydra.sweeper.{key}={given[key]}: must be a whole number from {least}"
+                f"hydra.sweeper.{key}={stated[key]}: must be a whole number from {minimum}"
             )
     for key, names in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
-        if given[key] not in names:
-            problems.append(f"hydra.sweeper.{key}={given[key]}: must be one of {', '.join(names)}")
-    storage, wanted = given["storage"], given["objectives"]
+        if stated[key] not in names:
+            problems.append(f"hydra.sweeper.{key}={stated[key]}: must be one of {', '.join(names)}")
+    storage, objectives = stated["storage"], stated["objectives"]
     if storage is not None and not (isinstance(storage, str) and storage):
         problems.append(f"hydra.sweeper.storage={storage}: must be null, a file, or a URL")
-    if isinstance(wanted, str):
-        wanted = [wanted]
-    if not isinstance(wanted, Sequence) or not all(isinstance(name, str) for name in wanted):
-        problems.append(f"hydra.sweeper.objectives={wanted}: must be a list such as [val/dice]")
+    if isinstance(objectives, str):
+        objectives = [objectives]
+    if not isinstance(objectives, Sequence) or not all(isinstance(n, str) for n in objectives):
+        problems.append(f"hydra.sweeper.objectives={objectives}: must be a list such as [val/dice]")
     else:
-        problems += objective_names.problems(list(wanted))
+        problems += _objective_problems(objectives)
     if problems:
         raise ConfigError(problems)
-    return Options(**{**given, "objectives": list(wanted), "params": given["params"] or {}})
+    params = stated["params"] or {}
+    return Options(**{**stated, "objectives": list(objectives), "params": params})
+
+
+def _objective_problems(names: Sequence[str]) -> list[str]:
+    problems = []
+    if not names:
+        problems.append("hydra.sweeper.objectives=[]: name at least one, such as val/dice")
+    for name in names:
+        if name.startswith("test/") or name == "test":
+            figure = name.partition("/")[2]
+            problems.append(f"{name}: the test set must not choose; val/{figure} may")
+        elif direction(name) is None:
+            problems.append(
+                f"{name}: no such figure; there are val/loss, val/ with {', '.join(MAXIMIZED)} and "
+                f"their kinds (val/dice_positive, val/dice/CLASS), {', '.join(COSTS)}"
+            )
+    repeated = sorted({name for name in names if list(names).count(name) > 1})
+    problems += [f"{name}: is there twice" for name in repeated]
+    return [f"hydra.sweeper.objectives: {line}" for line in problems]
+
+
+def direction(name: str) -> str | None:
+    """`maximize` or `minimize`; None for a name that is no objective."""
+    if name in COSTS or name == "val/loss":
+        return "minimize"
+    split, _, figure = name.partition("/")
+    kind = figure.partition("/")[0].partition("_")[0]
+    return "maximize" if split == "val" and kind in MAXIMIZED else None
+
+
+def read_objectives(
+    names: Sequence[str], run: RunFolder, *, parameters: int | None = None
+) -> list[float]:
+    """The objectives of a finished run: figures of its best epoch, and what it cost.
+
+    Args:
+        names: the objectives. `seconds` are those of all epochs, also of those before a kill.
+        run: the run.
+        parameters: the size of the network, which the training has told the study.
+
+    Raises:
+        ValueError: an objective is missing or not finite.
+    """
+    scored = [row for row in run.epochs if isinstance(row.get(MONITOR), float)]
+    best = max(scored, key=lambda row: row[MONITOR], default={})
+    values = []
+    for name in names:
+        value = run.facts.get(name, best.get(name))
+        if name == "seconds" and run.epochs:
+            value = sum(row["seconds"] for row in run.epochs)
+        elif name == "parameters":
+            value = value or parameters
+        if not isinstance(value, int | float):
+            raise ValueError(f"it has no {name}")
+        if not math.isfinite(value):
+            raise ValueError(f"its {name} is {value}")
+        values.append(float(value))
+    return values

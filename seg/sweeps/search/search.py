@@ -1,4 +1,4 @@
-"""The search itself: ask, run, tell; gone on with wherever it was left."""
+"""A search: propose a trial, run it, report its objectives; an interrupted one is continued."""
 
 import logging
 import os
@@ -8,22 +8,30 @@ from pathlib import Path
 from typing import Any
 
 from seg.runs import atomic
-from seg.sweeps.jobs import Job, folder_name
-from seg.sweeps.search import objectives, study
-from seg.sweeps.search.options import Options
-from seg.sweeps.search.pruning import import_optuna
+from seg.runs.folder import RunFolder
+from seg.sweeps.folder import Job, folder_name
+from seg.sweeps.search import study
+from seg.sweeps.search.options import Options, read_objectives
 from seg.sweeps.search.space import Dimension, lines
+from seg.training.pruning import TRIAL_FILE, import_optuna
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Search:
-    """One study and what its trials are made of.
+    """One study, and what its trials are made of.
 
-    study: Optuna's. where: its storage. constant: overrides of every trial. epochs: of a whole
-    training. run: trains jobs and returns what their run.json say. after_each: called when trials
-    have ended.
+    Args:
+        study: Optuna's study.
+        where: its storage.
+        space: the dimensions.
+        constant: overrides of every trial.
+        options: the options of the search.
+        epochs: epochs of a whole training.
+        folder: the sweep's folder.
+        run: trains jobs and returns their run folders.
+        after_each: called after each round of trials.
     """
 
     study: Any
@@ -33,36 +41,37 @@ class Search:
     options: Options
     epochs: int
     folder: Path
-    run: Callable[[Sequence[Job]], list[dict]]
+    run: Callable[[Sequence[Job]], list[RunFolder]]
     after_each: Callable[[], None] = lambda: None
 
     def begin(self, defaults: dict[str, Any]) -> None:
-        """The configuration's own values go first, so that what is found can be held to them."""
+        """Make the configuration's own values the first trial, to compare the best with."""
         if not self.study.get_trials(deepcopy=False) and defaults:
             self.study.enqueue_trial(defaults)
 
-    def go(self) -> None:
-        """Until n_trials have been proposed and each has been run once by this command."""
-        left = [self._again(trial) for trial in study.unfinished(self.study)]
-        if left:
-            numbers = ", ".join(str(trial.number) for trial in left)
+    def run_trials(self) -> None:
+        """Run the trials that are unfinished, then propose more until there are `n_trials`."""
+        unfinished = [self._continue(trial) for trial in study.unfinished(self.study)]
+        if unfinished:
+            numbers = ", ".join(str(trial.number) for trial in unfinished)
             log.info("going on with the trials that were not finished: %s", numbers)
-        for start in range(0, len(left), self.options.n_jobs):
-            self._round(left[start : start + self.options.n_jobs])
-        while (done := len(study.asked(self.study))) < self.options.n_trials:
-            count = min(self.options.n_jobs, self.options.n_trials - done)
-            self._round([self._ask() for _ in range(count)])
+        n_jobs = self.options.n_jobs
+        for start in range(0, len(unfinished), n_jobs):
+            self._run_round(unfinished[start : start + n_jobs])
+        while (count := len(study.proposed(self.study))) < self.options.n_trials:
+            missing = self.options.n_trials - count
+            self._run_round([self._propose() for _ in range(min(n_jobs, missing))])
 
-    def _ask(self) -> Any:
-        self._seed(len(study.asked(self.study)))
+    def _propose(self) -> Any:
+        self._seed(len(study.proposed(self.study)))
         trial = self.study.ask()
         study.propose(trial, self.space)
         return trial
 
-    def _again(self, frozen: Any) -> Any:
-        """A trial of an earlier command, which may have been killed before it was all proposed."""
-        self._seed(frozen.number)
-        trial = import_optuna().trial.Trial(self.study, frozen._trial_id)
+    def _continue(self, stored: Any) -> Any:
+        """A trial of an earlier command, which may have been killed in the middle of a proposal."""
+        self._seed(stored.number)
+        trial = import_optuna().trial.Trial(self.study, stored._trial_id)
         study.propose(trial, self.space)
         return trial
 
@@ -73,62 +82,50 @@ class Search:
             seed=study.seed_of(self.options.seed, number),
         )
 
-    def _round(self, trials: Sequence[Any]) -> None:
-        missing = [trial for trial in trials if not self._tell_as_before(trial)]
-        jobs = [self._job(trial) for trial in missing]
+    def _run_round(self, trials: Sequence[Any]) -> None:
+        new = [trial for trial in trials if not self._copy_result(trial)]
+        jobs = [self._job(trial) for trial in new]
         for job in jobs:
             self._write_trial(job)
-        for trial, job, record in zip(missing, jobs, self.run(jobs) if jobs else [], strict=True):
-            self._tell(trial, job, record)
+        for trial, run in zip(new, self.run(jobs) if jobs else [], strict=True):
+            self._report(trial, run)
         self.after_each()
 
     def _job(self, trial: Any) -> Job:
         swept = lines(study.propose(trial, self.space))
         name = folder_name(trial.number, swept)
         trial.set_user_attr("folder", name)
-        return Job(
-            number=trial.number,
-            overrides=(*self.constant, *swept),
-            folder=self.folder / name,
-        )
-
-    @property
-    def reported(self) -> str | None:
-        """What trials report after each epoch; None where it cannot end them."""
-        names = self.options.objectives
-        return names[0] if len(names) == 1 and names[0].startswith("val/") else None
+        overrides = (*self.constant, *swept)
+        return Job(number=trial.number, overrides=overrides, folder=self.folder / name)
 
     def _write_trial(self, job: Job) -> None:
-        """trial.json, which tells the job where to report and what ends it."""
-        job.folder.mkdir(parents=True, exist_ok=True)
-        path = job.folder / "trial.json"
-        atomic.write_json(
-            path,
-            {
-                "storage": self.where,
-                "study": self.study.study_name,
-                "number": job.number,
-                "objective": self.reported,
-                "pruner": {
-                    "name": self.options.pruner,
-                    "startup_trials": self.options.pruner_startup,
-                    "warmup_epochs": self.options.warmup_epochs,
-                    "epochs": self.epochs,
-                },
-            },
-        )
-        os.chmod(path, 0o600)  # a database's URL may hold a password
+        """Write trial.json, which tells the job where to report and what may prune it."""
+        path = job.folder / TRIAL_FILE
+        pruner = {
+            "name": self.options.pruner,
+            "startup_trials": self.options.pruner_startup,
+            "warmup_epochs": self.options.warmup_epochs,
+            "epochs": self.epochs,
+        }
+        content = {
+            "storage": self.where,
+            "study": self.study.study_name,
+            "number": job.number,
+            "objective": self.options.reported,
+            "pruner": pruner,
+        }
+        atomic.write_json(path, content)
+        os.chmod(path, 0o600)  # the URL of a database may hold a password
 
-    def _tell(self, trial: Any, job: Job, record: dict[str, Any]) -> None:
+    def _report(self, trial: Any, run: RunFolder) -> None:
         state = import_optuna().trial.TrialState
-        status, error = record.get("status"), record.get("error")
+        status, error = run.status, run.facts.get("error")
         if status == "finished":
             try:
-                values = objectives.read(
-                    self.options.objectives,
-                    record=record,
-                    folder=job.folder,
-                    attributes=self._told_by_training(trial),
+                # the training has added to the stored trial since it was proposed
+                attributes = self.study._storage.get_trial(trial._trial_id).user_attrs
+                values = read_objectives(
+                    self.options.objectives, run, parameters=attributes.get("parameters")
                 )
                 self.study.tell(trial, values)
                 return
@@ -140,21 +137,20 @@ class Search:
             trial.set_user_attr("error", " ".join(str(error or "no reason given").split())[:500])
             self.study.tell(trial, state=state.FAIL)
             log.warning("trial %d failed: %s", trial.number, error)
-        else:  # stays running for Optuna: the next command goes on with it
+        else:  # Optuna keeps it as running, so that the next command continues it
             log.warning("trial %d is %s; the same command goes on with it", trial.number, status)
 
-    def _told_by_training(self, trial: Any) -> dict[str, Any]:
-        """What the job has added to the study since it was asked for here."""
-        return self.study._storage.get_trial(trial._trial_id).user_attrs
+    def _copy_result(self, trial: Any) -> bool:
+        """Give a trial the result of an earlier one with the same values, if there is one.
 
-    def _tell_as_before(self, trial: Any) -> bool:
-        """Training the same values again, with the same seed, would tell nothing new."""
-        optuna = import_optuna()
+        With the same seed, training them again would give the same figures.
+        """
+        state = import_optuna().trial.TrialState
         params = study.propose(trial, self.space)
         same = next(
             (
                 other
-                for other in study.asked(self.study)
+                for other in study.proposed(self.study)
                 if other.state.is_finished()
                 and other.params == params
                 and other.number != trial.number
@@ -167,9 +163,9 @@ class Search:
         for key in ("folder", "error", "parameters"):
             if key in same.user_attrs:
                 trial.set_user_attr(key, same.user_attrs[key])
-        if same.state == optuna.trial.TrialState.PRUNED:
+        if same.state == state.PRUNED:
             for step, value in same.intermediate_values.items():
                 trial.report(value, step)
-        complete = same.state == optuna.trial.TrialState.COMPLETE
-        self.study.tell(trial, same.values if complete else None, state=same.state)
+        values = same.values if same.state == state.COMPLETE else None
+        self.study.tell(trial, values, state=same.state)
         return True

@@ -1,4 +1,4 @@
-"""What a search may choose from, read from overrides in Hydra's grammar."""
+"""The search space: what a search may choose from, written as overrides in Hydra's grammar."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,8 @@ from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
 
-# choosing among these would compare what cannot be compared, or luck
-NOT_CHOSEN = {
+# not to be searched: figures of different data cannot be compared, and a lucky seed is only luck
+EXCLUDED = {
     "dataset": "other cases give another figure",
     "dataset.root": "other cases give another figure",
     "dataset.classes": "other classes give another figure",
@@ -24,9 +24,16 @@ TAGS = ("log",)
 
 @dataclass(frozen=True)
 class Numbers:
-    """low to high, both included; in steps where there is a step, else without a gap."""
+    """Numbers from `low` to `high`, both included.
 
-    key: str  # with its + where the key is added
+    Args:
+        key: the key, with its `+` where the key is added.
+        low, high: whole numbers if both are int.
+        step: the distance between two values; None for all numbers between.
+        log: whether values are drawn by their logarithm.
+    """
+
+    key: str
     low: float
     high: float
     step: float | None = None
@@ -34,16 +41,18 @@ class Numbers:
 
     @property
     def whole(self) -> bool:
+        """Whether all values are whole numbers."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def suggest(self, trial: Any) -> float:
+        """Optuna's proposal for a trial."""
         if self.whole:
             step = 1 if self.step is None else self.step
             return trial.suggest_int(self.key, self.low, self.high, step=step, log=self.log)
         return trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.log)
 
-    def held(self, value: Any) -> float | None:
-        """The member that a configuration's value is; None if it is none."""
+    def member(self, value: Any) -> float | None:
+        """The value as a member of this dimension, or None if it is outside it."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if not self.low <= value <= self.high or (self.whole and value != int(value)):
@@ -55,43 +64,48 @@ class Numbers:
         return int(value) if self.whole else float(value)
 
     def size(self) -> float:
-        """How many members there are."""
+        """The number of members."""
         if self.step is None and not self.whole:
             return math.inf if self.high > self.low else 1
         return round((self.high - self.low) / (self.step or 1)) + 1
 
     def facts(self) -> dict[str, Any]:
-        kind = "int" if self.whole else "float"
-        return {
-            "kind": kind,
-            "low": self.low,
-            "high": self.high,
-            "step": self.step,
-            "log": self.log,
-        }
+        """What search.json holds of this dimension."""
+        numbers = {"low": self.low, "high": self.high, "step": self.step, "log": self.log}
+        return {"kind": "int" if self.whole else "float", **numbers}
 
 
 @dataclass(frozen=True)
 class Choices:
-    """values: as on the command line. members: what they are in a configuration."""
+    """Separate choices.
+
+    Args:
+        key: the key, with its `+` where the key is added.
+        values: the choices as on the command line.
+        members: the same choices as they stand in a configuration.
+    """
 
     key: str
     values: tuple[str, ...]
     members: tuple[Any, ...]
 
     def suggest(self, trial: Any) -> str:
+        """Optuna's proposal for a trial."""
         return trial.suggest_categorical(self.key, list(self.values))
 
-    def held(self, value: Any) -> str | None:
+    def member(self, value: Any) -> str | None:
+        """The choice that a configuration's value is, or None if it is none of them."""
         for text, member in zip(self.values, self.members, strict=True):
             if member == value and isinstance(member, bool) == isinstance(value, bool):
                 return text
         return None
 
     def size(self) -> float:
+        """The number of choices."""
         return len(self.values)
 
     def facts(self) -> dict[str, Any]:
+        """What search.json holds of this dimension."""
         return {"kind": "choice", "values": list(self.values)}
 
 
@@ -99,9 +113,10 @@ Dimension = Numbers | Choices
 
 
 def read(overrides: Sequence[Override]) -> tuple[list[Dimension], list[str], list[str]]:
-    """The space, the lines that do not vary, and all that is wrong.
+    """Read a space. The last override of a key counts, at the place of its first.
 
-    A key's last override counts, at the place of its first.
+    Returns:
+        The dimensions, the overrides that do not vary, and a line for everything that is wrong.
     """
     last = {o.get_key_element().lstrip("+~"): o for o in overrides}
     space: list[Dimension] = []
@@ -110,12 +125,13 @@ def read(overrides: Sequence[Override]) -> tuple[list[Dimension], list[str], lis
         if not override.is_sweep_override():
             constant.append(override.input_line)
             continue
-        found = list(_problems(key, override))
-        problems += [f"{override.input_line}: {problem}" for problem in found]
-        if not found:
+        wrong = list(_problems(key, override))
+        problems += [f"{override.input_line}: {problem}" for problem in wrong]
+        if not wrong:
             dimension = _dimension(override)
-            if dimension.size() == 1:  # nothing to choose, and nothing to learn of
-                constant.append(f"{dimension.key}={_only(dimension)}")
+            if dimension.size() == 1:  # it does not vary
+                only = dimension.values[0] if isinstance(dimension, Choices) else dimension.low
+                constant.append(f"{dimension.key}={only}")
             else:
                 space.append(dimension)
     if not space and not problems:
@@ -127,7 +143,7 @@ def read(overrides: Sequence[Override]) -> tuple[list[Dimension], list[str], lis
 
 
 def _problems(key: str, override: Override) -> Iterator[str]:
-    for name, reason in NOT_CHOSEN.items():
+    for name, reason in EXCLUDED.items():
         if key == name or key.startswith(f"{name}."):
             yield f"a search must not choose {name}: {reason}"
             return
@@ -177,17 +193,13 @@ def _dimension(override: Override) -> Dimension:
             key=key, low=members[0], high=members[-1], step=None if log else step, log=log
         )
     texts = tuple(override.sweep_string_iterator())
-    return Choices(key=key, values=texts, members=tuple(map(_member, override.sweep_iterator())))
-
-
-def _member(element: Any) -> Any:
-    return Override._convert_value(element)
-
-
-def _only(dimension: Dimension) -> Any:
-    return dimension.values[0] if isinstance(dimension, Choices) else dimension.low
+    return Choices(
+        key=key,
+        values=texts,
+        members=tuple(Override._convert_value(element) for element in override.sweep_iterator()),
+    )
 
 
 def lines(params: dict[str, Any]) -> list[str]:
-    """A trial's parameters as overrides; numbers to their last digit."""
+    """The parameters of a trial as overrides; numbers with all their digits."""
     return [f"{key}={value}" for key, value in params.items()]

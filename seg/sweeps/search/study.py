@@ -1,4 +1,4 @@
-"""Optuna's study behind a search: where it is kept, who proposes, and with which seed."""
+"""Optuna's study behind a search: its storage, its sampler and the sampler's seeds."""
 
 import importlib.util
 import json
@@ -12,19 +12,28 @@ import numpy as np
 
 from seg.cli.compose import ConfigError
 from seg.runs import atomic
-from seg.sweeps.search.pruning import import_optuna, open_storage
 from seg.sweeps.search.space import Dimension
+from seg.training.pruning import import_optuna, open_storage
 
-# Gaussian processes (gp) would run torch in the process that jobs are forked from, see isolation.py
+# not gp: Gaussian processes run torch in the process that jobs are forked from, see isolation.py
 SAMPLERS = ("tpe", "random", "nsgaii", "qmc", "cmaes")
-NEEDED = {"cmaes": "cmaes"}  # packages that Optuna leaves to its users
+PACKAGES = {"cmaes": "cmaes"}  # a sampler and the package that Optuna does not install for it
 
 
 def build_sampler(name: str, *, startup_trials: int, seed: int) -> Any:
-    """Raises ConfigError naming the package that a sampler needs."""
+    """Build Optuna's sampler.
+
+    Args:
+        name: one of `SAMPLERS`.
+        startup_trials: trials drawn at random before the sampler learns; population size of nsgaii.
+        seed: the sampler's seed.
+
+    Raises:
+        ConfigError: the sampler needs a package that is not installed.
+    """
     optuna = import_optuna()
     samplers = optuna.samplers
-    package = NEEDED.get(name)
+    package = PACKAGES.get(name)
     if package is not None and importlib.util.find_spec(package) is None:
         raise ConfigError(
             [f"hydra.sweeper.sampler={name}: needs the package {package}: pip install {package}"]
@@ -47,14 +56,18 @@ def build_sampler(name: str, *, startup_trials: int, seed: int) -> Any:
 def seed_of(seed: int, number: int) -> int:
     """The sampler's seed for one trial.
 
-    A seed of its own for each makes a search that was interrupted propose what it would have
-    proposed; one seed for every command would propose the first points again.
+    Each trial has a seed of its own, so that an interrupted search proposes the same points as an
+    uninterrupted one; with one seed, each command would propose the first points again.
+
+    Args:
+        seed: `hydra.sweeper.seed`.
+        number: the number of the trial.
     """
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def address(storage: str | None, folder: Path) -> str:
-    """Where the study is kept, for every process on this machine and those that share its files."""
+    """The storage for `open_storage`, absolute since jobs may start in other directories."""
     if storage is None:
         return str(folder / "study.db")
     scheme, _, rest = storage.partition(":///")
@@ -68,17 +81,24 @@ def address(storage: str | None, folder: Path) -> str:
 def open_study(
     *, where: str, name: str, directions: Sequence[str], fixed: dict[str, Any], folder: Path
 ) -> Any:
-    """The study of this folder, made if it is not there.
+    """Open the study of a sweep's folder, or make it.
 
-    fixed: what must not differ between two commands in one folder. Raises ValueError naming what
-    does, or where the study cannot be opened.
+    Args:
+        where: the storage, from `address`.
+        name: the study's name, from `study_name`.
+        directions: `maximize` or `minimize` for each objective.
+        fixed: what must be the same in every command of this folder.
+        folder: the sweep's folder, for the message.
+
+    Raises:
+        ValueError: the storage cannot be opened, or something in `fixed` differs.
     """
     optuna = import_optuna()
     storage = open_storage(where)
     try:
         study = optuna.create_study(study_name=name, storage=storage, directions=directions,
                                     load_if_exists=True)  # fmt: skip
-    except ValueError:  # Optuna's word on other directions names neither of them
+    except ValueError:  # other directions; the check of `fixed` below says which
         study = optuna.load_study(study_name=name, storage=storage)
     before = study.user_attrs.get("fixed")
     if before is None:
@@ -97,7 +117,7 @@ def open_study(
 
 
 def study_name(folder: Path, storage: str | None) -> str:
-    """The same in every command of a sweep's folder, and nobody else's in a database."""
+    """The study's name: the same in every command of a folder, and unique in a shared storage."""
     if storage is None:
         return "search"
     path = folder / "study.json"
@@ -109,18 +129,18 @@ def study_name(folder: Path, storage: str | None) -> str:
     return name
 
 
-def asked(study: Any) -> list[Any]:
-    """The trials that have a number and were proposed, finished or not."""
+def proposed(study: Any) -> list[Any]:
+    """The trials that were proposed, finished or not."""
     waiting = import_optuna().trial.TrialState.WAITING
     return [trial for trial in study.get_trials(deepcopy=False) if trial.state != waiting]
 
 
 def unfinished(study: Any) -> list[Any]:
-    """The trials that an earlier command began and did not end."""
+    """The trials that an earlier command started and did not finish."""
     state = import_optuna().trial.TrialState.RUNNING
-    return [trial for trial in asked(study) if trial.state == state]
+    return [trial for trial in proposed(study) if trial.state == state]
 
 
 def propose(trial: Any, space: Sequence[Dimension]) -> dict[str, Any]:
-    """The trial's parameters: those it has, and proposals for those it lacks."""
+    """The parameters of a trial; those that it lacks are proposed now."""
     return {dimension.key: dimension.suggest(trial) for dimension in space}

@@ -1,27 +1,30 @@
-"""A search as Hydra's sweeper runs it: read, review, search, and say what was found."""
+"""A search as Hydra's sweeper runs it: read the options, check the space, search, report."""
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
-from seg.cli.compose import ConfigError, values_line
-from seg.report import search as pictures
+from seg.cli.compose import ConfigError, check, values_line
+from seg.report import search as search_report
 from seg.runs import atomic
 from seg.runs.same import OF_THE_LAUNCH
 from seg.sweeps import folder as sweep_folder
-from seg.sweeps.running import run, sweep_of
-from seg.sweeps.search import content, objectives, study
-from seg.sweeps.search import options as all_options
-from seg.sweeps.search import space as spaces
-from seg.sweeps.search.pruning import import_optuna
-from seg.sweeps.search.review import Composer
+from seg.sweeps.jobs import compose_job, run_jobs
+from seg.sweeps.search import options as search_options
+from seg.sweeps.search import record, study
+from seg.sweeps.search import space as search_space
 from seg.sweeps.search.search import Search
+from seg.sweeps.search.space import Dimension, Numbers
+from seg.training.pruning import import_optuna
 
 log = logging.getLogger(__name__)
 
@@ -34,110 +37,147 @@ def sweep(
     context: HydraContext,
     launcher: Any,
 ) -> list[dict]:
-    """Search; returns the trials of search.json. Raises ConfigError before anything runs.
+    """Search. The results are written and drawn also where the search is interrupted.
 
-    arguments: the command line's overrides. config: the sweep's, with `hydra`. The results are
-    written and drawn also where the search is interrupted.
+    Args:
+        arguments: the overrides of the command line.
+        options: the keys of `hydra.sweeper`.
+        config: the sweep's configuration, with its `hydra` node.
+        context: Hydra's context.
+        launcher: Hydra's launcher.
+
+    Returns:
+        The trials of search.json.
+
+    Raises:
+        ConfigError: everything that is wrong, before anything runs.
     """
-    chosen = all_options.read(OmegaConf.to_container(OmegaConf.create(options), resolve=True))
+    checked = search_options.read(OmegaConf.to_container(OmegaConf.create(options), resolve=True))
     parser = OverridesParser.create(config_loader=context.config_loader)
-    lines = [*(f"{key}={values_line(v)}" for key, v in chosen.params.items()), *arguments]
-    space, constant, problems = spaces.read(parser.parse_overrides(lines))
+    lines = [*(f"{key}={values_line(v)}" for key, v in checked.params.items()), *arguments]
+    space, constant, problems = search_space.read(parser.parse_overrides(lines))
     size = math.prod(dimension.size() for dimension in space)
-    if not problems and size < chosen.n_trials:
+    if not problems and size < checked.n_trials:
         problems.append(
-            f"hydra.sweeper.n_trials={chosen.n_trials}: there are only {size:g} combinations; "
+            f"hydra.sweeper.n_trials={checked.n_trials}: there are only {size:g} combinations; "
             "--multirun without sweep=optuna tries them all"
         )
     if problems:
         raise ConfigError(problems)
     import_optuna()
-    study.build_sampler(chosen.sampler, startup_trials=1, seed=0)
-    composer = Composer(config=config, context=context, constant=constant)
-    problems = composer.problems(space)
+    study.build_sampler(checked.sampler, startup_trials=1, seed=0)
+
+    def compose(overrides: Sequence[str] = ()) -> tuple[DictConfig, dict[str, str]]:
+        return compose_job(config, context.config_loader, [*constant, *overrides])
+
+    problems = _value_problems(space, compose)
     if problems:
         raise ConfigError(problems)
-    base, choices = composer.compose()
-    folder = sweep_of(config)
+    base, choices = compose()
+    folder = Path(str(config.hydra.sweep.dir))
     folder.mkdir(parents=True, exist_ok=True)
-    where = study.address(chosen.storage, folder)
-    found = study.open_study(
+    where = study.address(checked.storage, folder)
+    opened = study.open_study(
         where=where,
-        name=study.study_name(folder, chosen.storage),
-        directions=[objectives.direction(name) for name in chosen.objectives],
+        name=study.study_name(folder, checked.storage),
+        directions=[search_options.direction(name) for name in checked.objectives],
         fixed={
-            "objectives": chosen.objectives,
+            "objectives": checked.objectives,
             "space": {dimension.key: dimension.facts() for dimension in space},
-            "constant": sorted(line for line in constant if not _of_the_launch(line)),
+            "constant": sorted(line for line in constant if not _is_launch_key(line)),
         },
         folder=folder,
     )
     search = Search(
-        study=found,
+        study=opened,
         where=where,
         space=space,
         constant=constant,
-        options=chosen,
+        options=checked,
         epochs=base.trainer.max_epochs + sum(stage.max_epochs for stage in base.stages.values()),
         folder=folder,
-        run=lambda jobs: run(jobs, launcher=launcher, config=config),
-        after_each=lambda: atomic.write_json(
-            content.path(folder), content.content(search, final=False)
-        ),
+        run=lambda jobs: run_jobs(jobs, launcher=launcher, config=config),
+        after_each=lambda: _write(search, final=False),
     )
     sweep_folder.record(folder, constant=constant, complete=False)
     search.begin(_defaults(space, base, choices))
-    _announce(search)
+    _log_start(search)
     try:
-        search.go()
+        search.run_trials()
     finally:
-        rows = report(search)
-    sweep_folder.record(folder, complete=all(row["status"] != "unfinished" for row in rows))
-    return rows
+        trials = report(search)
+    sweep_folder.record(folder, complete=all(t["status"] != "unfinished" for t in trials))
+    return trials
 
 
 def report(search: Search) -> list[dict]:
-    """Write search.json and the pictures, and say what was found; returns the trials."""
-    facts = content.content(search)
-    atomic.write_json(content.path(search.folder), facts)
-    if facts["trials"]:
-        pictures.draw(facts, search.folder)
-        pictures.show(facts, Console())
-    return facts["trials"]
+    """Write search.json and the pictures, and print the result; returns the trials."""
+    content = _write(search, final=True)
+    if content["trials"]:
+        search_report.draw(content, search.study, search.folder)
+        search_report.show(content, Console())
+    return content["trials"]
+
+
+def _write(search: Search, *, final: bool) -> dict[str, Any]:
+    content = record.content(search, final=final)
+    atomic.write_json(search.folder / "search.json", content)
+    return content
+
+
+def _value_problems(space: Sequence[Dimension], compose: Any) -> list[str]:
+    """What is wrong with the choices of a space and the ends of its intervals, one by one."""
+    problems = []
+    for dimension in space:
+        for value in _samples(dimension):
+            line = f"{dimension.key}={value}"
+            try:
+                check(compose([line])[0])
+            except ConfigError as error:
+                problems += [p if dimension.key in p else f"{line}: {p}" for p in error.problems]
+            except (HydraException, OmegaConfBaseException) as error:
+                problems.append(f"{line}: {str(error).strip().splitlines()[0]}")
+    return list(dict.fromkeys(problems))
+
+
+def _samples(dimension: Dimension) -> Iterator[Any]:
+    if isinstance(dimension, Numbers):
+        yield from (dimension.low, dimension.high)
+    else:
+        yield from dimension.values
 
 
 def _defaults(
-    space: Sequence[spaces.Dimension], base: DictConfig, choices: dict[str, str]
+    space: Sequence[Dimension], base: DictConfig, choices: dict[str, str]
 ) -> dict[str, Any]:
-    """The configuration's own values, where the space holds them; a note of those it does not."""
-    found, outside = {}, []
+    """The configuration's own values where they are in the space; those that are not are logged."""
+    defaults, outside = {}, []
     for dimension in space:
         key = dimension.key.lstrip("+")
         value = choices[key] if key in choices else OmegaConf.select(base, key, default=None)
         value = OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        held = dimension.held(value)
-        if held is None:
+        member = dimension.member(value)
+        if member is None:
             outside.append(f"{key}={value}")
         else:
-            found[dimension.key] = held
+            defaults[dimension.key] = member
     if outside:
         log.info("the first trial is not the default, %s is not in the space", ", ".join(outside))
-    return found
+    return defaults
 
 
-def _of_the_launch(line: str) -> bool:
+def _is_launch_key(line: str) -> bool:
     return line.partition("=")[0].lstrip("+~") in OF_THE_LAUNCH
 
 
-def _announce(search: Search) -> None:
-    options, done = search.options, len(study.asked(search.study))
-    already = f", {done} of them already asked for" if done else ""
+def _log_start(search: Search) -> None:
+    options, count = search.options, len(study.proposed(search.study))
     log.info(
         "searching %s by %s, %d trials%s",
         ", ".join(dimension.key for dimension in search.space),
         options.sampler,
         options.n_trials,
-        already,
+        f", {count} of them already proposed" if count else "",
     )
-    if options.pruner != "none" and search.reported is None:
+    if options.pruner != "none" and options.reported is None:
         log.info("no trial is ended early: pruning needs one objective, of val/")

@@ -1,26 +1,28 @@
-"""search.json: what a search has found, for whoever has no Optuna."""
+"""search.json: the trials of a search and their results, readable without Optuna."""
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from seg.sweeps.jobs import state
-from seg.sweeps.search import objectives, study
-from seg.sweeps.search.pruning import import_optuna, shown
+from seg.runs.folder import RunFolder
+from seg.sweeps.search import study
+from seg.sweeps.search.options import direction
 from seg.sweeps.search.search import Search
 from seg.sweeps.search.space import lines
+from seg.training.pruning import import_optuna, without_password
 
 STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "unfinished"}
-ENOUGH = 6  # finished trials for each figure of importance to mean something
+MIN_TRIALS = 6  # finished trials that importance needs
 
 
 def content(search: Search, *, final: bool = True) -> dict[str, Any]:
-    """The whole of search.json. A pruned trial's value is its last, and never the best.
+    """The content of search.json. The value of a pruned trial is its last one, and never the best.
 
-    final: whether importance is worked out as well, which takes a second.
+    Args:
+        search: the search.
+        final: whether to work out the importance of the parameters, which takes a second.
     """
-    options, trials = search.options, study.asked(search.study)
+    options, trials = search.options, study.proposed(search.study)
     rows = [_row(trial, search) for trial in trials]
     counts = {name: sum(row["status"] == name for row in rows) for name in STATES.values()}
     importance, note = (
@@ -28,14 +30,12 @@ def content(search: Search, *, final: bool = True) -> dict[str, Any]:
     )
     return {
         "study": search.study.study_name,
-        "storage": shown(search.where),
+        "storage": without_password(search.where),
         "sampler": options.sampler,
-        "pruner": options.pruner if search.reported else "none",
+        "pruner": options.pruner if options.reported else "none",
         "seed": options.seed,
         "n_trials": options.n_trials,
-        "objectives": [
-            {"name": name, "direction": objectives.direction(name)} for name in options.objectives
-        ],
+        "objectives": [{"name": name, "direction": direction(name)} for name in options.objectives],
         "space": {dimension.key: dimension.facts() for dimension in search.space},
         "constant": list(search.constant),
         "counts": counts,
@@ -51,7 +51,7 @@ def _row(trial: Any, search: Search) -> dict[str, Any]:
     params = {key: trial.params[key] for key in keys}
     attributes = trial.user_attrs
     folder = attributes.get("folder")
-    record = state(search.folder / folder) if folder else {}
+    facts = RunFolder(search.folder / folder).facts if folder else {}
     return {
         "number": trial.number,
         "status": STATES[trial.state.name],
@@ -60,50 +60,48 @@ def _row(trial: Any, search: Search) -> dict[str, Any]:
         "overrides": [*_repeatable(search.constant), *lines(params)],
         "folder": folder,
         "epochs": max(trial.intermediate_values, default=None),
-        "seconds": record.get("seconds"),
+        "seconds": facts.get("seconds"),
         "error": attributes.get("error"),
         "same_as": attributes.get("same_as"),
     }
 
 
 def _repeatable(constant: Sequence[str]) -> list[str]:
-    """Without what makes a command a search."""
+    """The overrides without those that make a command a search."""
     return [line for line in constant if line.partition("=")[0] not in ("sweep", "resume")]
 
 
-def _best(found: Any, finished: int) -> list[int]:
-    """Numbers of the best trial, or of the front that none is better than in everything."""
+def _best(optuna_study: Any, finished: int) -> list[int]:
+    """The number of the best trial, or with several objectives those of the Pareto front."""
     if not finished:
         return []
-    trials = [found.best_trial] if len(found.directions) == 1 else found.best_trials
+    trials = (
+        [optuna_study.best_trial] if len(optuna_study.directions) == 1 else optuna_study.best_trials
+    )
     return sorted({t.user_attrs.get("same_as", t.number) for t in trials})
 
 
 def _importance(search: Search, trials: Sequence[Any]) -> tuple[dict[str, Any] | None, str | None]:
-    """Shares of every parameter for every objective, or why there are none.
+    """How much of each objective's variance each parameter explains, or why that is not known.
 
-    By fANOVA (Hutter et al. 2014) of the finished trials: how much of the objective's variance each
-    parameter explains.
+    By fANOVA of the finished trials. Hutter et al. 2014, "An efficient approach for assessing
+    hyperparameter importance".
     """
     optuna = import_optuna()
     complete = [t for t in trials if t.state == optuna.trial.TrialState.COMPLETE]
     if len(search.space) == 1:
         return None, "one parameter alone varies"
-    if len(complete) < ENOUGH:
-        return None, f"{len(complete)} finished trials are too few, {ENOUGH} are needed"
-    found = {}
+    if len(complete) < MIN_TRIALS:
+        return None, f"{len(complete)} finished trials are too few, {MIN_TRIALS} are needed"
+    importance = {}
     for i, name in enumerate(search.options.objectives):
         if len({t.values[i] for t in complete}) == 1:
             return None, f"all trials have the same {name}"
         evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # forests of few trials
+            warnings.simplefilter("ignore")  # about few trials
             shares = optuna.importance.get_param_importances(
                 search.study, evaluator=evaluator, target=lambda trial, i=i: trial.values[i]
             )
-        found[name] = {key: round(float(share), 6) for key, share in shares.items()}
-    return found, None
-
-
-def path(folder: Path) -> Path:
-    return folder / "search.json"
+        importance[name] = {key: round(float(share), 6) for key, share in shares.items()}
+    return importance, None

@@ -1,6 +1,7 @@
-"""Every combination of the swept values, whatever becomes of each."""
+"""A grid: every combination of the swept values, one job each."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -11,14 +12,18 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from seg.cli.compose import values_line
+from seg.runs.folder import RunFolder
 from seg.sweeps import folder as sweep_folder
-from seg.sweeps.jobs import DONE, Job, folder_name
-from seg.sweeps.running import run, sweep_of
+from seg.sweeps.folder import Job, folder_name
+from seg.sweeps.jobs import DONE, run_jobs
 
 
 class GridSweeper(Sweeper):
-    """params: keys to their values, as on the command line, which has the last word.
-    max_batch_size: of jobs that a launcher gets at a time, None for all.
+    """Hydra's sweeper for a grid.
+
+    Args:
+        params: key to its values, as on the command line; the command line replaces them.
+        max_batch_size: how many jobs the launcher gets at a time, None for all.
     """
 
     def __init__(
@@ -36,12 +41,12 @@ class GridSweeper(Sweeper):
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def sweep(self, arguments: list[str]) -> list[dict]:
-        """Run all jobs; returns what their run.json say."""
+    def sweep(self, arguments: list[str]) -> list[RunFolder]:
+        """Run the jobs that are not done; returns the run folder of every job."""
         parser = OverridesParser.create(config_loader=self.context.config_loader)
         lines = [*(f"{key}={values_line(v)}" for key, v in self.params.items()), *arguments]
         (grid,) = BasicSweeper.split_arguments(parser.parse_overrides(lines), None)
-        sweep = sweep_of(self.config)
+        sweep = Path(str(self.config.hydra.sweep.dir))
         constant = constant_lines(grid)
         sweep_folder.record(sweep, constant=constant)
         jobs = [
@@ -54,12 +59,12 @@ class GridSweeper(Sweeper):
         ]
         sweep_folder.add_jobs(sweep, jobs)
         size = self.max_batch_size or len(jobs)
-        found = []
+        runs: list[RunFolder] = []
         for start in range(0, len(jobs), size):
             batch = jobs[start : start + size]
-            found += run(batch, launcher=self.launcher, config=self.config)
-        sweep_folder.record(sweep, complete=all(facts["status"] in DONE for facts in found))
-        return found
+            runs += run_jobs(batch, launcher=self.launcher, config=self.config)
+        sweep_folder.record(sweep, complete=all(run.status in DONE for run in runs))
+        return runs
 
 
 def constant_lines(grid: Sequence[Sequence[str]]) -> list[str]:

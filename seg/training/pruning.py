@@ -1,5 +1,5 @@
-"""A run that belongs to a search: its validation figure is reported, and it ends where it falls
-behind.
+"""Pruning: a run that is a trial of a search reports its validation figure, and ends early when
+Optuna finds it worse than the other trials.
 """
 
 import json
@@ -11,18 +11,19 @@ import pytorch_lightning as pl
 
 log = logging.getLogger(__name__)
 
+TRIAL_FILE = "trial.json"
 PRUNERS = ("median", "hyperband", "none")
-PATIENCE = 120  # seconds that a locked database is waited for
+LOCK_TIMEOUT = 120  # seconds to wait for a locked database
 
 
 class Pruned(Exception):
-    """Raised inside a training that is not worth its remaining epochs."""
+    """Ends a training that is not worth its remaining epochs; the run's status is `pruned`."""
 
     status = "pruned"
 
 
 def import_optuna() -> Any:
-    """Optuna, quiet. Raises ImportError naming the extra that brings it."""
+    """Optuna with its log off. Raises ImportError naming the extra to install."""
     try:
         import optuna  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -34,10 +35,15 @@ def import_optuna() -> Any:
 
 
 def open_storage(where: str) -> Any:
-    """The storage of a study: a database's URL, `*.db` for SQLite, else a journal's file.
+    """Open the storage of a study.
 
-    No connection outlives a call, so that processes may be forked beside it. Raises ValueError
-    where it cannot be opened.
+    No connection outlives a call, so that this process can be forked.
+
+    Args:
+        where: the URL of a database, `*.db` for SQLite, or else the file of a journal.
+
+    Raises:
+        ValueError: it cannot be opened.
     """
     optuna = import_optuna()
     if "://" not in where and not where.endswith(".db"):
@@ -46,26 +52,26 @@ def open_storage(where: str) -> Any:
     import sqlalchemy  # noqa: PLC0415 - comes with optuna
 
     url = where
-    if "://" not in where:  # letters that mean something in a URL are quoted
+    if "://" not in where:  # quotes characters that mean something in a URL
         url = sqlalchemy.URL.create("sqlite", database=where).render_as_string(hide_password=False)
     options: dict[str, Any] = {"poolclass": sqlalchemy.pool.NullPool}
     if url.startswith("sqlite"):
-        options["connect_args"] = {"timeout": PATIENCE}
+        options["connect_args"] = {"timeout": LOCK_TIMEOUT}
     try:
-        # braces are a template's to Optuna
+        # Optuna takes braces for a template
         storage = optuna.storages.RDBStorage(
             url.replace("{", "{{").replace("}", "}}"), engine_kwargs=options
         )
     except (ImportError, sqlalchemy.exc.SQLAlchemyError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(
-            f"hydra.sweeper.storage={shown(where)}: cannot be opened ({reason})"
+            f"hydra.sweeper.storage={without_password(where)}: cannot be opened ({reason})"
         ) from None
     return optuna.storages.get_storage(storage)
 
 
-def shown(where: str) -> str:
-    """A storage's address without its password."""
+def without_password(where: str) -> str:
+    """The address of a storage, fit to be shown."""
     if "://" not in where:
         return where
     import sqlalchemy  # noqa: PLC0415 - comes with optuna
@@ -77,10 +83,13 @@ def shown(where: str) -> str:
 
 
 def build_pruner(*, name: str, startup_trials: int, warmup_epochs: int, epochs: int) -> Any:
-    """What decides which trials end early.
+    """Build Optuna's pruner.
 
-    startup_trials: so many run whole before any is ended (median only). warmup_epochs: every trial
-    trains at least so many. epochs: of a whole training.
+    Args:
+        name: one of `PRUNERS`.
+        startup_trials: how many trials run to their end before any is pruned (`median` only).
+        warmup_epochs: epochs that every trial trains.
+        epochs: epochs of a whole training.
     """
     pruners = import_optuna().pruners
     if name == "median":
@@ -92,11 +101,12 @@ def build_pruner(*, name: str, startup_trials: int, warmup_epochs: int, epochs: 
 
 
 def pruning_callback(folder: Path) -> pl.Callback:
-    """The callback of the run whose folder holds a search's trial.json.
+    """The callback of a run whose folder holds the trial.json of a search.
 
-    Raises ValueError where that file cannot be read, or its study not be reached.
+    Raises:
+        ValueError: the file cannot be read, or its trial is not in the study.
     """
-    path = folder / "trial.json"
+    path = folder / TRIAL_FILE
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         where, name, number = facts["storage"], facts["study"], facts["number"]
@@ -110,25 +120,28 @@ def pruning_callback(folder: Path) -> pl.Callback:
         study = optuna.load_study(
             study_name=name,
             storage=open_storage(where),
-            sampler=optuna.samplers.RandomSampler(),  # never asked: the parameters are chosen
+            sampler=optuna.samplers.RandomSampler(),  # never used: the parameters are chosen
             pruner=build_pruner(**pruner),
         )
         trial_id = study._storage.get_trial_id_from_study_id_trial_number(study._study_id, number)
     except (KeyError, optuna.exceptions.OptunaError) as error:
         raise ValueError(
-            f"{path}: trial {number} of study {name} is not in {shown(where)} ({error}); "
-            "delete the file to train without the search"
+            f"{path}: trial {number} of study {name} is not in {without_password(where)} "
+            f"({error}); delete the file to train without the search"
         ) from None
     return Pruning(trial=optuna.trial.Trial(study, trial_id), objective=objective)
 
 
 class Pruning(pl.Callback):
-    """Reports a figure after each epoch, and raises Pruned before the next where Optuna says so.
+    """Reports a figure after each epoch, and raises `Pruned` where Optuna says so.
 
-    Before the next, since by then the epoch's checkpoints and its row are written. After the last
-    epoch nothing is left to save. A storage that fails costs the pruning, not the training.
+    It raises at the start of the next epoch, when the checkpoints and the row of the last one are
+    written; so a trial is never pruned after its last epoch. If the storage fails, the training
+    goes on without pruning.
 
-    trial: optuna's. objective: what is reported, as logged; None reports the network's size alone.
+    Args:
+        trial: Optuna's trial.
+        objective: the logged figure to report; None reports the size of the network alone.
     """
 
     def __init__(self, *, trial: Any, objective: str | None) -> None:
@@ -139,9 +152,9 @@ class Pruning(pl.Callback):
             optuna.exceptions.StorageInternalError, optuna.exceptions.UpdateFinishedTrialError,
             OSError,
         )  # fmt: skip
-        self.active = not self._frozen().state.is_finished()
+        self.active = not self._stored_trial().state.is_finished()
 
-    def _frozen(self) -> Any:
+    def _stored_trial(self) -> Any:
         return self.trial.study._storage.get_trial(self.trial._trial_id)
 
     def _give_up(self, error: Exception) -> None:
@@ -164,21 +177,23 @@ class Pruning(pl.Callback):
             return
         value, epoch = float(trainer.callback_metrics[self.objective]), trainer.current_epoch + 1
         try:
-            # an epoch that is trained again after a kill has been reported before
-            if epoch not in self._frozen().intermediate_values:
+            # an epoch that is trained again after a kill is reported already
+            if epoch not in self._stored_trial().intermediate_values:
                 self.trial.report(value, step=epoch)
         except self.errors as error:
             self._give_up(error)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        ended = trainer.strategy.broadcast(self._shall_end() if trainer.is_global_zero else False)
+        ended = trainer.strategy.broadcast(
+            self._should_prune() if trainer.is_global_zero else False
+        )
         if ended:
             raise Pruned(
                 f"pruned after epoch {trainer.current_epoch}: {self.objective} is behind the other "
                 "trials' at that epoch"
             )
 
-    def _shall_end(self) -> bool:
+    def _should_prune(self) -> bool:
         if not self.active or self.objective is None:
             return False
         try:
