@@ -15,14 +15,14 @@ from rich.console import Console
 
 from seg.cli import build
 from seg.data.sources import Source, read_pairs
-from seg.evaluation import cases, measure, score
+from seg.evaluation import cases, score, summary
 from seg.evaluation import tune as tuning
 from seg.evaluation.stream import PredictedCase, stream
 from seg.inference import load, opening
 from seg.inference.predictor import NetworkPredictor, device_of
 from seg.inference.trust import refuse_untrusted
 from seg.launch import launch
-from seg.report import diagnostics, evaluation, panels, results
+from seg.report import diagnostics, panels, results
 from seg.runs import atomic, resume
 from seg.training import checkpoint, progress
 from seg.training import hardware as precision
@@ -66,12 +66,12 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     data = found[0].pair.image.parent
     warn_of_other_data(folder / f"{name}.json", data)
     with atomic.replacing_files(folder, last=f"{name}.json") as new:
-        table, others, unit = measure.measure(
+        scores, figures, unit = score.score_cases(
             ask(found), network, protocols, tolerance=cfg.tolerance
         )
         binary = len(network.classes) == 1
-        content = evaluation.content(
-            table,
+        content = summary.summarize_evaluation(
+            scores,
             network.classes,
             split=name,
             threshold=network.threshold if binary else None,
@@ -80,18 +80,13 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             data=str(data),
             tolerance=cfg.tolerance,
             unit=unit,
-            protocols=others,
+            protocols=figures,
         )
-        evaluation.write_cases(new / f"{name}_cases.csv", table, network.classes)
-        diagnostics.pr_curve(
-            table.levels, network.classes, content["threshold"], new / "pr_curve.png"
-        )
-        diagnostics.reliability(table.bins, network.classes, new / "reliability.png")
-        if not binary:
-            diagnostics.confusion(table.confusion, network.classes, new / "confusion.png")
-        draw_panels(table, network, found, ask, new / "panels", title=name)
+        summary.write_scores(new / f"{name}_cases.csv", scores, network.classes)
+        diagnostics.draw(scores, network.classes, content["threshold"], new)
+        draw_panels(scores, network, found, ask, new / "panels", title=name)
         atomic.write_json(new / f"{name}.json", content)
-    evaluation.show(content, folder, Console())
+    results.show_evaluation(content, folder, Console())
     return content
 
 
@@ -138,7 +133,7 @@ def warn_of_other_data(path: Path, data: Path) -> None:
 
 
 def draw_panels(
-    table: score.Table,
+    scores: score.CaseScores,
     network: load.LoadedNetwork,
     found: Sequence[cases.Case],
     ask: Ask,
@@ -147,12 +142,12 @@ def draw_panels(
     title: str,
 ) -> None:
     """Pictures of the worst, the median and the best cases; they are predicted once more."""
-    for kind, rows in results.worst_median_best(table.counts, build.PANEL_ROWS).items():
+    for kind, rows in summary.worst_median_best(scores.counts, build.PANEL_ROWS).items():
         shown = list(ask([found[i] for i in rows]))
-        names = [f"{'FAILED ' * bool(table.failed[i])}{table.cases[i]}" for i in rows]
-        masks = [measure.decided(seen, network) for seen in shown]
+        names = [f"{'FAILED ' * bool(scores.failed[i])}{scores.cases[i]}" for i in rows]
+        masks = [score.predicted_mask(seen, network) for seen in shown]
         for mask, seen, i in zip(masks, shown, rows, strict=True):
-            if table.failed[i]:  # nothing in it is right
+            if scores.failed[i]:  # nothing in it is right
                 mask[:] = seen.reference == 0
         panels.draw(
             names,

@@ -13,9 +13,11 @@ from rich.console import Console
 
 from seg.cli import build, compose
 from seg.data.datamodule import SegmentationDataModule
+from seg.evaluation import summary
 from seg.launch import launch
 from seg.report import curves, panels, results
 from seg.runs import atomic, distributed, lock, rendezvous, resume, same, workers
+from seg.runs.case_table import write_cases
 from seg.runs.run import Run, fresh_folder
 from seg.training import checkpoint, weights
 from seg.training import hardware as precision
@@ -84,7 +86,7 @@ def train(cfg: DictConfig) -> float:
             add_hparams(writer, content, final | {f"best/{MONITOR}": score})
         run.record(best_epoch=best["epoch"] + 1, **{MONITOR: score})
     if scores and not compose.in_sweep():  # a sweep has one table, at its end
-        results.show(scores, folder, Console())
+        results.show_test(scores, folder, Console())
     return score
 
 
@@ -158,12 +160,12 @@ def test(
         return {}
     names, groups = [data.pairs[i].case for i in rows], [data.groups[i] for i in rows]
     about = {"groups": groups, "class_names": data.class_names, "counts": counts}
-    results.write_cases(folder / "test_cases.csv", cases=names, **about)
-    scores = results.summary(split="test", size=data.preprocessing.size, **about)
+    write_cases(folder / "test_cases.csv", cases=names, **about)
+    scores = summary.summarize_test(split="test", size=data.preprocessing.size, **about)
     atomic.write_json(folder / "test.json", scores)
     samples = data.samples("test")
     position = {row: i for i, row in enumerate(samples.cases.tolist())}
-    for title, chosen in results.worst_median_best(counts, build.PANEL_ROWS).items():
+    for title, chosen in summary.worst_median_best(counts, build.PANEL_ROWS).items():
         pictures = predict_rows(module, samples, [position[rows[i]] for i in chosen])
         path = folder / "test_panels" / f"{title}.png"
         shown, about = [names[i] for i in chosen], f"test, {title} cases"

@@ -1,27 +1,44 @@
-"""A case to its numbers; every figure is derived from their table."""
+"""Predicted cases to the numbers that every figure is derived from."""
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seg.data.masks import IGNORE
+from seg.evaluation.stream import PredictedCase
+from seg.inference import postprocess
+from seg.inference.files.pipeline import map_ahead
+from seg.inference.load import LoadedNetwork
 from seg.metrics import calibration
 from seg.metrics.lesions import lesions
 from seg.metrics.surface import missed, surface
 from seg.metrics.threshold_curves import level_counts
 
-IGNORE = 255
+log = logging.getLogger(__name__)
+
 SURFACE = ("hd95", "assd", "nsd")
 
 
 @dataclass(frozen=True)
-class Table:
-    """M cases and C foreground classes. Of one case, M is 1.
+class CaseScores:
+    """The numbers of M cases and C foreground classes; M is 1 for a single case.
 
-    counts: (M, C, 4) tp, fp, fn, tn. surface: (M, C, 3) hd95, assd, nsd. lesions: (M, C, 3) tp, fp,
-    fn. brier: (M, C). bins: (M, C, 3, B). levels: (M, C, 2, L). confusion: (C + 1, C + 2) pixels of
-    all by true class and predicted one, background first; the last column: predictions that failed.
+    Args:
+        cases: M names.
+        groups: the group (patient) of each case.
+        failed: (M,) whether the prediction held NaN or infinity.
+        counts: (M, C, 4) tp, fp, fn, tn in pixels.
+        surface: (M, C, 3) hd95, assd, nsd.
+        lesions: (M, C, 3) tp, fp, fn in connected components.
+        brier: (M, C).
+        bins: (M, C, 3, B) of `calibration.bins`.
+        levels: (M, C, 2, L) of `threshold_curves.level_counts`.
+        confusion: (C + 1, C + 2) pixels of all cases by true class and predicted one, background
+            first; the last column counts predictions that failed.
     """
 
     cases: list[str]
@@ -36,7 +53,76 @@ class Table:
     confusion: NDArray[np.int64]
 
 
-def score(
+def score_cases(
+    predicted: Iterable[PredictedCase],
+    network: LoadedNetwork,
+    protocols: Mapping[str, Any],
+    *,
+    tolerance: float,
+) -> tuple[CaseScores, dict[str, dict[str, Any]], str]:
+    """Score every case, by our own definitions and by the protocols.
+
+    Args:
+        predicted: the cases, read once.
+        network: its threshold and postprocessing make the masks.
+        protocols: objects of metrics/protocols.py by name.
+        tolerance: of nsd, in the unit of the cases' spacing.
+
+    Returns:
+        The numbers of all cases; the figures of each protocol, or its `error`; the unit of
+        distances, `pixels`, `mm` or both.
+    """
+    errors: dict[str, str] = {}
+    units: set[str] = set()
+
+    def with_protocols() -> Iterator[PredictedCase]:
+        for seen in predicted:
+            units.add("mm" if seen.in_mm else "pixels")
+            for name in protocols.keys() - errors.keys():
+                try:
+                    protocols[name].update(
+                        seen.probs,
+                        seen.reference,
+                        case=seen.case.pair.case,
+                        group=seen.case.group,
+                        size=network.preprocessing.size,
+                    )
+                except ValueError as error:
+                    errors[name] = str(error)
+            yield seen
+
+    def one(seen: PredictedCase) -> CaseScores:
+        return score_case(
+            seen.probs,
+            predicted_mask(seen, network),
+            seen.reference,
+            case=seen.case.pair.case,
+            group=seen.case.group,
+            spacing=seen.spacing,
+            tolerance=tolerance,
+        )
+
+    scores = stack(map_ahead(one, with_protocols(), count=4))
+    figures: dict[str, dict[str, Any]] = {}
+    for name, protocol in protocols.items():
+        try:
+            figures[name] = {"error": errors[name]} if name in errors else protocol.compute()
+        except ValueError as error:
+            figures[name] = {"error": str(error)}
+        if "error" in figures[name]:
+            log.warning("protocol %s cannot score these cases: %s", name, figures[name]["error"])
+    if len(units) > 1:
+        log.warning("some files state their spacing and some do not: distances mix mm and pixels")
+    return scores, figures, " and ".join(sorted(units))
+
+
+def predicted_mask(seen: PredictedCase, network: LoadedNetwork) -> NDArray[np.uint8]:
+    """(H, W) class indices, by the threshold and the postprocessing of the checkpoint."""
+    mask = postprocess.decide(seen.probs, network.threshold)
+    return postprocess.apply(mask, network.postprocess, network.classes)
+
+
+def score_case(
     probs: NDArray,
     mask: NDArray[np.uint8],
     reference: NDArray[np.uint8],
@@ -45,24 +131,31 @@ def score(
     group: str,
     spacing: tuple[float, float] = (1.0, 1.0),
     tolerance: float = 2.0,
-) -> Table:
-    """The row of one case.
+) -> CaseScores:
+    """The numbers of one case.
 
-    probs: (K, H, W), K 1 for one class, else background and classes. mask: (H, W) class indices
-    that were decided on. reference: (H, W) indices, 255 void, which counts nowhere. A prediction
-    with a NaN is a failure: everything in it is taken for wrong, whatever `mask` says.
+    A prediction with NaN or infinity has failed: all of it counts as wrong, whatever `mask` says.
+
+    Args:
+        probs: (K, H, W), K = 1 for one class, else background and the classes.
+        mask: (H, W) predicted class indices.
+        reference: (H, W) class indices; 255 is ignored.
+        case: its name.
+        group: of which patient it is.
+        spacing: size of a pixel along rows and columns.
+        tolerance: of nsd, in the unit of `spacing`.
     """
     outputs, valid = len(probs), reference != IGNORE
     classes = max(1, outputs - 1)
-    lost = calibration.failed(probs)
+    failed = calibration.failed(probs)
     rows: list[tuple] = []
     for index in range(1, classes + 1):
         true = (reference == index) & valid
-        called = ~true & valid if lost else (mask == index) & valid
-        p = calibration.worst(true) if lost else probs[0 if outputs == 1 else index]
-        tp, fp, fn = ((called & true).sum(), (called & ~true).sum(), (~called & true).sum())
+        called = ~true & valid if failed else (mask == index) & valid
+        p = calibration.worst(true) if failed else probs[0 if outputs == 1 else index]
+        tp, fp, fn = (called & true).sum(), (called & ~true).sum(), (~called & true).sum()
         tn = valid.sum() - tp - fp - fn
-        if lost:
+        if failed:
             outlines = missed(true.shape, spacing=spacing)
         else:
             outlines = surface(true, called, spacing=spacing, tolerance=tolerance)
@@ -77,25 +170,25 @@ def score(
             )
         )
     pairs = reference[valid].astype(np.int64) * (classes + 2)
-    pairs += classes + 1 if lost else mask[valid]
+    pairs += classes + 1 if failed else mask[valid]
     confusion = np.bincount(pairs, minlength=(classes + 1) * (classes + 2))
     columns = [np.stack([np.asarray(row[i]) for row in rows])[None] for i in range(len(rows[0]))]
-    return Table(
-        [case], [group], np.array([lost]), *columns,
+    return CaseScores(
+        [case], [group], np.array([failed]), *columns,
         confusion.reshape(classes + 1, classes + 2),
     )  # fmt: skip
 
 
-def stack(rows: Iterable[Table]) -> Table:
-    """One table of all rows."""
-    listed: Sequence[Table] = list(rows)
+def stack(rows: Iterable[CaseScores]) -> CaseScores:
+    """The numbers of all rows in one object; the confusions are added."""
+    rows = list(rows)
     arrays = {
-        name: np.concatenate([getattr(row, name) for row in listed])
+        name: np.concatenate([getattr(row, name) for row in rows])
         for name in ("failed", "counts", "surface", "lesions", "brier", "bins", "levels")
     }
-    return Table(
-        cases=[case for row in listed for case in row.cases],
-        groups=[group for row in listed for group in row.groups],
-        confusion=sum(row.confusion for row in listed),
+    return CaseScores(
+        cases=[case for row in rows for case in row.cases],
+        groups=[group for row in rows for group in row.groups],
+        confusion=sum(row.confusion for row in rows),
         **arrays,
     )

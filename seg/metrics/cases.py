@@ -40,7 +40,7 @@ def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
     return torch.stack(rows, dim=1)
 
 
-class CaseTable(torchmetrics.Metric):
+class CaseCounts(torchmetrics.Metric):
     """Collects `confusion` by case on the device; nothing is copied to the host before `compute`.
 
     classes: number of foreground classes. `compute` returns (cases (M,), counts (M, classes, 4)) in

@@ -8,30 +8,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from seg.evaluation.score import CaseScores
 from seg.metrics.calibration import ece
 from seg.metrics.threshold_curves import average_precision, curves
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
 
-def pr_curve(
+def draw(
+    scores: CaseScores, class_names: Sequence[str], threshold: float | None, folder: Path
+) -> None:
+    """Draw `pr_curve.png`, `reliability.png` and, for several classes, `confusion.png`.
+
+    Args:
+        scores: the cases, drawn together.
+        class_names: the foreground classes.
+        threshold: of a single class, marked on its curve.
+        folder: where the files go.
+    """
+    _pr_curve(scores.levels, class_names, threshold, folder / "pr_curve.png")
+    _reliability(scores.bins, class_names, folder / "reliability.png")
+    if len(class_names) > 1:
+        _confusion(scores.confusion, class_names, folder / "confusion.png")
+
+
+def _pr_curve(
     levels: NDArray, class_names: Sequence[str], threshold: float | None, path: Path
 ) -> None:
-    """Pooled precision against recall, a line a class.
-
-    levels: (M, C, 2, L) of `level_counts`. threshold: marked on the line of a single class; None
-    for several, which take the likeliest.
-    """
+    """Pooled precision against recall, a line for each class. levels: (M, C, 2, L)."""
     figure = Figure(figsize=(5.5, 5), dpi=100, layout="constrained")
     axis = figure.subplots()
     for j, name in enumerate(class_names):
-        found = curves(levels[:, j])
-        precision, recall = found["precision_pooled"], found["recall_pooled"]
+        points = curves(levels[:, j])
+        precision, recall = points["precision_pooled"], points["recall_pooled"]
         area = average_precision(levels[:, j])
         label = f"{name}, AP {area:.3f}" if np.isfinite(area) else f"{name}, in no mask"
         axis.plot(recall, precision, color=_colour(j), lw=1.6, label=label)
         if threshold is not None:
-            at = int(np.abs(found["threshold"] - threshold).argmin())
+            at = int(np.abs(points["threshold"] - threshold).argmin())
             axis.plot(recall[at], precision[at], "o", color=_colour(j), ms=6)
             axis.annotate(
                 f"threshold {threshold:.3g}", (recall[at], precision[at]), (-6, -6),
@@ -43,10 +57,10 @@ def pr_curve(
     figure.savefig(path)
 
 
-def reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
-    """Share of pixels that are of the class against the probability, and how many pixels there are.
+def _reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
+    """Share of pixels of the class against the probability, and below it how many pixels there are.
 
-    bins: (M, C, 3, B) of `calibration.bins`.
+    bins: (M, C, 3, B).
     """
     figure = Figure(figsize=(5.5, 6), dpi=100, layout="constrained")
     axis, below = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
@@ -54,9 +68,9 @@ def reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
     edges = np.linspace(0, 1, bins.shape[-1] + 1)
     for j, name in enumerate(class_names):
         pixels, confidence, positives = bins[:, j].sum(0)
-        there = pixels > 0
+        filled = pixels > 0
         axis.plot(
-            confidence[there] / pixels[there], positives[there] / pixels[there],
+            confidence[filled] / pixels[filled], positives[filled] / pixels[filled],
             "o-", color=_colour(j), ms=4, lw=1.4, label=f"{name}, ECE {ece(bins[:, j]):.4f}",
         )  # fmt: skip
         below.stairs(pixels, edges, color=_colour(j), lw=1.4)
@@ -71,11 +85,11 @@ def reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
     figure.savefig(path)
 
 
-def confusion(pixels: NDArray, class_names: Sequence[str], path: Path) -> None:
-    """Shares of each true class by what it was called.
+def _confusion(pixels: NDArray, class_names: Sequence[str], path: Path) -> None:
+    """Shares of each true class by the predicted class.
 
-    pixels: (C + 1, C + 2), background first; the last column, of predictions that failed, is drawn
-    if there are any.
+    pixels: (C + 1, C + 2), background first; the last column, failed predictions, is drawn if there
+    are any.
     """
     rows = ["background", *class_names]
     shown = pixels if pixels[:, -1].any() else pixels[:, :-1]
@@ -92,7 +106,7 @@ def confusion(pixels: NDArray, class_names: Sequence[str], path: Path) -> None:
         axis.text(j, i, text, ha="center", va="center", fontsize=8, color=colour)
     axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right", parse_math=False)
     axis.set_yticks(range(len(rows)), rows, parse_math=False)
-    axis.set_xlabel("called")
+    axis.set_xlabel("predicted class")
     axis.set_ylabel("true class")
     axis.set_title("share of each true class, and pixels", fontsize=10)
     figure.savefig(path)

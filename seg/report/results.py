@@ -1,89 +1,46 @@
-"""test.json and test_cases.csv: written from the per-case table, and shown on the console."""
+"""The figures of a test or an evaluation on the console."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from seg.evaluation.bootstrap import bootstrap
-from seg.metrics.cases import summarize, summarize_class
-from seg.metrics.overlap import METRICS
-from seg.runs import atomic
 
-
-def write_cases(
-    path: Path,
-    *,
-    cases: Sequence[str],
-    groups: Sequence[str],
-    class_names: Sequence[str],
-    counts: NDArray,
-) -> None:
-    """A row a case and class: case, group, class, tp, fp, fn, tn and the overlap figures.
-
-    counts: (M, classes, 4).
-    """
-    rows: list[list[Any]] = [["case", "group", "class", "tp", "fp", "fn", "tn", *METRICS]]
-    for i, (case, group) in enumerate(zip(cases, groups, strict=True)):
-        for j, name in enumerate(class_names):
-            figures = [f"{float(metric(*counts[i, j])):.6f}" for metric in METRICS.values()]
-            rows.append([case, group, name, *counts[i, j].tolist(), *figures])
-    atomic.write_csv(path, rows)
-
-
-def summary(
-    *,
-    split: str,
-    groups: Sequence[str],
-    class_names: Sequence[str],
-    counts: NDArray,
-    size: Sequence[int],
-) -> dict[str, Any]:
-    """What test.json holds: every figure with its 95 % interval, over all classes and by class.
-
-    size: height and width, in pixels, at which the masks were compared.
-    """
-    # Volumes are told from single images by their groups; a resample must keep that distinction.
-    has_volumes = len(set(groups)) < len(groups)
-
-    def interval(table: NDArray, measure: Any) -> dict[str, dict[str, float]]:
-        values = measure(table, groups if has_volumes else None)
-        bounds = bootstrap(table, groups, lambda t, g: measure(t, g if has_volumes else None))
-        return {
-            name: {"value": value, "low": bounds[name][0], "high": bounds[name][1]}
-            for name, value in values.items()
-        }
-
-    classes = {name: interval(counts[:, j], summarize_class) for j, name in enumerate(class_names)}
-    metrics = interval(counts, summarize) if len(class_names) > 1 else next(iter(classes.values()))
-    return {
-        "split": split,
-        "cases": len(counts),
-        "groups": len(set(groups)),
-        "size": list(size),
-        "metrics": metrics,
-        "classes": classes,
-    }
-
-
-def show(content: dict[str, Any], folder: Path, console: Console) -> None:
-    """The figures of a test.json as a table on the console, and where the rest lies."""
+def show_test(content: dict[str, Any], folder: Path, console: Console) -> None:
+    """Print the figures of a test.json, and the run folder."""
     height, width = content["size"]
-    title = (
-        f"{content['split']}: {content['cases']} cases, {content['groups']} groups, "
-        f"at {height}x{width}"
-    )
-    console.print(figures(content, title=title, caption="95 % intervals: bootstrap over groups"))
+    caption = "95 % intervals: bootstrap over groups"
+    console.print(_figures(content, where=f"at {height}x{width}", caption=caption))
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False, markup=False)
 
 
-def figures(content: dict[str, Any], *, title: str, caption: str) -> Table:
-    """A row a metric; a column for all classes and each, with one interval."""
+def show_evaluation(content: dict[str, Any], folder: Path, console: Console) -> None:
+    """Print our figures of an evaluation with their intervals, and each protocol by itself."""
+    where = f"at the masks' own size, {escape(Path(content['checkpoint']).name)}"
+    caption = (
+        f"95 % intervals: bootstrap over groups; distances in {content['unit']}; "
+        "definitions: python -m seg.evaluate --help"
+    )
+    console.print(_figures(content, where=where, caption=caption))
+    if content["protocols"]:
+        console.print(_protocols(content["protocols"]))
+    if content["failed"]:
+        console.print(
+            f"{content['failed']} of {content['cases']} predictions are not finite: they count as "
+            "wrong everywhere",
+            soft_wrap=True,
+            highlight=False,
+        )
+    console.print(f"results: {folder}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _figures(content: dict[str, Any], *, where: str, caption: str) -> Table:
+    """A row for each metric; a column for all classes together and for each."""
+    title = (
+        f"{escape(content['split'])}: {content['cases']} cases, {content['groups']} groups, {where}"
+    )
     table = Table(title=title, caption=caption, title_justify="left", caption_justify="left")
     columns = [("all", content["metrics"])] if len(content["classes"]) > 1 else []
     columns += list(content["classes"].items())
@@ -94,25 +51,26 @@ def figures(content: dict[str, Any], *, title: str, caption: str) -> Table:
         cells = []
         for position, (_, values) in enumerate(columns):
             f = values.get(metric)
-            # of several classes, the intervals of the mean alone fit a terminal
+            # with several classes, only the intervals of their mean fit a terminal
             shown = f"  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]" if f and not position else ""
             cells.append("-" if f is None else f"{f['value']:.4f}{shown}")
         table.add_row(metric, *cells)
     return table
 
 
-def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:
-    """Positions of the `rows` cases with the lowest, middle and highest Dice, mean over classes.
-
-    Cases without anything to see, in reference and prediction, are left out unless all are so.
-    """
-    dice = METRICS["dice"](*np.moveaxis(counts, -1, 0)).mean(1)
-    visible = counts[..., :3].sum((1, 2)) > 0  # tp, fp or fn
-    order = [i for i in np.argsort(dice, kind="stable").tolist() if visible[i] or not visible.any()]
-    rows = min(rows, len(order))
-    middle = (len(order) - rows) // 2
-    return {
-        "worst": order[:rows],
-        "median": order[middle : middle + rows],
-        "best": order[-rows:][::-1],
-    }
+def _protocols(protocols: dict[str, dict[str, Any]]) -> Table:
+    table = Table(
+        title="others' protocols, by their own definitions",
+        caption="each is comparable with itself alone: never rank across them",
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("protocol")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, figures in protocols.items():
+        for row, (figure, value) in enumerate(figures.items()):
+            shown = value if isinstance(value, str) else f"{value:.4f}"
+            last = row == len(figures) - 1
+            table.add_row("" if row else name, figure, escape(shown), end_section=last)
+    return table

@@ -1,13 +1,17 @@
-"""The per-case table of one run: read from its CSV, joined over folds, cut to some cases."""
+"""The per-case table of one run: written to its CSV, read, joined over folds, cut to some cases."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from seg.metrics.overlap import METRICS
+from seg.runs import atomic
 
 COUNTS = ("tp", "fp", "fn", "tn")
 TEXT = ("case", "group", "class")
@@ -48,6 +52,37 @@ class CaseTable:
             counts=self.counts[rows],
             values={name: v[rows] for name, v in self.values.items()},
         )
+
+
+def write_cases(
+    path: Path,
+    *,
+    cases: Sequence[str],
+    groups: Sequence[str],
+    class_names: Sequence[str],
+    counts: NDArray[np.integer],
+    figures: Mapping[str, NDArray] | None = None,
+    digits: str = ".6f",
+) -> None:
+    """Write a `*_cases.csv`: a row for each case and class.
+
+    Args:
+        path: the file.
+        cases: M names.
+        groups: the group of each case.
+        class_names: C foreground classes.
+        counts: (M, C, 4) tp, fp, fn, tn in pixels. The overlap figures are derived from them.
+        figures: further columns, (M, C) each.
+        digits: the format of all figures.
+    """
+    columns = {name: metric(*np.moveaxis(counts, -1, 0)) for name, metric in METRICS.items()}
+    columns |= figures or {}
+    rows: list[list[Any]] = [[*TEXT, *COUNTS, *columns]]
+    for i, (case, group) in enumerate(zip(cases, groups, strict=True)):
+        for j, name in enumerate(class_names):
+            numbers = [format(column[i, j], digits) for column in columns.values()]
+            rows.append([case, group, name, *counts[i, j].tolist(), *numbers])
+    atomic.write_csv(path, rows)
 
 
 def read_cases(path: Path) -> CaseTable:

@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torchmetrics
 
-from seg.metrics.cases import CaseTable
+from seg.metrics.cases import CaseCounts
 
 
 def position(trainer: pl.Trainer) -> dict[str, int]:
@@ -18,7 +18,7 @@ def position(trainer: pl.Trainer) -> dict[str, int]:
     return {"epoch": progress.completed, "batch": trainer.fit_loop.batch_idx + 1}
 
 
-def gather(table: CaseTable, mean: torchmetrics.MeanMetric) -> list[dict[str, Any]]:
+def gather(table: CaseCounts, mean: torchmetrics.MeanMetric) -> list[dict[str, Any]]:
     """The counts and the running mean of every rank, as plain tensors. All ranks must call it."""
     own = {
         "cases": torch.cat(table.cases).cpu(),
@@ -34,7 +34,7 @@ def gather(table: CaseTable, mean: torchmetrics.MeanMetric) -> list[dict[str, An
 
 
 def restore(
-    table: CaseTable, mean: torchmetrics.MeanMetric, ranks: list[dict[str, Any]], rank: int
+    table: CaseCounts, mean: torchmetrics.MeanMetric, ranks: list[dict[str, Any]], rank: int
 ) -> None:
     """Give a rank back what `gather` found there; the metrics' device is the one they are on."""
     own = ranks[rank]

@@ -9,7 +9,7 @@ import torch
 import torchmetrics
 from torch import Tensor, nn
 
-from seg.metrics.cases import CaseTable, decide, summarize, summarize_class
+from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
 from seg.training.epoch_state import gather, position, restore
 from seg.training.stages import Stage, configure, schedule_length
 
@@ -55,7 +55,7 @@ class SegmentationModule(pl.LightningModule):
         self.seed = seed
         self.schedule_length = 0
         self.carried = carried or {}
-        self.tables = nn.ModuleList(CaseTable(classes=len(self.class_names)) for _ in SPLITS)
+        self.tables = nn.ModuleList(CaseCounts(classes=len(self.class_names)) for _ in SPLITS)
         # "disable": the other strategies look at every value, which would stall a GPU at each step
         self.means = nn.ModuleList(torchmetrics.MeanMetric(nan_strategy="disable") for _ in SPLITS)
         self.counts: dict[str, tuple] = {}

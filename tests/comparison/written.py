@@ -9,7 +9,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from seg.report.results import summary, write_cases
+from seg.evaluation.summary import summarize_test
+from seg.runs.case_table import write_cases
 
 PIXELS = 4096
 
@@ -81,7 +82,7 @@ def write_run(
     about = {"groups": groups, "class_names": classes, "counts": counts}
     write_cases(folder / "test_cases.csv", cases=cases, **about)
     if intervals:
-        content = summary(split="test", size=[64, 64], **about)
+        content = summarize_test(split="test", size=[64, 64], **about)
     else:
         tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
         dice = np.where(tp + fp + fn > 0, 2 * tp / np.maximum(2 * tp + fp + fn, 1), 1.0).mean()

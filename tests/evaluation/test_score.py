@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.evaluation.score import Table, score, stack
+from seg.evaluation.score import CaseScores, score_case, stack
 
 NAN = float("nan")
 
@@ -14,8 +14,8 @@ def disc(size: int = 24, radius: int = 6) -> NDArray[np.uint8]:
     return (y**2 + x**2 < radius**2).astype(np.uint8)
 
 
-def row(probs: NDArray, mask: NDArray, reference: NDArray, group: str = "g", **more) -> Table:
-    return score(probs.astype(np.float32), mask, reference, case="c", group=group, **more)
+def row(probs: NDArray, mask: NDArray, reference: NDArray, group: str = "g", **more) -> CaseScores:
+    return score_case(probs.astype(np.float32), mask, reference, case="c", group=group, **more)
 
 
 def onehot(mask: NDArray, outputs: int) -> NDArray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seg.metrics.cases import CaseTable, confusion, decide, summarize, summarize_class
+from seg.metrics.cases import CaseCounts, confusion, decide, summarize, summarize_class
 
 
 def _random(cases=10, classes=2, void=0.2, seed=0):
@@ -30,7 +30,7 @@ def _reference_confusion(prediction, target, classes):
 
 def _table(prediction, target, batch, order=None, classes=2):
     """cases and counts of a table filled in batches."""
-    table = CaseTable(classes=classes)
+    table = CaseCounts(classes=classes)
     order = torch.arange(len(target)) if order is None else torch.as_tensor(order)
     for rows in order.split(batch):
         table.update(prediction[rows], target[rows], rows)
@@ -131,7 +131,7 @@ def test_cases_that_come_twice_count_once(batch):
 
 def test_a_reset_table_starts_anew():
     prediction, target = _random()
-    table = CaseTable(classes=2)
+    table = CaseCounts(classes=2)
     table.update(prediction, target, torch.arange(10))
     table.reset()
     table.update(prediction[3:4], target[3:4], torch.tensor([3]))
@@ -141,7 +141,7 @@ def test_a_reset_table_starts_anew():
 
 
 def test_the_table_is_no_part_of_the_weights():
-    table = CaseTable(classes=1)
+    table = CaseCounts(classes=1)
     table.update(torch.zeros(1, 2, 2).long(), torch.zeros(1, 2, 2).long(), torch.tensor([0]))
     assert table.state_dict() == {}
 

@@ -1,184 +1,26 @@
-"""test.json and test_cases.csv."""
+"""The figures of a test and of an evaluation on the console."""
 
-import csv
 import io
-import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from seg.metrics.cases import summarize, summarize_class
-from seg.metrics.overlap import METRICS
-from seg.report import results
+from seg.evaluation.summary import summarize_evaluation, summarize_test
+from seg.report.results import show_evaluation, show_test
+from tests.evaluation.random_scores import random_scores
 
 
-def _counts(cases=12, classes=1, seed=0):
-    rng = np.random.default_rng(seed)
-    counts = rng.integers(1, 50, (cases, classes, 4))
-    counts[0] = [0, 0, 0, 99]
-    return counts
-
-
-def _summary(counts, groups, class_names):
-    return results.summary(
-        split="test", groups=groups, class_names=class_names, counts=counts, size=(48, 64)
+@pytest.mark.parametrize("names", [["polyp"], ["cytoplasm", "nucleus"]])
+def test_the_console_shows_every_figure_and_the_folder(names: list[str], tmp_path: Path) -> None:
+    counts = np.random.default_rng(0).integers(1, 50, (12, len(names), 4))
+    groups = [str(i // len(names)) for i in range(12)]
+    content = summarize_test(
+        split="test", groups=groups, class_names=names, counts=counts, size=(48, 64)
     )
-
-
-@pytest.fixture(scope="module")
-def binary():
-    return _summary(_counts(), [str(i) for i in range(12)], ["polyp"])
-
-
-@pytest.fixture(scope="module")
-def multi():
-    groups = [str(i // 3) for i in range(12)]
-    return _summary(_counts(classes=2), groups, ["cytoplasm", "nucleus"])
-
-
-def test_the_layout_is_the_one_that_other_commands_read(binary):
-    assert list(binary) == ["split", "cases", "groups", "size", "metrics", "classes"]
-    assert binary["split"] == "test"
-    assert binary["cases"] == binary["groups"] == 12
-    assert binary["size"] == [48, 64]
-    for figure in binary["metrics"].values():
-        assert list(figure) == ["value", "low", "high"]
-    assert json.loads(json.dumps(binary)) == binary
-
-
-def test_the_figures_are_those_of_the_table(binary, multi):
-    counts, groups = _counts(classes=2), [str(i // 3) for i in range(12)]
-    values = {name: f["value"] for name, f in multi["metrics"].items()}
-    assert values == pytest.approx(summarize(counts, groups))
-    for j, name in enumerate(["cytoplasm", "nucleus"]):
-        values = {key: f["value"] for key, f in multi["classes"][name].items()}
-        assert values == pytest.approx(summarize_class(counts[:, j], groups))
-    values = {name: f["value"] for name, f in binary["metrics"].items()}
-    assert values == pytest.approx(summarize_class(_counts()[:, 0]))
-
-
-def test_every_figure_of_the_contract_is_there(binary, multi):
-    expected = {"dice_positive", "iou_positive", *METRICS, *(f"{name}_pooled" for name in METRICS)}
-    assert binary["metrics"].keys() == expected
-    assert multi["metrics"].keys() == expected | {"dice_group", "iou_group"}
-
-
-def test_one_class_is_the_whole_and_several_have_their_mean(binary, multi):
-    assert binary["metrics"] == binary["classes"]["polyp"]
-    assert list(multi["classes"]) == ["cytoplasm", "nucleus"]
-    a, b = (multi["classes"][name]["dice"]["value"] for name in multi["classes"])
-    assert multi["metrics"]["dice"]["value"] == pytest.approx((a + b) / 2)
-
-
-def test_every_value_lies_in_its_interval(binary, multi):
-    for figures in (binary["metrics"], multi["metrics"], *multi["classes"].values()):
-        for name, figure in figures.items():
-            assert 0 <= figure["low"] <= figure["value"] <= figure["high"] <= 1, name
-        assert figures["dice"]["low"] < figures["dice"]["high"]
-
-
-def test_groups_are_counted_and_widen_the_interval():
-    alike = np.repeat(_counts(cases=8), 6, axis=0)
-    grouped = _summary(alike, [str(i // 6) for i in range(48)], ["a"])
-    apart = _summary(alike, [str(i) for i in range(48)], ["a"])
-    assert (grouped["groups"], apart["groups"]) == (8, 48)
-    widths = [s["metrics"]["dice"]["high"] - s["metrics"]["dice"]["low"] for s in (grouped, apart)]
-    assert widths[0] > 1.7 * widths[1]
-
-
-def test_volumes_of_one_slice_are_volumes_in_a_resample_too():
-    """One patient has two slices and is bad, one has one slice and is good: a quarter of the
-    resamples holds the good one alone, so the interval must reach from 0 to 1."""
-    counts = np.array([[[0, 5, 5, 90]], [[0, 5, 5, 90]], [[10, 0, 0, 90]]])
-    figure = _summary(counts, ["bad", "bad", "good"], ["a"])["metrics"]["dice_group"]
-    assert figure == {"value": 0.5, "low": 0.0, "high": 1.0}
-
-
-def test_a_split_without_foreground_has_no_positive_figures():
-    empty = np.tile([0, 0, 0, 50], (5, 1, 1))
-    content = _summary(empty, list("abcde"), ["a"])
-    assert "dice_positive" not in content["metrics"]
-    assert content["metrics"]["dice"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-
-
-def test_a_single_case_can_be_summed_up():
-    content = _summary(np.array([[[8, 2, 2, 88]]]), ["a"], ["a"])
-    assert content["metrics"]["dice"] == pytest.approx({"value": 0.8, "low": 0.8, "high": 0.8})
-
-
-def test_the_table_has_a_row_a_case_and_class(tmp_path):
-    counts = _counts(cases=3, classes=2)
-    results.write_cases(
-        tmp_path / "test_cases.csv",
-        cases=["p1/a.png", 'p1/b, "c".png', "p2/d.png"],
-        groups=["p1", "p1", "p2"],
-        class_names=["cytoplasm", "nucleus"],
-        counts=counts,
-    )
-    with (tmp_path / "test_cases.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    assert list(rows[0]) == ["case", "group", "class", "tp", "fp", "fn", "tn", *METRICS]
-    assert [(r["case"], r["group"], r["class"]) for r in rows] == [
-        ("p1/a.png", "p1", "cytoplasm"),
-        ("p1/a.png", "p1", "nucleus"),
-        ('p1/b, "c".png', "p1", "cytoplasm"),
-        ('p1/b, "c".png', "p1", "nucleus"),
-        ("p2/d.png", "p2", "cytoplasm"),
-        ("p2/d.png", "p2", "nucleus"),
-    ]
-    read = np.array([[int(r[k]) for k in ("tp", "fp", "fn", "tn")] for r in rows])
-    np.testing.assert_array_equal(read.reshape(3, 2, 4), counts)
-    for row, (tp, fp, fn, _) in zip(rows, read, strict=True):
-        expected = 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1
-        assert float(row["dice"]) == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_figures_can_be_made_again_from_the_table(tmp_path, binary):
-    names = [f"{i}.png" for i in range(12)]
-    path = tmp_path / "test_cases.csv"
-    results.write_cases(path, cases=names, groups=names, class_names=["polyp"], counts=_counts())
-    with path.open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    for name in METRICS:
-        mean = np.mean([float(r[name]) for r in rows])
-        assert mean == pytest.approx(binary["metrics"][name]["value"], abs=1e-6)
-
-
-def test_worst_median_and_best_are_by_dice():
-    dice = [50, 10, 90, 30, 70, 20, 80]
-    counts = np.array([[[d, 100 - d, 100 - d, 0]] for d in dice])
-    chosen = results.worst_median_best(counts, 3)
-    assert {name: [dice[i] for i in rows] for name, rows in chosen.items()} == {
-        "worst": [10, 20, 30],
-        "median": [30, 50, 70],
-        "best": [90, 80, 70],
-    }
-
-
-def test_with_fewer_cases_than_rows_every_case_is_shown():
-    counts = np.array([[[1, 2, 3, 4]], [[5, 0, 0, 5]], [[0, 3, 0, 7]]])
-    chosen = results.worst_median_best(counts, 5)
-    assert chosen == {"worst": [2, 0, 1], "median": [2, 0, 1], "best": [1, 0, 2]}
-
-
-def test_cases_with_nothing_to_see_are_shown_only_if_there_are_no_others():
-    empty, seen = [[0, 0, 0, 10]], [[1, 2, 3, 4]]
-    chosen = results.worst_median_best(np.array([empty, seen, empty]), 2)
-    assert chosen == {"worst": [1], "median": [1], "best": [1]}
-    assert results.worst_median_best(np.array([empty, empty]), 2)["worst"] == [0, 1]
-
-
-def test_worst_and_best_of_several_classes_are_by_their_mean():
-    counts = np.array([[[9, 0, 0, 1], [0, 5, 5, 0]], [[5, 2, 2, 1], [5, 2, 2, 1]]])
-    assert results.worst_median_best(counts, 1)["worst"] == [0]
-
-
-@pytest.mark.parametrize("which", ["binary", "multi"])
-def test_the_console_shows_every_figure_and_the_folder(which, request, tmp_path):
-    content = request.getfixturevalue(which)
     console = Console(file=io.StringIO(), width=120)
-    results.show(content, tmp_path, console)
+    show_test(content, tmp_path, console)
     text = console.file.getvalue()
     assert "12 cases" in text
     assert "48x64" in text
@@ -186,5 +28,20 @@ def test_the_console_shows_every_figure_and_the_folder(which, request, tmp_path)
     for name, figure in content["metrics"].items():
         assert name in text
         assert f"{figure['value']:.4f}" in text
-    if which == "multi":
-        assert all(name in text for name in ("all", "cytoplasm", "nucleus"))
+    if len(names) > 1:
+        assert all(name in text for name in ("all", *names))
+
+
+def test_the_console_tells_what_failed_and_keeps_protocols_apart(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    found = summarize_evaluation(
+        random_scores(), ["a[b]", "b"], split="test", checkpoint="x/best.ckpt", unit="pixels",
+        protocols={"other": {"dice": 0.5, "error": "[no] case"}},
+    )  # fmt: skip
+    show_evaluation(found, tmp_path, console)
+    text = console.file.getvalue()
+    assert "1 of 20 predictions" in text
+    assert "a[b]" in text
+    assert "[no] case" in text
+    assert f"{found['metrics']['dice']['value']:.4f}" in text
+    assert "never rank across" in text

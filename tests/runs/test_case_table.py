@@ -1,14 +1,58 @@
 """The per-case table of a run."""
 
+import csv
+
 import numpy as np
 import pytest
 
-from seg.runs.case_table import TableError, pool, read_cases
+from seg.metrics.overlap import METRICS
+from seg.runs.case_table import TableError, pool, read_cases, write_cases
 from tests.comparison.written import counts_of, reference, write_run
 
 
 def _table(tmp_path, name="run", **about):
     return read_cases(write_run(tmp_path / name, **about) / "test_cases.csv")
+
+
+def test_the_table_has_a_row_a_case_and_class(tmp_path):
+    counts = np.random.default_rng(0).integers(0, 50, (3, 2, 4))
+    counts[0] = [0, 0, 0, 99]
+    write_cases(
+        tmp_path / "test_cases.csv",
+        cases=["p1/a.png", 'p1/b, "c".png', "p2/d.png"],
+        groups=["p1", "p1", "p2"],
+        class_names=["cytoplasm", "nucleus"],
+        counts=counts,
+    )
+    with (tmp_path / "test_cases.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert list(rows[0]) == ["case", "group", "class", "tp", "fp", "fn", "tn", *METRICS]
+    assert [(r["case"], r["group"], r["class"]) for r in rows] == [
+        ("p1/a.png", "p1", "cytoplasm"),
+        ("p1/a.png", "p1", "nucleus"),
+        ('p1/b, "c".png', "p1", "cytoplasm"),
+        ('p1/b, "c".png', "p1", "nucleus"),
+        ("p2/d.png", "p2", "cytoplasm"),
+        ("p2/d.png", "p2", "nucleus"),
+    ]
+    read = np.array([[int(r[k]) for k in ("tp", "fp", "fn", "tn")] for r in rows])
+    np.testing.assert_array_equal(read.reshape(3, 2, 4), counts)
+    for row, (tp, fp, fn, _) in zip(rows, read, strict=True):
+        expected = 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1
+        assert float(row["dice"]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_further_figures_are_columns_with_the_digits_that_are_wanted(tmp_path):
+    counts, figures = np.ones((2, 1, 4), int), {"hd95": np.array([[1 / 3], [2.0]])}
+    figures["failed"] = np.array([[0], [1]])
+    about = {"cases": ["a", "b"], "groups": ["g", "g"], "class_names": ["x"], "counts": counts}
+    write_cases(tmp_path / "a.csv", **about, figures=figures, digits=".12g")
+    with (tmp_path / "a.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert list(rows[0])[-2:] == ["hd95", "failed"]
+    assert [row["hd95"] for row in rows] == ["0.333333333333", "2"]
+    assert [row["failed"] for row in rows] == ["0", "1"]
+    assert (read_cases(tmp_path / "a.csv").values["hd95"] == [[0.333333333333], [2]]).all()
 
 
 def test_rows_are_sorted_by_case_and_keep_their_counts_groups_and_classes(tmp_path):

@@ -12,7 +12,8 @@ import yaml
 from numpy.typing import NDArray
 
 from seg.data.split.file import COLUMNS
-from seg.report.results import summary, write_cases
+from seg.evaluation.summary import summarize_test
+from seg.runs.case_table import write_cases
 
 # 1x1 pixels
 PNG = base64.b64decode(
@@ -83,7 +84,7 @@ def write_whole(folder: Path, *, classes: Sequence[str] = ("polyp",)) -> Path:
     write_cases(
         folder / "test_cases.csv", cases=test, groups=groups, class_names=classes, counts=counts
     )
-    content = summary(
+    content = summarize_test(
         split="test", groups=groups, class_names=classes, counts=counts, size=[64, 64]
     )
     (folder / "test.json").write_text(json.dumps(content))

@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from seg.report.results import summary, write_cases
+from seg.evaluation.summary import summarize_test
 from seg.report.run import read
 from seg.report.run.evidence import read_evidence
+from seg.runs.case_table import write_cases
 from tests.report.run.folders import (
     allocated,
     change_config,
@@ -34,7 +35,7 @@ def rewrite_test(run, counts, *, classes=("polyp",)):
     chosen = [row for row in allocated() if row[2] == "test"][: len(counts)]
     about = {"groups": [g for _, g, _ in chosen], "class_names": classes, "counts": counts}
     write_cases(run / "test_cases.csv", cases=[c for c, _, _ in chosen], **about)
-    content = summary(split="test", size=[64, 64], **about)
+    content = summarize_test(split="test", size=[64, 64], **about)
     (run / "test.json").write_text(json.dumps(content))
 
 
