@@ -1,5 +1,5 @@
-"""Losses: `loss(logits, target)`, logits (N, C, H, W) unbounded, target (N, H, W) int64, 255 void.
+"""Losses: `loss(logits, target)`, a scalar.
 
-One channel of logits is a binary problem (sigmoid), more are the classes with background first
-(softmax).
+Logits are (N, C, H, W), unbounded; one channel is a binary problem (sigmoid), several are the
+classes, background first (softmax). The target is (N, H, W) int64; 255 is ignored.
 """

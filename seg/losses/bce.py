@@ -10,9 +10,13 @@ from seg.losses.target import one_hot, valid_pixels
 def binary_cross_entropy(
     logits: Tensor, target: Tensor, valid: Tensor, *, pos_weight: float = 1.0
 ) -> Tensor:
-    """Mean over the valid pixels. logits, target: (N, C, H, W), target in 0-1. valid: (N, 1, H, W).
+    """Mean over the valid pixels and channels; a batch without valid pixels scores 0.
 
-    pos_weight: weight of foreground pixels. A batch without valid pixels scores 0.
+    Args:
+        logits: (N, C, H, W), unbounded.
+        target: (N, C, H, W) in 0-1.
+        valid: (N, 1, H, W) bool, the pixels that count.
+        pos_weight: weight of foreground pixels.
     """
     weight = torch.tensor(pos_weight, device=logits.device) if pos_weight != 1 else None
     pixelwise = F.binary_cross_entropy_with_logits(
@@ -23,7 +27,11 @@ def binary_cross_entropy(
 
 
 class BCELoss(nn.Module):
-    """Binary cross-entropy. pos_weight: weight of foreground pixels, above 0."""
+    """Binary cross-entropy.
+
+    Args:
+        pos_weight: weight of foreground pixels, above 0.
+    """
 
     def __init__(self, *, pos_weight: float = 1.0) -> None:
         super().__init__()

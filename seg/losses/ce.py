@@ -1,4 +1,4 @@
-"""Cross-entropy over classes that exclude one another."""
+"""Cross-entropy over classes of which each pixel has one."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,14 @@ from seg.losses.target import IGNORE
 
 
 def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
-    """Mean over the valid pixels. logits: (N, C, H, W); target: (N, H, W) int64.
+    """Mean over the valid pixels; a batch without valid pixels scores 0.
 
-    A single channel z is read as the two classes (0, z), whose softmax is the sigmoid of z. With
-    class weights the mean is over the sum of weights, as in torch. A batch without valid pixels
-    scores 0.
+    A single channel z is read as the two classes (0, z), whose softmax is the sigmoid of z.
+
+    Args:
+        logits: (N, C, H, W), unbounded.
+        target: (N, H, W) int64; 255 is ignored.
+        weight: (C,) a weight for each class; the mean is over their sum, as in torch.
     """
     logits = logits.float()
     if logits.shape[1] == 1:
@@ -28,7 +31,11 @@ def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = Non
 
 
 class CELoss(nn.Module):
-    """Cross-entropy. weight: one number a class, background first, or None."""
+    """Cross-entropy.
+
+    Args:
+        weight: a number for each class, background first, or None.
+    """
 
     def __init__(self, *, weight: Sequence[float] | None = None) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What every loss reads from the target: which pixels count, and their classes as channels."""
+"""The target as losses need it: which pixels count, and their classes as channels."""
 
 import torch
 import torch.nn.functional as F
@@ -8,14 +8,14 @@ IGNORE = 255
 
 
 def valid_pixels(target: Tensor) -> Tensor:
-    """(N, H, W) bool: False at void pixels."""
+    """(N, H, W) bool: False at ignored pixels."""
     return target != IGNORE
 
 
 def one_hot(target: Tensor, channels: int) -> Tensor:
     """(N, H, W) int64 to (N, C, H, W) float: foreground alone for one channel, else every class.
 
-    Void pixels are background here; the caller leaves them out by `valid_pixels`.
+    Ignored pixels are background here; the caller leaves them out with `valid_pixels`.
     """
     target = target.masked_fill(target == IGNORE, 0)
     if channels == 1:

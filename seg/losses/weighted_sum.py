@@ -7,7 +7,12 @@ from torch import Tensor, nn
 
 
 class WeightedSum(nn.Module):
-    """Sum of weight x loss. losses: of this package's contract; weights: as many numbers."""
+    """Sum of weight x loss.
+
+    Args:
+        losses: called as `loss(logits, target)`.
+        weights: a number for each loss.
+    """
 
     def __init__(self, *, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
         super().__init__()

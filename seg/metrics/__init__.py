@@ -1,1 +1,1 @@
-"""One table of counts per case first; every figure is derived from it."""
+"""Metrics: counts of every case first, from which every figure is derived."""

@@ -1,32 +1,32 @@
-"""Whether probabilities mean what they say: ECE and Brier; and what stands for a failed prediction.
+"""Calibration of probabilities (ECE and Brier score), and what a failed prediction scores.
 
-A prediction with a NaN or an infinity anywhere is a failed case. It is never dropped and never
-mended: it scores as `worst`, the opposite of the truth at every pixel.
+A prediction with NaN or infinity anywhere is a failed case. It is never left out and never
+repaired: it scores as `worst`, the opposite of the truth at every pixel.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-_ROUNDING = 1e-6  # interpolation may leave 0-1 by so much
+_ROUNDING = 1e-6  # interpolation may leave 0-1 by this much
 
 
 def failed(probs: NDArray) -> bool:
-    """Whether a prediction of any shape holds a NaN or an infinity."""
+    """Whether a prediction of any shape holds NaN or infinity."""
     return not np.isfinite(probs).all()
 
 
 def worst(reference: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """(H, W) probabilities that score the worst of everything that is counted by pixel or lesion.
+    """(H, W) probabilities with the worst figure of every pixel and lesion metric.
 
     1 on the background and 0 on the foreground of `reference`: Dice, IoU, precision, recall,
-    specificity, accuracy, lesion F1 0, Brier 1, whatever the threshold. Outlines are the exception
-    (the opposite has nearly the same one): there use `surface.missed`.
+    specificity, accuracy and lesion F1 are 0, Brier 1, whatever the threshold. Distances are the
+    exception, since the outline is nearly the same: use `surface.missed`.
     """
     return (~reference).astype(np.float32)
 
 
 def check_probabilities(probs: NDArray) -> None:
-    """Raises ValueError for what is not finite or not in 0-1, such as logits."""
+    """Raise ValueError for values that are not finite or not in 0-1, such as logits."""
     if not probs.size:
         return
     low, high = probs.min(), probs.max()
@@ -41,10 +41,16 @@ def check_probabilities(probs: NDArray) -> None:
 def bins(
     probs: NDArray, reference: NDArray[np.bool_], *, valid: NDArray | None = None, count: int = 15
 ) -> NDArray[np.float64]:
-    """(3, count): pixels, sum of probabilities and positives by probability, of one class.
+    """A reliability histogram of one class, to be added up over cases before `ece`.
 
-    probs: foreground, 0-1; reference and valid (H, W) boolean. Bin m holds (m / count,
-    (m + 1) / count], the first holds 0 as well. Add them up over cases before `ece`.
+    Args:
+        probs: (H, W) probability of the foreground, 0-1.
+        reference: (H, W).
+        valid: (H, W) bool, the pixels that count; all without it.
+        count: number of bins; bin m is (m / count, (m + 1) / count], the first includes 0.
+
+    Returns:
+        (3, count): pixels, sum of their probabilities, positive pixels.
     """
     if count < 1:
         raise ValueError(f"count {count} must be 1 or more")
@@ -60,10 +66,13 @@ def bins(
 
 
 def ece(counts: NDArray) -> float:
-    """Expected calibration error of `bins`, (3, count) or (cases, 3, count), which are pooled.
+    """Expected calibration error of one class. Guo et al. 2017, arXiv:1706.04599.
 
-    Guo et al. 2017, arXiv:1706.04599, with the probability of the foreground for the confidence and
-    its share of the pixels for the accuracy: one class, both decisions. NaN without a pixel.
+    Different from the paper, the confidence is the probability of the foreground and the accuracy
+    its share of the pixels, so that both decisions count. NaN without a pixel.
+
+    Args:
+        counts: `bins`, (3, count), or (cases, 3, count), which are added up.
     """
     pixels, confidence, positives = np.asarray(counts).reshape(-1, *counts.shape[-2:]).sum(0)
     total = pixels.sum()
@@ -71,7 +80,7 @@ def ece(counts: NDArray) -> float:
 
 
 def brier(probs: NDArray, reference: NDArray[np.bool_], *, valid: NDArray | None = None) -> float:
-    """Mean squared difference of probability and truth over the valid pixels; Brier 1950.
+    """Mean squared difference of probability and truth, Brier 1950; arguments as in `bins`.
 
     NaN without a pixel.
     """

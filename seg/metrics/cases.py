@@ -1,4 +1,4 @@
-"""The per-case table: counts of pixels by case and class, gathered over batches and ranks."""
+"""Counts of pixels by case and class, gathered over batches and ranks, and figures from them."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,12 @@ IGNORE = 255
 
 
 def decide(logits: Tensor, threshold: float) -> Tensor:
-    """(N, C, H, W) logits to (N, H, W) class indices: probability above `threshold`, or the
-    likeliest class.
+    """Logits (N, C, H, W) to class indices (N, H, W).
 
-    threshold: in 0-1, on the probability of a single channel; several channels do not use it.
+    Args:
+        logits: one channel is the foreground's, several are the classes, background first.
+        threshold: in 0-1; a single channel is foreground above it. Several channels take the
+            likeliest class.
     """
     if logits.shape[1] > 1:
         return logits.argmax(dim=1)
@@ -25,10 +27,15 @@ def decide(logits: Tensor, threshold: float) -> Tensor:
 
 
 def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
-    """(N, classes, 4) int64: tp, fp, fn, tn of each image and foreground class, over the valid
-    pixels.
+    """Counts of each image and foreground class.
 
-    prediction, target: (N, H, W) class indices, 0 background, 1 to `classes`; target 255 is void.
+    Args:
+        prediction: (N, H, W) class indices, 0 is background.
+        target: (N, H, W) class indices; 255 is ignored.
+        classes: number of foreground classes.
+
+    Returns:
+        (N, classes, 4) int64: tp, fp, fn, tn in pixels.
     """
     valid = target != IGNORE
     rows = []
@@ -41,10 +48,10 @@ def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
 
 
 class CaseCounts(torchmetrics.Metric):
-    """Collects `confusion` by case on the device; nothing is copied to the host before `compute`.
+    """Collects `confusion` of every case on the device; copies to the host only in `compute`.
 
-    classes: number of foreground classes. `compute` returns (cases (M,), counts (M, classes, 4)) in
-    the order of cases; a case that came twice (ranks are filled up with repeats) counts once.
+    Args:
+        classes: number of foreground classes.
     """
 
     full_state_update = False
@@ -56,11 +63,15 @@ class CaseCounts(torchmetrics.Metric):
         self.add_state("counts", default=[], dist_reduce_fx="cat")
 
     def update(self, prediction: Tensor, target: Tensor, case: Tensor) -> None:
-        """prediction, target: (N, H, W) class indices. case: (N,) row of each image."""
+        """Add a batch. prediction, target: (N, H, W) indices. case: (N,) row of each image."""
         self.cases.append(case)
         self.counts.append(confusion(prediction, target, classes=self.classes))
 
     def compute(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The cases (M,) in order and their counts (M, classes, 4).
+
+        A case that came twice counts once: ranks are filled up with repeated cases.
+        """
         cases = torchmetrics.utilities.dim_zero_cat(self.cases).cpu().numpy()
         counts = torchmetrics.utilities.dim_zero_cat(self.counts).cpu().numpy()
         cases, first = np.unique(cases, return_index=True)
@@ -68,12 +79,15 @@ class CaseCounts(torchmetrics.Metric):
 
 
 def summarize(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str, float]:
-    """Every overlap figure of a table (M, classes, 4), by the metric contract.
+    """Every overlap figure of M cases; over several classes, the mean without background.
 
     `dice`, ...: mean over images. `dice_positive`, `iou_positive`: over images whose reference has
-    foreground. `*_pooled`: all pixels together. `dice_group`, `iou_group` (with `groups`, one name
-    a case): mean over groups of the pixels of each. With several classes every figure is the mean
-    of the classes', without background. A figure with no case to stand on is left out.
+    foreground; left out if there is none. `*_pooled`: all pixels together. `dice_group`,
+    `iou_group`: mean over groups, of all pixels of each.
+
+    Args:
+        counts: (M, classes, 4) tp, fp, fn, tn.
+        groups: the group of each case; without it there are no group figures.
     """
     by_class = [summarize_class(counts[:, i], groups) for i in range(counts.shape[1])]
     names = dict.fromkeys(name for figures in by_class for name in figures)
@@ -85,7 +99,7 @@ def summarize(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str,
 
 
 def summarize_class(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str, float]:
-    """The figures of one class, counts (M, 4)."""
+    """The figures of `summarize` for one class. counts: (M, 4)."""
     tp, fp, fn, tn = counts.T
     figures = {name: float(metric(tp, fp, fn, tn).mean()) for name, metric in METRICS.items()}
     positive = counts[tp + fn > 0]

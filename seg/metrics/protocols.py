@@ -1,20 +1,15 @@
 """Figures as others define them, so that one checkpoint can be scored under every definition.
 
-A protocol takes a case at a time and keeps a few numbers of each:
-
     protocol.update(probs, reference, case="a_1", group="a", size=(256, 256))
     protocol.compute()  # {"dice": 0.81, ...}
 
-probs: (C, H, W) after sigmoid or softmax, background first where C > 1; reference: (H, W) indices,
-255 void, which counts nowhere. `size` is the network's, `at` the resolution that the definition
-asks for: `native`, as the case comes; `training`, brought to `size`; or [height, width]. Bringing
-is bilinear for probabilities and nearest neighbour for masks; it is nothing where the size is right
-already. A case that comes twice counts once, and `a.cases |= b.cases` joins the halves of two
-processes. A prediction that failed (see calibration.py) scores its worst. The files in
-conf/protocol say where each definition is from; docs/protocols.md puts them side by side.
+`update` keeps a few numbers of one case: probs (C, H, W) after sigmoid or softmax, background first
+where C > 1; reference (H, W) class indices, 255 is ignored; `size` of the network's input. `at` is
+the resolution of the definition, see `protocol_cases.resized`. A case that comes twice counts once,
+`a.cases |= b.cases` joins the halves of two processes, and a prediction that failed scores its
+worst (calibration.py). Each definition's source is named in conf/protocol and docs/protocols.md.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,17 +19,17 @@ from scipy import ndimage
 
 from seg.metrics import overlap
 from seg.metrics.cases import IGNORE, confusion, summarize
-from seg.metrics.foreground import Resolution, brought, foreground
-
-Key = tuple[str, str]  # group, case
+from seg.metrics.protocol_cases import Key, Resolution, foreground, in_order, key, means, resized
 
 
 class PerImage:
     """Mean over images of Dice and IoU of the thresholded map: `kidney`, `kvasir`.
 
-    threshold: of the probability. threshold_as_printed: the one that the source's code came down
-    to, if another; gives `dice_as_printed`, `iou_as_printed`. empty_dice, empty_iou: what an empty
-    mask that is predicted empty scores.
+    Args:
+        threshold: of the probability.
+        threshold_as_printed: the one that the source's code amounts to, if it is another; gives
+            `dice_as_printed` and `iou_as_printed`.
+        empty_dice, empty_iou: score of an empty mask that is predicted empty.
     """
 
     def __init__(
@@ -46,11 +41,10 @@ class PerImage:
         empty_dice: float,
         empty_iou: float,
     ) -> None:
-        self.at = at
+        self.at, self.empty_dice, self.empty_iou = at, empty_dice, empty_iou
         self.thresholds = {"": threshold}
         if threshold_as_printed is not None:
             self.thresholds["_as_printed"] = threshold_as_printed
-        self.empty_dice, self.empty_iou = empty_dice, empty_iou
         self.cases: dict[Key, dict[str, float]] = {}
 
     def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
@@ -60,17 +54,20 @@ class PerImage:
             tp, fp, fn, _ = one.counts(threshold)
             scores[f"dice{suffix}"] = _share(2 * tp, 2 * tp + fp + fn, self.empty_dice)
             scores[f"iou{suffix}"] = _share(tp, tp + fp + fn, self.empty_iou)
-        self.cases[_key(case, group)] = scores
+        self.cases[key(case, group)] = scores
 
     def compute(self) -> dict[str, float]:
-        return _means(self.cases)
+        return means(self.cases)
 
 
 class PixelPooled:
     """All pixels of all images as one image: `hyperkvasir`, `ducknet`.
 
-    figures: names out of `POOLED`, in the order wanted. A zero denominator scores 0, as in
-    scikit-learn and Keras.
+    A zero denominator scores 0, as in scikit-learn and Keras.
+
+    Args:
+        threshold: of the probability.
+        figures: names out of `POOLED`, in the order of the result.
     """
 
     def __init__(self, *, at: Resolution, threshold: float, figures: Sequence[str]) -> None:
@@ -82,15 +79,15 @@ class PixelPooled:
 
     def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
         one = foreground(probs, reference, at=self.at, size=size)
-        self.cases[_key(case, group)] = np.array(one.counts(self.threshold))
+        self.cases[key(case, group)] = np.array(one.counts(self.threshold))
 
     def compute(self) -> dict[str, float]:
-        pooled = [int(n) for n in sum(counts for _, counts in _in_order(self.cases))]
+        pooled = [int(n) for n in sum(counts for _, counts in in_order(self.cases))]
         return {name: POOLED[name](*pooled) for name in self.figures}
 
 
 def _mean_iou_with_background(tp: int, fp: int, fn: int, tn: int) -> float:
-    """Keras's MeanIoU of two classes: one that is neither there nor called is left out."""
+    """Keras's MeanIoU of two classes: one in neither mask nor prediction is left out."""
     scores = [_share(hit, hit + fp + fn, 0.0) for hit in (tp, tn) if hit + fp + fn]
     return float(np.mean(scores)) if scores else 0.0
 
@@ -102,7 +99,7 @@ POOLED = {
     "precision": lambda tp, fp, fn, tn: _share(tp, tp + fp, 0.0),
     "recall": lambda tp, fp, fn, tn: _share(tp, tp + fn, 0.0),
     "accuracy": lambda tp, fp, fn, tn: _share(tp + tn, tp + fp + fn + tn, 0.0),
-    # the truth and the prediction given in each other's place
+    # the source's code swaps reference and prediction
     "precision_as_printed": lambda tp, fp, fn, tn: _share(tp, tp + fn, 0.0),
     "recall_as_printed": lambda tp, fp, fn, tn: _share(tp, tp + fp, 0.0),
 }
@@ -111,10 +108,13 @@ POOLED = {
 class BatchPooled:
     """Soft, unthresholded figures of each batch of images, averaged over batches: `lgg`.
 
-    batch_size: part of the definition; batches are filled in the natural order of groups and cases,
-    and a last smaller one weighs as much as the others, as in Keras. smooth: pixels, above and
-    below. channels: equal channels that the source's masks were repeated to; so many times do the
-    pixels weigh against `smooth`.
+    Batches are filled in the natural order of groups and cases; a smaller last one weighs as much
+    as the others, as in Keras.
+
+    Args:
+        batch_size: images of a batch, part of the definition.
+        smooth: pixels, added above and below.
+        channels: how often the source repeated its masks, which makes `smooth` weigh less.
     """
 
     def __init__(self, *, at: Resolution, batch_size: int, smooth: float, channels: int) -> None:
@@ -126,10 +126,10 @@ class BatchPooled:
     def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
         one = foreground(probs, reference, at=self.at, size=size)
         p, true = one.probs[one.valid], one.reference[one.valid]
-        self.cases[_key(case, group)] = np.array([p[true].sum(), p.sum(), true.sum()])
+        self.cases[key(case, group)] = np.array([p[true].sum(), p.sum(), true.sum()])
 
     def compute(self) -> dict[str, float]:
-        sums = self.channels * np.stack([row for _, row in _in_order(self.cases)])
+        sums = self.channels * np.stack([row for _, row in in_order(self.cases)])
         starts = range(0, len(sums), self.batch_size)
         both, called, true = np.stack([sums[i : i + self.batch_size].sum(0) for i in starts]).T
         figures = {
@@ -146,9 +146,9 @@ class BatchPooled:
 class AllThresholds:
     """Dice and IoU of the map stretched to 0-1, mean over 256 thresholds and images: `pranet`.
 
-    Each map is stretched from its least to its largest value and rounded to 8 bits; the thresholds
-    are k / 255, itself included, so the lowest calls every pixel. Without a common pixel the score
-    is 0, also where both are empty. `dice_at_half`, `iou_at_half`: the stretched map from 0.5 on.
+    Each map is stretched from its smallest to its largest value and rounded to 8 bits. A pixel is
+    foreground from the threshold k / 255 on, so at the lowest every pixel is. Without a common
+    pixel the score is 0, also where both are empty. `dice_at_half`, `iou_at_half`: from 0.5 on.
     """
 
     def __init__(self, *, at: Resolution) -> None:
@@ -163,23 +163,23 @@ class AllThresholds:
         level = np.floor((p - low) / span * 255 + 0.5).astype(np.int64)
         histograms = np.stack([np.bincount(level[true == side], minlength=256) for side in (0, 1)])
         fp, tp = np.cumsum(histograms[:, ::-1], axis=1)[:, ::-1]  # (256,) each, level k and above
-        tp = np.zeros_like(tp) if one.failed else tp  # the lowest threshold would find everything
+        tp = np.zeros_like(tp) if one.failed else tp  # at the lowest threshold all would be right
         total = np.maximum(true.sum() + fp, 1)  # the union
         dice, iou = 2 * tp / np.maximum(total + tp, 1), tp / total
         scores = {"mdice": dice.mean(), "miou": iou.mean()}
         scores |= {"dice_at_half": dice[128], "iou_at_half": iou[128]}
-        self.cases[_key(case, group)] = {name: float(value) for name, value in scores.items()}
+        self.cases[key(case, group)] = {name: float(value) for name, value in scores.items()}
 
     def compute(self) -> dict[str, float]:
-        return _means(self.cases)
+        return means(self.cases)
 
 
 class PerVolume:
     """Dice of each group's stacked slices after keeping the largest component: `buda`.
 
-    The slices of a group (a patient) are stacked in the natural order of their cases; voxels touch
-    by faces (6-connected). Empty and predicted empty scores 1, which the source has no case of. A
-    volume with a prediction that failed scores 0.
+    The slices of a group (a patient) are stacked in the natural order of their cases; voxels are
+    connected by faces (6 neighbours). Empty and predicted empty scores 1, which does not occur in
+    the source. A volume with a failed prediction scores 0.
     """
 
     def __init__(self, *, at: Resolution, threshold: float) -> None:
@@ -191,37 +191,35 @@ class PerVolume:
             raise ValueError(f"{case} has no group, and this protocol scores whole patients")
         one = foreground(probs, reference, at=self.at, size=size)
         masks = np.stack([(one.probs > self.threshold) & one.valid, one.reference])
-        self.cases[_key(case, group)] = np.packbits(masks), masks.shape[1:], one.failed
+        self.cases[key(case, group)] = np.packbits(masks), masks.shape[1:], one.failed
 
     def compute(self) -> dict[str, float]:
         volumes: dict[str, list] = {}
-        for (group, _), slice_ in _in_order(self.cases):
-            volumes.setdefault(group, []).append(slice_)
-        scores = [_dice_of_volume(group, slices) for group, slices in volumes.items()]
+        for (group, _), plane in in_order(self.cases):
+            volumes.setdefault(group, []).append(plane)
+        scores = [_volume_dice(group, planes) for group, planes in volumes.items()]
         return {"dice_mean": float(np.mean(scores)), "dice_median": float(np.median(scores))}
 
 
-def _dice_of_volume(group: str, slices: list[tuple[NDArray, tuple[int, int], bool]]) -> float:
-    shapes = {shape for _, shape, _ in slices}
+def _volume_dice(group: str, planes: list[tuple[NDArray, tuple[int, int], bool]]) -> float:
+    shapes = {shape for _, shape, _ in planes}
     if len(shapes) > 1:
         raise ValueError(f"the slices of {group} differ in size: {sorted(shapes)}")
-    if any(lost for _, _, lost in slices):
+    if any(failed for _, _, failed in planes):
         return 0.0
-    (shape,) = shapes
-    count = 2 * shape[0] * shape[1]
-    unpacked = [np.unpackbits(bits, count=count).reshape(2, *shape) for bits, _, _ in slices]
+    unpacked = [np.unpackbits(p, count=2 * h * w).reshape(2, h, w) for p, (h, w), _ in planes]
     called, true = np.stack(unpacked, axis=1).astype(bool)  # (slices, H, W) each
-    labels, found = ndimage.label(called)
-    if found > 1:
+    labels, components = ndimage.label(called)
+    if components > 1:
         called = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
     tp = np.sum(called & true)
     return float(overlap.dice(tp, called.sum() - tp, true.sum() - tp, 0))
 
 
 class Contract:
-    """This project's own figures, of one class or several: `seg`. See cases.py, `summarize`.
+    """This project's own figures, of one class or several: `seg`. See `cases.summarize`.
 
-    The group figures appear if every case has a group.
+    The group figures are there if every case has a group.
     """
 
     def __init__(self, *, at: Resolution, threshold: float) -> None:
@@ -229,9 +227,9 @@ class Contract:
         self.cases: dict[Key, NDArray] = {}
 
     def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
-        probs, reference, lost = brought(probs, reference, at=self.at, size=size)
+        probs, reference, is_failed = resized(probs, reference, at=self.at, size=size)
         classes = max(1, len(probs) - 1)
-        if lost:
+        if is_failed:
             valid = (reference != IGNORE).sum()
             positives = [(reference == index).sum() for index in range(1, classes + 1)]
             counts = np.array([[0, valid - n, n, 0] for n in positives], dtype=np.int64)
@@ -239,35 +237,13 @@ class Contract:
             called = probs.argmax(0) if len(probs) > 1 else probs[0] > self.threshold
             pair = torch.tensor(called)[None], torch.tensor(reference)[None]
             counts = confusion(*pair, classes=classes)[0].numpy()
-        self.cases[_key(case, group)] = counts
+        self.cases[key(case, group)] = counts
 
     def compute(self) -> dict[str, float]:
-        rows = _in_order(self.cases)
+        rows = in_order(self.cases)
         groups = [group for (group, _), _ in rows]
         return summarize(np.stack([row for _, row in rows]), groups if all(groups) else None)
 
 
-def _means(cases: dict[Key, dict[str, float]]) -> dict[str, float]:
-    rows = [scores for _, scores in _in_order(cases)]
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
 def _share(above: float, below: float, empty: float) -> float:
     return float(above / below) if below else empty
-
-
-def _key(case: str, group: str | None) -> Key:
-    return ("" if group is None else str(group), str(case))
-
-
-def _in_order(cases: dict) -> list[tuple]:
-    """(key, value) in natural order, so that no figure depends on the order of the cases."""
-    if not cases:
-        raise ValueError("no case was scored")
-    return sorted(cases.items(), key=lambda item: [_natural(part) for part in item[0]])
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sort key under which `2` comes before `10`."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]

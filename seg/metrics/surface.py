@@ -26,8 +26,12 @@ def surface(
     """`hd95` and `assd` in the unit of `spacing`, `nsd` from 0 to 1, of two (H, W) masks.
 
     Both empty: 0, 0 and 1. One of them empty: `missed`, so that a miss never improves a mean.
-    Void pixels are the caller's: False in both masks.
-    spacing: size of a pixel along rows and columns. tolerance: in the same unit, itself included.
+
+    Args:
+        reference: (H, W); False at ignored pixels, as in `prediction`.
+        prediction: (H, W).
+        spacing: size of a pixel along rows and columns.
+        tolerance: in the same unit; a distance equal to it is within.
     """
     _check(reference, prediction, spacing, tolerance)
     if not reference.any() and not prediction.any():
@@ -51,9 +55,9 @@ def surface(
 def missed(
     shape: tuple[int, ...], *, spacing: tuple[float, float] = (1.0, 1.0)
 ) -> dict[str, float]:
-    """The worst figures an image of `shape` (H, W) can have: its diagonal, twice, and 0.
+    """The worst figures of an image of `shape` (H, W): its diagonal, twice, and 0.
 
-    Those of one empty mask, and of a prediction that failed.
+    One empty mask scores this, and a prediction that failed.
     """
     diagonal = float(np.hypot(shape[0] * spacing[0], shape[1] * spacing[1]))
     return {"hd95": diagonal, "assd": diagonal, "nsd": 0.0}

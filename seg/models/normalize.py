@@ -1,4 +1,4 @@
-"""Stored intensities to network input; a layer, so that it travels with the weights."""
+"""Stored intensities to network input; a layer, so that it is saved with the weights."""
 
 from collections.abc import Sequence
 
@@ -11,8 +11,11 @@ MODES = ("unit", "dataset", "image")
 class Normalize(nn.Module):
     """(N, C, H, W) uint8 or float in 0-255 to float32 of about unit size.
 
-    mode: `unit` divides by 255; `dataset` takes `mean` and `std` (by channel, in 0-255) as given;
-        `image` takes each image's own, by channel.
+    Args:
+        mode: `unit` divides by 255, `dataset` uses `mean` and `std`, `image` those of each image
+            and channel.
+        mean: by channel, in 0-255.
+        std: by channel, in 0-255.
     """
 
     def __init__(self, *, mode: str, mean: Sequence[float], std: Sequence[float]) -> None:

@@ -12,7 +12,7 @@ GROUPS = 8  # channels are normalised in this many groups, or in fewer where the
 
 
 def normalization(kind: str, channels: int) -> nn.Module:
-    """The layer for `channels` feature maps. kind: one of `NORMS`."""
+    """The normalisation layer for `channels` feature maps; `kind` is one of `NORMS`."""
     if kind == "none":
         return nn.Identity()
     if kind == "batch":
@@ -26,10 +26,10 @@ def normalization(kind: str, channels: int) -> nn.Module:
 
 
 class DoubleConv(nn.Sequential):
-    """Twice (3x3 convolution, normalisation, ReLU), then dropout of whole feature maps."""
+    """Two 3x3 convolutions with normalisation and ReLU, then dropout of whole feature maps."""
 
     def __init__(self, *, in_channels: int, out_channels: int, norm: str, dropout: float) -> None:
-        bias = norm == "none"  # a normalisation has a bias of its own
+        bias = norm == "none"  # a normalisation layer has its own
         layers: list[nn.Module] = []
         for channels in (in_channels, out_channels):
             layers += [
@@ -49,8 +49,8 @@ class Up(nn.Module):
         if up == "transposed":
             self.up: nn.Module = nn.ConvTranspose2d(channels, half, 2, stride=2)
         elif up == "bilinear":
-            # The 1x1 convolution comes first: linear, it commutes with the interpolation and is 4x
-            # cheaper there.
+            # The 1x1 convolution comes first: both are linear, so the order does not change the
+            # result, and here it has a quarter of the pixels.
             self.up = nn.Sequential(
                 nn.Conv2d(channels, half, 1), nn.Upsample(scale_factor=2, mode="bilinear")
             )
@@ -63,13 +63,18 @@ class Up(nn.Module):
 
 
 class UNet(nn.Module):
-    """Encoder and decoder with skip connections; logits of the input's own height and width.
+    """Encoder and decoder with skip connections; logits have the image's height and width.
 
-    in_channels, out_channels: of the image, and of the logits.
-    width: feature maps at full resolution, doubled at each of the `depth` halvings.
-    norm: one of `NORMS`. dropout: share of feature maps, at every level. up: one of `UPSAMPLINGS`.
+    Convolutions are initialised as in He et al. 2015, arXiv:1502.01852.
 
-    Convolutions start from He et al. 2015, arXiv:1502.01852, as the U-Net paper asks for.
+    Args:
+        in_channels: of the image.
+        out_channels: of the logits.
+        width: feature maps at full resolution, doubled at each of the `depth` halvings.
+        depth: how often height and width are halved.
+        norm: one of `NORMS`.
+        dropout: share of feature maps that are dropped at every level, 0 to 1.
+        up: one of `UPSAMPLINGS`.
     """
 
     def __init__(
@@ -103,7 +108,7 @@ class UNet(nn.Module):
         self.apply(_initialize)
 
     def forward(self, image: Tensor) -> Tensor:
-        """image: (N, C, H, W) of any H and W. Returns logits (N, out_channels, H, W)."""
+        """Image (N, C, H, W) of any H and W to logits (N, out_channels, H, W)."""
         height, width = image.shape[-2:]
         pad_bottom, pad_right = -height % self.divisor, -width % self.divisor
         x = image
@@ -111,7 +116,7 @@ class UNet(nn.Module):
             x = F.pad(x, (0, pad_right, 0, pad_bottom), mode="replicate")
         samples = x[0, 0].numel() // self.divisor**2  # of one feature map at the lowest level
         if self.norm == "batch":
-            samples *= x.shape[0]  # len() would fix the batch of an exported graph
+            samples *= x.shape[0]  # len() would fix the batch size of an exported graph
         if self.training and samples == 1 and self.norm in ("batch", "instance"):
             raise ValueError(
                 f"model.depth={len(self.down)} leaves one pixel of {height}x{width} to normalise: "

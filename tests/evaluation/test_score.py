@@ -1,4 +1,4 @@
-"""A case to its numbers: failures, void, empties, several classes."""
+"""The numbers of a case: failed predictions, ignored pixels, empty masks, several classes."""
 
 import numpy as np
 import pytest
@@ -56,20 +56,20 @@ def test_a_prediction_with_a_nan_scores_the_worst_whatever_its_mask(
     assert table.confusion[:, :-1].sum() == 0
 
 
-def test_void_pixels_count_nowhere() -> None:
+def test_ignored_pixels_count_nowhere() -> None:
     true = disc()
-    void = true.copy()
-    void[:12] = 255
+    ignored = true.copy()
+    ignored[:12] = 255
     wrong = 1 - true
     wrong[12:] = true[12:]  # right wherever it counts
-    table = row(wrong[None], wrong, void)
+    table = row(wrong[None], wrong, ignored)
     assert table.counts[0, 0].tolist() == [true[12:].sum(), 0, 0, (1 - true[12:]).sum()]
     np.testing.assert_array_equal(table.surface, [[[0, 0, 1]]])
     np.testing.assert_array_equal(table.brier, [[0]])
     assert table.bins[0, 0, 0].sum() == table.levels.sum() == table.confusion.sum() == 12 * 24
 
 
-def test_a_case_that_is_all_void_is_finite() -> None:
+def test_a_case_that_is_all_ignored_is_finite() -> None:
     table = row(disc()[None], disc(), np.full((24, 24), 255, np.uint8))
     assert table.counts.sum() == 0
     assert np.isfinite(table.surface).all()

@@ -32,7 +32,7 @@ def test_equal_answers_are_good() -> None:
     found = measure(always(0.7, 1), always(0.7, 1), samples(), classes=1)
     assert found.good
     assert (found.largest, found.mean, found.equal, found.images) == (0, 0, 1, 4)
-    assert found.dice[0] == found.dice[1] == pytest.approx(2 * 99 / (99 + 199))  # void is no pixel
+    assert found.dice[0] == found.dice[1] == pytest.approx(2 * 99 / (99 + 199))
 
 
 @pytest.mark.parametrize(("but", "good"), [(0.0009, True), (0.0011, False), (np.nan, False)])

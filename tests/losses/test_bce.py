@@ -10,7 +10,7 @@ from seg.losses.bce import BCELoss
 
 
 def _reference_bce(logits, target, *, pos_weight):
-    """Pixel by pixel in float64, over the pixels that are not void; each class against the rest."""
+    """Pixel by pixel in float64, without ignored pixels; each class against the rest."""
     total = count = 0.0
     for n, c, y, x in np.ndindex(*logits.shape):
         label = int(target[n, y, x])
@@ -25,12 +25,12 @@ def _reference_bce(logits, target, *, pos_weight):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("pos_weight", [1.0, 0.2, 5.0])
-@pytest.mark.parametrize("void", [0.0, 0.4])
-def test_agrees_with_loops_over_pixels(channels, pos_weight, void):
+@pytest.mark.parametrize("ignored", [0.0, 0.4])
+def test_agrees_with_loops_over_pixels(channels, pos_weight, ignored):
     g = torch.Generator().manual_seed(3)
     logits = 3 * torch.randn(2, channels, 4, 5, generator=g)
     target = torch.randint(0, max(2, channels), (2, 4, 5), generator=g)
-    target[torch.rand(target.shape, generator=g) < void] = 255
+    target[torch.rand(target.shape, generator=g) < ignored] = 255
     value = BCELoss(pos_weight=pos_weight)(logits, target).item()
     expected = _reference_bce(logits, target, pos_weight=pos_weight)
     assert value == pytest.approx(expected, rel=1e-5)
@@ -54,7 +54,7 @@ def test_swapping_foreground_and_background_changes_nothing():
     assert mirrored == pytest.approx(BCELoss()(logits, target).item())
 
 
-def test_void_pixels_are_not_in_the_denominator():
+def test_ignored_pixels_are_not_in_the_denominator():
     logits, target = torch.zeros(1, 1, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long)
     target[0, 1:] = 255
     assert BCELoss()(logits, target).item() == pytest.approx(math.log(2))

@@ -24,20 +24,20 @@ def _reference_ce(logits, target, weight):
 
 
 @pytest.mark.parametrize("weight", [None, [1.0, 2.0, 0.5], [0.0, 1.0, 1.0]])
-@pytest.mark.parametrize("void", [0.0, 0.4])
-def test_agrees_with_loops_over_pixels(weight, void):
+@pytest.mark.parametrize("ignored", [0.0, 0.4])
+def test_agrees_with_loops_over_pixels(weight, ignored):
     g = torch.Generator().manual_seed(4)
     logits = 2 * torch.randn(2, 3, 4, 5, generator=g)
     target = torch.randint(0, 3, (2, 4, 5), generator=g)
-    target[torch.rand(target.shape, generator=g) < void] = 255
+    target[torch.rand(target.shape, generator=g) < ignored] = 255
     value = CELoss(weight=weight)(logits, target).item()
     assert value == pytest.approx(_reference_ce(logits, target, weight or [1, 1, 1]), rel=1e-5)
 
 
-@pytest.mark.parametrize("void", [0.0, 0.5])
-def test_one_channel_is_binary_cross_entropy(void):
+@pytest.mark.parametrize("ignored", [0.0, 0.5])
+def test_one_channel_is_binary_cross_entropy(ignored):
     logits, target = 5 * torch.randn(3, 1, 4, 5), torch.randint(0, 2, (3, 4, 5))
-    target[torch.rand(target.shape) < void] = 255
+    target[torch.rand(target.shape) < ignored] = 255
     a, b = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     ce, bce = CELoss()(a, target), BCELoss()(b, target)
     ce.backward()

@@ -7,11 +7,11 @@ import torch
 from seg.losses.dice import DiceLoss, soft_dice
 
 
-def _reference_dice(probs, target, *, smooth, void=None):
+def _reference_dice(probs, target, *, smooth, ignored=None):
     """One image and class, pixel by pixel."""
     overlap = total = 0.0
     for index in np.ndindex(probs.shape):
-        if void is not None and void[index]:
+        if ignored is not None and ignored[index]:
             continue
         overlap += probs[index] * target[index]
         total += probs[index] + target[index]
@@ -29,13 +29,13 @@ def _reference_loss(logits, target, *, smooth, pooled):
         channels = [(probs[:, c], target == c) for c in range(1, logits.shape[1])]
     scores = []
     for probs, truth in channels:
-        void = target == 255
+        ignored = target == 255
         if pooled:
-            scores.append(_reference_dice(probs, truth, smooth=smooth, void=void))
+            scores.append(_reference_dice(probs, truth, smooth=smooth, ignored=ignored))
         else:
             scores += [
-                _reference_dice(p, t, smooth=smooth, void=v)
-                for p, t, v in zip(probs, truth, void, strict=True)
+                _reference_dice(p, t, smooth=smooth, ignored=v)
+                for p, t, v in zip(probs, truth, ignored, strict=True)
             ]
     return 1 - np.mean(scores)
 
@@ -43,13 +43,13 @@ def _reference_loss(logits, target, *, smooth, pooled):
 @pytest.mark.parametrize("channels", [1, 2, 4])
 @pytest.mark.parametrize("pooled", [False, True])
 @pytest.mark.parametrize("smooth", [1.0, 0.01, 100.0])
-@pytest.mark.parametrize("void", [0.0, 0.3])
-def test_agrees_with_loops_over_pixels(channels, pooled, smooth, void):
+@pytest.mark.parametrize("ignored", [0.0, 0.3])
+def test_agrees_with_loops_over_pixels(channels, pooled, smooth, ignored):
     g = torch.Generator().manual_seed(channels)
     logits = 3 * torch.randn(3, channels, 5, 6, generator=g)
     target = torch.randint(0, max(2, channels), (3, 5, 6), generator=g)
     target[1] = 0  # an empty image among the others
-    target[torch.rand(target.shape, generator=g) < void] = 255
+    target[torch.rand(target.shape, generator=g) < ignored] = 255
     value = DiceLoss(smooth=smooth, pooled=pooled)(logits, target).item()
     expected = _reference_loss(logits, target, smooth=smooth, pooled=pooled)
     assert value == pytest.approx(expected, rel=1e-5)

@@ -21,15 +21,15 @@ every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 every_head = pytest.mark.parametrize("channels", [1, 3])
 
 
-def _batch(channels, *, void=0.0, seed=0):
-    """logits (3, C, 6, 7) and target (3, 6, 7), a share of it void."""
+def _batch(channels, *, ignored=0.0, seed=0):
+    """logits (3, C, 6, 7) and target (3, 6, 7), a share of it ignored."""
     g = torch.Generator().manual_seed(seed)
     logits = 2 * torch.randn(3, channels, 6, 7, generator=g)
     target = torch.randint(0, max(2, channels), (3, 6, 7), generator=g)
-    return logits, target.masked_fill(torch.rand(3, 6, 7, generator=g) < void, 255)
+    return logits, target.masked_fill(torch.rand(3, 6, 7, generator=g) < ignored, 255)
 
 
-def test_only_255_is_void():
+def test_only_255_is_ignored():
     target = torch.tensor([[[0, 1], [254, 255]]])
     assert valid_pixels(target).tolist() == [[[True, True], [True, False]]]
 
@@ -85,9 +85,9 @@ def test_every_loss_is_a_finite_scalar_with_a_gradient(loss, channels):
 
 @every_loss
 @every_head
-@pytest.mark.parametrize("fill", [0, 255], ids=["empty", "void"])
+@pytest.mark.parametrize("fill", [0, 255], ids=["empty", "ignored"])
 @pytest.mark.parametrize("size", [-200.0, 0.0, 200.0])
-def test_an_empty_or_void_mask_gives_finite_values_and_gradients(loss, channels, fill, size):
+def test_an_empty_or_ignored_mask_gives_finite_values_and_gradients(loss, channels, fill, size):
     logits = torch.full((2, channels, 4, 4), size, requires_grad=True)
     value = loss(logits, torch.full((2, 4, 4), fill))
     value.backward()
@@ -100,24 +100,24 @@ def test_an_empty_or_void_mask_gives_finite_values_and_gradients(loss, channels,
 
 @every_loss
 @every_head
-def test_void_pixels_change_neither_value_nor_gradient(loss, channels):
-    logits, target = _batch(channels, void=0.4)
-    void = (target == 255).unsqueeze(1).expand_as(logits)
-    other = torch.where(void, -7 * logits + 3, logits)
+def test_ignored_pixels_change_neither_value_nor_gradient(loss, channels):
+    logits, target = _batch(channels, ignored=0.4)
+    ignored = (target == 255).unsqueeze(1).expand_as(logits)
+    other = torch.where(ignored, -7 * logits + 3, logits)
     logits.requires_grad_()
     other.requires_grad_()
     value, same = loss(logits, target), loss(other, target)
     value.backward()
     same.backward()
     assert value.item() == same.item()
-    assert logits.grad[void].abs().sum() == 0
+    assert logits.grad[ignored].abs().sum() == 0
     assert torch.equal(logits.grad, other.grad)
 
 
 @every_loss
 @every_head
 def test_every_loss_is_the_same_when_image_and_mask_are_turned_together(loss, channels):
-    logits, target = _batch(channels, void=0.1)
+    logits, target = _batch(channels, ignored=0.1)
     turned = loss(logits.rot90(1, (2, 3)), target.rot90(1, (1, 2)))
     assert turned.item() == pytest.approx(loss(logits, target).item(), rel=1e-5)
 

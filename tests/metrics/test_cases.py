@@ -7,11 +7,11 @@ import torch
 from seg.metrics.cases import CaseCounts, confusion, decide, summarize, summarize_class
 
 
-def _random(cases=10, classes=2, void=0.2, seed=0):
+def _random(cases=10, classes=2, ignored=0.2, seed=0):
     rng = np.random.default_rng(seed)
     prediction = torch.from_numpy(rng.integers(0, classes + 1, (cases, 5, 6)))
     target = torch.from_numpy(rng.integers(0, classes + 1, (cases, 5, 6)))
-    target[torch.from_numpy(rng.random((cases, 5, 6)) < void)] = 255
+    target[torch.from_numpy(rng.random((cases, 5, 6)) < ignored)] = 255
     target[0] = 0
     return prediction, target
 
@@ -67,9 +67,9 @@ def test_decisions_are_whole_numbers_without_the_channel():
 
 
 @pytest.mark.parametrize("classes", [1, 2, 5])
-@pytest.mark.parametrize("void", [0.0, 0.3])
-def test_confusion_agrees_with_loops_over_pixels(classes, void):
-    prediction, target = _random(classes=classes, void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.3])
+def test_confusion_agrees_with_loops_over_pixels(classes, ignored):
+    prediction, target = _random(classes=classes, ignored=ignored)
     counts = confusion(prediction, target, classes=classes)
     expected = _reference_confusion(prediction.numpy(), target.numpy(), classes)
     assert counts.dtype == torch.int64
@@ -87,8 +87,8 @@ def test_a_confused_class_is_missed_in_one_and_invented_in_the_other():
     assert confusion(prediction, target, classes=2).tolist() == [[[0, 0, 1, 1], [0, 1, 0, 1]]]
 
 
-def test_void_pixels_count_nowhere_whatever_is_predicted_there():
-    prediction, target = _random(void=0.4)
+def test_ignored_pixels_count_nowhere_whatever_is_predicted_there():
+    prediction, target = _random(ignored=0.4)
     other = torch.where(target == 255, (prediction + 1) % 3, prediction)
     counts = confusion(prediction, target, classes=2)
     assert torch.equal(counts, confusion(other, target, classes=2))
@@ -209,7 +209,7 @@ def test_a_single_class_is_its_own_mean():
 
 
 def test_dice_of_several_classes_agrees_with_a_mean_over_images_and_classes():
-    prediction, target = _random(cases=8, classes=3, void=0.1)
+    prediction, target = _random(cases=8, classes=3, ignored=0.1)
     counts = confusion(prediction, target, classes=3).numpy()
     scores = []
     for p, t in zip(prediction.numpy(), target.numpy(), strict=True):

@@ -115,7 +115,7 @@ def test_background_that_is_rightly_left_alone_changes_nothing(metric):
     [
         ((0, 0, 0, 100), 1),  # empty mask, predicted empty
         ((100, 0, 0, 0), 1),  # full mask, predicted full
-        ((0, 0, 0, 0), 1),  # nothing but void
+        ((0, 0, 0, 0), 1),  # all pixels ignored
         ((0, 100, 0, 0), 0),  # all invented
         ((0, 0, 100, 0), 0),  # all missed
     ],

@@ -29,7 +29,7 @@ def protocol(name, **changes):
     return instantiate(cfg, **{"at": "native"} | changes)
 
 
-def _cases(seed=0, count=9, void=0.0):
+def _cases(seed=0, count=9, ignored=0.0):
     """(probs (1, H, W), reference (H, W), case, group): blobs, some empty, three to a patient."""
     rng = np.random.default_rng(seed)
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
@@ -43,7 +43,7 @@ def _cases(seed=0, count=9, void=0.0):
             reference[:] = 0
         if i == 3:
             probs[:] = 0.1 * rng.random(SIZE)
-        reference[rng.random(SIZE) < void] = 255
+        reference[rng.random(SIZE) < ignored] = 255
         cases.append((probs.astype(np.float32)[None], reference, f"s_{i + 1}", f"p{i // 3}"))
     return cases
 
@@ -167,9 +167,9 @@ def test_every_file_says_its_source_and_makes_a_protocol_that_scores(path):
     assert all(type(v) is float and 0 <= v <= 1 for v in figures.values())
 
 
-@pytest.mark.parametrize("void", [0.0, 0.2])
-def test_kidney_is_the_mean_over_images_with_zero_for_nothing_there(void):
-    cases = _cases(void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.2])
+def test_kidney_is_the_mean_over_images_with_zero_for_nothing_there(ignored):
+    cases = _cases(ignored=ignored)
     figures = scored("kidney", cases)
     dice, iou = _reference_per_image(cases, 0.5, 0, 0)
     assert (figures["dice"], figures["iou"]) == pytest.approx((dice, iou))
@@ -179,9 +179,9 @@ def test_kidney_is_the_mean_over_images_with_zero_for_nothing_there(void):
     assert printed != pytest.approx((figures["dice"], figures["iou"]))
 
 
-@pytest.mark.parametrize("void", [0.0, 0.2])
-def test_kvasir_is_the_mean_over_images_with_zero_and_one_for_nothing_there(void):
-    cases = _cases(void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.2])
+def test_kvasir_is_the_mean_over_images_with_zero_and_one_for_nothing_there(ignored):
+    cases = _cases(ignored=ignored)
     dice, iou = _reference_per_image(cases, 0.5, 0, 1)
     assert scored("kvasir", cases) == pytest.approx({"dice": dice, "iou": iou})
 
@@ -210,9 +210,9 @@ def test_an_empty_image_predicted_empty_scores_by_each_protocols_rule():
 
 
 @pytest.mark.parametrize(("batch_size", "channels"), [(32, 3), (4, 3), (4, 1), (1, 1)])
-@pytest.mark.parametrize("void", [0.0, 0.2])
-def test_lgg_is_soft_and_of_whole_batches(batch_size, channels, void):
-    cases = _cases(void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.2])
+def test_lgg_is_soft_and_of_whole_batches(batch_size, channels, ignored):
+    cases = _cases(ignored=ignored)
     figures = scored("lgg", cases, batch_size=batch_size, channels=channels)
     assert figures == pytest.approx(_reference_lgg(cases, batch_size, 100, channels), rel=1e-6)
 
@@ -246,9 +246,9 @@ def test_batches_are_filled_in_natural_order_whatever_order_the_cases_come_in():
         assert figures == pytest.approx(_reference_lgg(cases, 5, 100, 3), rel=1e-6)
 
 
-@pytest.mark.parametrize("void", [0.0, 0.2])
-def test_hyperkvasir_pools_pixels_and_counts_the_background(void):
-    cases = _cases(void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.2])
+def test_hyperkvasir_pools_pixels_and_counts_the_background(ignored):
+    cases = _cases(ignored=ignored)
     truth, called = _flat(cases)
     precision, recall = precision_score(truth, called), recall_score(truth, called)
     assert abs(precision - recall) > 0.01
@@ -276,9 +276,9 @@ def test_the_background_lifts_the_mean_iou_as_in_the_document():
     assert figures["mean_iou_with_background"] == pytest.approx(0.926, abs=5e-3)
 
 
-@pytest.mark.parametrize("void", [0.0, 0.2])
-def test_ducknet_pools_pixels_as_scikit_learn_does(void):
-    cases = _cases(void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.2])
+def test_ducknet_pools_pixels_as_scikit_learn_does(ignored):
+    cases = _cases(ignored=ignored)
     truth, called = _flat(cases)
     assert scored("ducknet", cases) == pytest.approx(
         {
@@ -291,9 +291,9 @@ def test_ducknet_pools_pixels_as_scikit_learn_does(void):
     )
 
 
-@pytest.mark.parametrize("void", [0.0, 0.2])
-def test_pranet_agrees_with_256_thresholds_one_at_a_time(void):
-    cases = _cases(void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.2])
+def test_pranet_agrees_with_256_thresholds_one_at_a_time(ignored):
+    cases = _cases(ignored=ignored)
     assert scored("pranet", cases) == pytest.approx(_reference_pranet(cases))
 
 
@@ -316,9 +316,9 @@ def test_pranet_of_a_constant_map_scores_at_the_lowest_threshold_alone():
     assert figures["dice_at_half"] == 0
 
 
-@pytest.mark.parametrize("void", [0.0, 0.2])
-def test_buda_agrees_with_a_flood_fill_of_each_patient(void):
-    cases = _cases(void=void)
+@pytest.mark.parametrize("ignored", [0.0, 0.2])
+def test_buda_agrees_with_a_flood_fill_of_each_patient(ignored):
+    cases = _cases(ignored=ignored)
     figures = scored("buda", cases)
     assert figures == pytest.approx(_reference_buda(cases))
     assert figures["dice_mean"] != pytest.approx(scored("seg", cases)["dice_group"], abs=1e-3)
@@ -383,7 +383,7 @@ def test_a_volume_needs_a_group_and_slices_of_one_size():
 
 
 def test_seg_is_the_contract_of_this_project():
-    cases = _cases(void=0.1)
+    cases = _cases(ignored=0.1)
     called = torch.from_numpy(np.stack([p[0] > 0.5 for p, *_ in cases])).long()
     target = torch.from_numpy(np.stack([r for _, r, *_ in cases]))
     counts = confusion(called, target, classes=1).numpy()
@@ -504,7 +504,7 @@ def test_a_definition_at_the_networks_size_sees_maps_and_masks_of_that_size(name
 
 
 @pytest.mark.parametrize("side", [3, 5, 11])
-def test_masks_are_brought_by_the_nearest_pixel_and_void_stays_void(side):
+def test_masks_are_resized_to_the_nearest_pixel_and_ignored_pixels_stay_ignored(side):
     reference = np.random.default_rng(0).choice([0, 1, 255], (8, 8)).astype(np.uint8)
     nearest = ((np.arange(side) + 0.5) * 8 / side).astype(int)
     small = reference[np.ix_(nearest, nearest)]

@@ -81,7 +81,7 @@ def test_counts_agree_with_loops_over_pixels():
             assert at[k].tolist() == _reference_counts(probs, reference, valid, k / 256)
 
 
-def test_void_pixels_count_nowhere():
+def test_ignored_pixels_count_nowhere():
     probs, reference, valid = _case(1)
     counts = level_counts(probs, reference, valid=valid)
     assert counts.sum() == valid.sum()
