@@ -15,8 +15,7 @@ from seg.data.errors import DataErrors
 from seg.data.near_duplicates import hash
 from seg.data.pairs import Pair
 from seg.data.sources import Source, read_pairs
-from seg.data.split import file
-from seg.data.split.assign import assign
+from seg.data.split import assign, file
 from seg.launch import launch
 from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
@@ -75,7 +74,7 @@ def prepare(cfg: DictConfig) -> None:
     pictures.contact_sheet(found, read, folder / "contact_sheet.png")
     pictures.distributions(found, folder / "distributions.png")
     log.info("%s: audit.json, split.csv, contact_sheet.png, distributions.png", folder)
-    kept = cache_folder.stored(decoded)
+    kept = cache_folder.cache_sizes(decoded)
     if kept:
         size = sum(size for _, size in kept) / 1e6
         log.info("%s: %.1f MB of decoded data (clear_cache=true deletes it)", decoded, size)

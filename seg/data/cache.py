@@ -1,4 +1,4 @@
-"""Decoding is paid once: every case at training size, in memory-mapped arrays keyed by contents."""
+"""Every case decoded once, at training size: memory-mapped arrays, keyed by the files' contents."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seg.data.cache_folder import building, unfinished
+from seg.data import Progress, no_progress
+from seg.data.cache_folder import build_prefix, dead_builds
 from seg.data.errors import DataError, DataErrors
 from seg.data.masks import IGNORE
-from seg.data.near_duplicates import hash
+from seg.data.near_duplicates.hash import empty, fingerprint, near_pairs
 from seg.data.pairs import Pair
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
 
@@ -28,23 +29,19 @@ VERSION = 2
 THREADS = 4
 
 
-Progress = Callable[[Iterator, int, str], Iterator]
-
-
-def no_progress(steps: Iterator, total: int, label: str) -> Iterator:
-    """Pass the steps on in silence."""
-    return steps
-
-
 @dataclass(frozen=True)
 class Cache:
     """Decoded cases, in the order of their pairs.
 
-    images: (N, H, W, C) uint8, or float32 in 0-255 where a file had more than 8 bits.
-    masks: (N, H, W) uint8 class indices, 255 void. foreground: (N,) share of pixels that are not
-        background, before resizing.
-    near: (M, 2) rows of near-duplicate images. sizes: (N, 2) heights and widths of the files.
-    image_sha256, mask_sha256: hex digests of the files.
+    Args:
+        images: (N, H, W, C) uint8, or float32 in 0-255 where a file had more than 8 bits.
+        masks: (N, H, W) uint8 class indices, 255 ignored.
+        foreground: (N,) share of pixels that are not background, before resizing.
+        near: (M, 2) rows of near-duplicate images.
+        sizes: (N, 2) heights and widths of the files.
+        image_sha256: hex digests of the files.
+        mask_sha256: likewise.
+        path: the folder of the arrays.
     """
 
     images: np.ndarray
@@ -65,18 +62,27 @@ def load(
     progress: Progress = no_progress,
     problems: Sequence[str] = (),
 ) -> Cache:
-    """Open the arrays of these pairs, decoding the files only if no earlier run did.
+    """Open the arrays of these pairs; decode the files only if no earlier run did.
 
-    folder: where caches lie; one subfolder for each set of contents and preprocessing.
-    progress: wraps the iterators of long work (steps, total, label).
-    problems: what is wrong with other files of the set, to be said in one message with the rest.
+    Args:
+        pairs: the cases.
+        preprocessing: how files become arrays.
+        folder: where caches are; one subfolder for each set of contents and preprocessing.
+        progress: shows how far long work is.
+        problems: messages about other files of the set, to report in the same error.
 
-    Raises DataErrors naming every file that cannot be used.
+    Raises:
+        DataErrors: it names every file that cannot be used.
     """
     if problems:
-        raise DataErrors([*problems, *unusable(pairs, preprocessing, progress=progress)])
-    image_sha, mask_sha = _hash_all(pairs, preprocessing, progress)
-    target = folder / _key(pairs, image_sha, mask_sha, preprocessing)
+        raise DataErrors([*problems, *file_problems(pairs, preprocessing, progress=progress)])
+    paths = list(dict.fromkeys([p.image for p in pairs] + [p.mask for p in pairs]))
+    digests = file_digests(paths, progress=progress, label="checking files")
+    if None in digests.values():
+        raise DataErrors(file_problems(pairs, preprocessing, progress=progress))
+    images = [str(digests[p.image]) for p in pairs]
+    masks = [str(digests[p.mask]) for p in pairs]
+    target = folder / _key(pairs, images, masks, preprocessing)
     if not target.is_dir():
         _build(pairs, preprocessing, target, progress)
     return Cache(
@@ -85,33 +91,33 @@ def load(
         foreground=np.load(target / "foreground.npy"),
         near=np.load(target / "near.npy"),
         sizes=np.load(target / "sizes.npy"),
-        image_sha256=image_sha,
-        mask_sha256=mask_sha,
+        image_sha256=images,
+        mask_sha256=masks,
         path=target,
     )
 
 
-def unusable(
-    pairs: Sequence[Pair], pre: Preprocessing, *, progress: Progress = no_progress
+def file_problems(
+    pairs: Sequence[Pair], preprocessing: Preprocessing, *, progress: Progress = no_progress
 ) -> list[str]:
     """A message for every pair that cannot be used."""
 
     def problem(pair: Pair) -> str | None:
         try:
-            read_pair(pair, pre)
+            read_pair(pair, preprocessing)
         except DataError as error:
             return str(error)
         return None
 
     with ThreadPoolExecutor(THREADS) as pool:
-        found = progress(pool.map(problem, pairs), len(pairs), "checking images")
-        return [message for message in found if message is not None]
+        messages = progress(pool.map(problem, pairs), len(pairs), "checking images")
+        return [message for message in messages if message is not None]
 
 
-def _hash_all(
-    pairs: Sequence[Pair], pre: Preprocessing, progress: Progress
-) -> tuple[list[str], list[str]]:
-    """Hex digests of all images and masks. Raises DataErrors, which names undecodable files too."""
+def file_digests(
+    paths: Sequence[Path], *, progress: Progress, label: str
+) -> dict[Path, str | None]:
+    """sha256 of each file, in hex; None for a file that cannot be read."""
 
     def digest(path: Path) -> str | None:
         try:
@@ -120,42 +126,33 @@ def _hash_all(
         except OSError:
             return None
 
-    paths = list(dict.fromkeys([p.image for p in pairs] + [p.mask for p in pairs]))
     with ThreadPoolExecutor(THREADS) as pool:
-        digests = list(progress(pool.map(digest, paths), len(paths), "checking files"))
-    if None in digests:
-        raise DataErrors(unusable(pairs, pre, progress=progress))
-    of = {path: str(digest) for path, digest in zip(paths, digests, strict=True)}
-    return [of[p.image] for p in pairs], [of[p.mask] for p in pairs]
+        digests = progress(pool.map(digest, paths), len(paths), label)
+        return dict(zip(paths, digests, strict=True))
 
 
 def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Preprocessing) -> str:
-    text = json.dumps(
-        [
-            VERSION,
-            cv2.__version__.split(".")[0],
-            pre.size,
-            pre.channels,
-            pre.classes,
-            pre.ignore_value,
-            pre.window,
-            [(p.case, p.plane) for p in pairs],
-            images,
-            masks,
-        ]
-    )
-    return f"{pre.size[0]}x{pre.size[1]}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+    content = [
+        VERSION,
+        cv2.__version__.split(".")[0],  # its resizing differs between major versions
+        pre.size, pre.channels, pre.classes, pre.ignore_value, pre.window,
+        [(p.case, p.plane) for p in pairs],
+        images,
+        masks,
+    ]  # fmt: skip
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return f"{pre.size[0]}x{pre.size[1]}-{digest[:20]}"
 
 
 def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Progress) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    for dead in unfinished(target.parent):
-        shutil.rmtree(dead, ignore_errors=True)
+    for path in dead_builds(target.parent):
+        shutil.rmtree(path, ignore_errors=True)
     # Written beside the target and renamed: a killed run leaves nothing that looks complete, and of
-    # two processes that build the same cache the second finds the first one's and drops its own.
-    prefix = building(target.name)
+    # two processes that build the same cache the second drops its own and uses the first one's.
+    prefix = build_prefix(target.name)
     temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=target.parent))
-    temporary.chmod(0o755)  # others may share it, mkdtemp's folders are private
+    temporary.chmod(0o755)  # mkdtemp's folders are private, but others may share the cache
     try:
         if not _decode_all(pairs, pre, temporary, np.uint8, progress):
             _decode_all(pairs, pre, temporary, np.float32, progress)
@@ -171,49 +168,43 @@ def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Pr
 def _decode_all(
     pairs: Sequence[Pair], pre: Preprocessing, folder: Path, dtype: type, progress: Progress
 ) -> bool:
-    """Write the arrays; False if a file has more than the 8 bits that `dtype` holds."""
+    """Write the arrays; False if `dtype` is uint8 and a file has more than 8 bits."""
     n, (height, width) = len(pairs), pre.size
-    need = n * height * width * (pre.channels * np.dtype(dtype).itemsize + 1)
+    needed = n * height * width * (pre.channels * np.dtype(dtype).itemsize + 1)
     free = shutil.disk_usage(folder).free
-    if need > free:
+    if needed > free:
         raise OSError(
-            f"{folder.parent}: the decoded data needs {need / 1e9:.1f} GB, "
+            f"{folder.parent}: the decoded data needs {needed / 1e9:.1f} GB, "
             f"{free / 1e9:.1f} GB are free; set dataset.cache_dir to a larger disk"
         )
-    open_array = np.lib.format.open_memmap
-    images = open_array(
-        folder / "images.npy", mode="w+", dtype=dtype, shape=(n, height, width, pre.channels)
-    )
-    masks = open_array(folder / "masks.npy", mode="w+", dtype=np.uint8, shape=(n, height, width))
+    new_array = np.lib.format.open_memmap
+    shape = (n, height, width, pre.channels)
+    images = new_array(folder / "images.npy", mode="w+", dtype=dtype, shape=shape)
+    masks = new_array(folder / "masks.npy", mode="w+", dtype=np.uint8, shape=shape[:3])
     foreground, sizes = np.zeros(n), np.zeros((n, 2), dtype=np.int64)
-    prints = hash.empty(n)
-    problems: list[str] = []
-    deeper = False
-    lossy = np.zeros(n, dtype=bool)
+    prints = empty(n)
+    lossy, too_deep = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
-    def decode(i: int) -> DataError | None:
-        nonlocal deeper
+    def decode(i: int) -> str | None:
         try:
             image, mask, lossy[i] = read_pair(pairs[i], pre)
         except DataError as error:
-            return error
+            return str(error)
         if image.dtype != np.uint8 and dtype == np.uint8:
-            deeper = True
+            too_deep[i] = True
             return None
         foreground[i] = np.count_nonzero((mask > 0) & (mask != IGNORE)) / mask.size
         sizes[i] = mask.shape
-        prints.hashes[i], prints.thumbnails[i] = hash.fingerprint(image)
+        prints.hashes[i], prints.thumbnails[i] = fingerprint(image)
         images[i] = image_to_size(image, pre.size)
         masks[i] = mask_to_size(mask, pre.size)
         return None
 
     with ThreadPoolExecutor(THREADS) as pool:
-        for error in progress(pool.map(decode, range(n)), n, "decoding"):
-            if error is not None:
-                problems.append(str(error))
-    if problems:
+        messages = list(progress(pool.map(decode, range(n)), n, "decoding"))
+    if problems := [message for message in messages if message is not None]:
         raise DataErrors(problems)
-    if deeper:
+    if too_deep.any():
         return False
     if lossy.any():
         log.warning("%d masks are lossy JPEG: their greys are thresholded at half", lossy.sum())
@@ -221,6 +212,6 @@ def _decode_all(
         array.flush()
     np.save(folder / "foreground.npy", foreground)
     np.save(folder / "sizes.npy", sizes)
-    near = hash.near_pairs(prints, progress=progress)
+    near = near_pairs(prints, progress=progress)
     np.save(folder / "near.npy", np.array(near, dtype=np.int64).reshape(-1, 2))
     return True

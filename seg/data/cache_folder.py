@@ -1,4 +1,4 @@
-"""The folder where caches lie: what is whole, what is dead, how much it takes."""
+"""The folder of the caches: which are complete, which builds were killed, how large they are."""
 
 import os
 import re
@@ -7,34 +7,34 @@ import socket
 import time
 from pathlib import Path
 
-# A whole cache, or one that a process of some machine is building.
+# A complete cache, or one that a process on some machine is building.
 _NAME = re.compile(r"\.?\d+x\d+-[0-9a-f]{20}(?:-(?P<host>.+)-(?P<pid>\d+)-[^-]*)?")
-STALE = 24 * 3600  # seconds without a write after which another machine's unfinished cache is dead
+STALE = 24 * 3600  # seconds without a write after which another machine's build counts as killed
 
 
-def building(name: str) -> str:
+def build_prefix(name: str) -> str:
     """Prefix of the folder in which this process builds the cache `name`."""
     return f".{name}-{socket.gethostname()}-{os.getpid()}-"
 
 
-def unfinished(folder: Path) -> list[Path]:
-    """What builds that were killed have left: their process is gone, or has long been silent."""
+def dead_builds(folder: Path) -> list[Path]:
+    """Unfinished caches whose process is gone or, on another machine, has not written for a day."""
     dead = []
     for path in folder.glob(".*"):
-        named = _NAME.fullmatch(path.name)
-        if named is None or named["host"] is None:
+        match = _NAME.fullmatch(path.name)
+        if match is None or match["host"] is None:
             continue
         try:
-            last = max(p.stat().st_mtime for p in (path, *path.iterdir()))
-            silent = time.time() - last > STALE
+            last_write = max(p.stat().st_mtime for p in (path, *path.iterdir()))
         except OSError:
             continue  # finished meanwhile
-        if silent or (named["host"] == socket.gethostname() and not _alive(int(named["pid"]))):
+        killed = match["host"] == socket.gethostname() and not _is_alive(int(match["pid"]))
+        if killed or time.time() - last_write > STALE:
             dead.append(path)
     return dead
 
 
-def _alive(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -44,20 +44,18 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def stored(folder: Path) -> list[tuple[Path, int]]:
-    """The caches in a folder, unfinished ones included, with the bytes that each takes."""
+def cache_sizes(folder: Path) -> list[tuple[Path, int]]:
+    """The caches in a folder, unfinished ones included, with their size in bytes."""
     if not folder.is_dir():
         return []
-    kept = [p for p in sorted(folder.iterdir()) if _NAME.fullmatch(p.name) and p.is_dir()]
-    return [(p, sum(f.stat().st_size for f in p.glob("*") if f.exists())) for p in kept]
+    caches = [p for p in sorted(folder.iterdir()) if _NAME.fullmatch(p.name) and p.is_dir()]
+    return [(p, sum(f.stat().st_size for f in p.glob("*") if f.exists())) for p in caches]
 
 
 def clear(folder: Path) -> int:
-    """Delete all caches in a folder, and nothing else there; returns the bytes freed. What a living
-    process is building stays.
-    """
-    dead = unfinished(folder)
-    caches = [c for c in stored(folder) if not c[0].name.startswith(".") or c[0] in dead]
+    """Delete all caches in a folder but those being built; returns the bytes that are freed."""
+    dead = dead_builds(folder)
+    caches = [c for c in cache_sizes(folder) if not c[0].name.startswith(".") or c[0] in dead]
     for path, _ in caches:
         shutil.rmtree(path, ignore_errors=True)
     return sum(size for _, size in caches)

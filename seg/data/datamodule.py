@@ -1,11 +1,7 @@
 """The LightningDataModule: a source's pairs, decoded once, split by group, in batches."""
 
 import csv
-import hashlib
-import io
 import itertools
-import logging
-import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -22,31 +18,32 @@ from seg.data.dataset import EpochSampler, SegmentationDataset, as_batch
 from seg.data.pairs import Pair
 from seg.data.preprocess import preprocessing
 from seg.data.sources import Source, read_pairs
-from seg.data.split import draw as splits
-from seg.data.split import file
-from seg.data.split.assign import assign
+from seg.data.split import assign, file
+from seg.data.split.draw import SPLITS, check_sizes, fingerprint
 
-log = logging.getLogger(__name__)
-
-STATISTICS_SAMPLE = (
-    2000  # images whose mean and deviation are measured: more do not change the third digit
-)
-
-
-GRACE = 60  # seconds that a loader process serves on after SIGTERM
+# Images whose mean and deviation are measured: more do not change the third digit.
+STATISTICS_SAMPLE = 2000
+GRACE = 60  # seconds that a loader process goes on after SIGTERM
 
 
 class SegmentationDataModule(pl.LightningDataModule):
     """Train, validation and test batches of one source.
 
-    image_size: side, or [height, width], in pixels. channels: 1 (grey) or 3 (RGB).
-    window: for images of more than 8 bits: [low, high], `percentile`, or None (see `read_image`).
-    split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
-        duplicates (see `assign`).
-    normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or
-        `image` (of each image).
-    augmentation: `augmentation(image=, mask=)` for training batches, or None.
-    num_workers: loader processes. cache_dir: where decoded arrays are kept.
+    Args:
+        source: lists the pairs of files.
+        image_size: side, or [height, width], in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        batch_size: cases in a batch.
+        num_workers: loader processes.
+        split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
+            duplicates, as in conf/dataset/shared/loading.yaml.
+        normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or
+            `image` (of each image); the training module applies it.
+        cache_dir: where decoded arrays are kept.
+        window: for images of more than 8 bits (see `images.read_image`).
+        augmentation: `augmentation(image=, mask=)` for training batches, or None.
+        seed: of the order of training cases and of their augmentation.
+        progress: wraps the iterators of long work (see `cache.load`).
     """
 
     def __init__(
@@ -66,7 +63,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         progress: Progress = no_progress,
     ) -> None:
         super().__init__()
-        splits.check_sizes(**{key: split[key] for key in ("val", "test", "folds", "fold")})
+        check_sizes(**{key: split[key] for key in ("val", "test", "folds", "fold")})
         self.source = source
         self.window = window
         self.preprocessing = preprocessing(
@@ -85,7 +82,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.seed = seed
         self.progress = progress
         self.pairs: list[Pair] = []
-        self.start = (0, 0)  # the epoch and the batch in it that a resumed run goes on with
+        self.start = (0, 0)  # epoch and batch at which a resumed run continues
 
     @property
     def class_names(self) -> list[str]:
@@ -98,12 +95,9 @@ class SegmentationDataModule(pl.LightningDataModule):
             return
         pairs, problems = read_pairs(self.source)
         self.cache: Cache = load(
-            pairs,
-            self.preprocessing,
-            folder=self.cache_dir,
-            progress=self.progress,
+            pairs, self.preprocessing, folder=self.cache_dir, progress=self.progress,
             problems=problems,
-        )
+        )  # fmt: skip
         self.groups, self.labels = assign(
             pairs,
             foreground=self.cache.foreground.tolist(),
@@ -120,22 +114,22 @@ class SegmentationDataModule(pl.LightningDataModule):
     def describe(self) -> str:
         """One line: cases and groups of each split, share of empty masks."""
         parts = []
-        for name in splits.SPLITS:
+        for name in SPLITS:
             rows = self.rows(name)
             groups = len({self.groups[i] for i in rows})
-            parts.append(
-                f"{name} {len(rows)}" + (f" ({groups} groups)" if groups != len(rows) else "")
-            )
+            parts.append(f"{name} {len(rows)}")
+            if groups != len(rows):
+                parts[-1] += f" ({groups} groups)"
         empty = float(np.mean(self.cache.foreground == 0))
         size = "x".join(map(str, self.preprocessing.size))
-        drawn = splits.fingerprint([p.case for p in self.pairs], self.labels)
+        split_id = fingerprint([p.case for p in self.pairs], self.labels)
         return (
             f"{len(self.pairs)} cases at {size}: {', '.join(parts)}; "
-            f"{empty:.0%} without foreground; split {drawn}"
+            f"{empty:.0%} without foreground; split {split_id}"
         )
 
     def statistics(self) -> tuple[list[float], list[float]]:
-        """Mean and deviation by channel of the training images, in 0-255."""
+        """Mean and deviation of each channel of the training images, in 0-255."""
         rows = self.rows("train")
         rows = rows[:: max(1, len(rows) // STATISTICS_SAMPLE)]
         total = np.zeros((2, self.preprocessing.channels))
@@ -147,38 +141,33 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def fingerprint(self) -> str:
         """sha256 of split.csv: cases, groups, their split and the digests of the files."""
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows([file.COLUMNS, *self._split_rows()])
-        return hashlib.sha256(text.getvalue().encode()).hexdigest()
+        return file.digest(self._split_rows())
 
     def _split_rows(self) -> list[list[str]]:
-        hashes = self.cache.image_sha256, self.cache.mask_sha256
-        return file.rows(self.pairs, self.groups, self.labels, *hashes)
+        digests = self.cache.image_sha256, self.cache.mask_sha256
+        return file.rows(self.pairs, self.groups, self.labels, *digests)
 
     def write_split(self, path: Path) -> None:
-        """Write split.csv: image, mask (relative to the root), group, split and both digests.
+        """Write the split to `path`, a split.csv; if it exists, of a resumed run, compare it.
 
-        Raises ValueError if there is one already, of a resumed run, and the data differ from it.
+        Raises:
+            ValueError: the data differ from those in the existing file.
         """
         rows = self._split_rows()
-        if path.is_file():
-            with path.open(newline="", encoding="utf-8") as handle:
-                before = list(csv.reader(handle))[1:]
-            for old, new in itertools.zip_longest(before, rows):
-                if old != new:
-                    raise ValueError(
-                        f"{path}: the data are not those of this run, the first difference is at "
-                        f"{(new or old)[0]}; restore them, or start a new run"
-                    )
+        if not path.is_file():
+            file.write(path, rows)
             return
-        temporary = path.with_name(
-            f".{path.name}.{os.getpid()}"
-        )  # half a file would be a difference
-        file.write(temporary, rows)
-        os.replace(temporary, path)
+        with path.open(newline="", encoding="utf-8") as handle:
+            before = list(csv.reader(handle))[1:]
+        for old, new in itertools.zip_longest(before, rows):
+            if old != new:
+                raise ValueError(
+                    f"{path}: the data are not those of this run, the first difference is at "
+                    f"{(new or old)[0]}; restore them, or start a new run"
+                )
 
     def samples(self, split: str, *, augment: bool = False) -> SegmentationDataset:
-        """The cases of a split, as cached, or augmented."""
+        """The cases of a split as cached, or augmented."""
         return SegmentationDataset(
             images=self.cache.images,
             masks=self.cache.masks,
@@ -212,17 +201,17 @@ class SegmentationDataModule(pl.LightningDataModule):
             sampler=sampler,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
-            worker_init_fn=_settle,
+            worker_init_fn=_prepare_worker,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=as_batch,
         )
 
 
-def _settle(worker: int) -> None:
-    # OpenCV's own pool in every worker would fight the training for the cores.
+def _prepare_worker(worker: int) -> None:
+    # OpenCV's own threads in every worker would compete with the training for the cores.
     cv2.setNumThreads(0)
-    # A scheduler signals all processes of a job, and the training needs its workers for the batch
-    # after which it saves and leaves. They end with it; the alarm is for one that hangs.
+    # A scheduler signals all processes of a job, but the training needs its workers until it has
+    # finished its batch and saved. Workers end with their parent; the alarm ends one that hangs.
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE))
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

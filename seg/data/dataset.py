@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,32 +11,30 @@ from torch.utils.data import Dataset, Sampler
 Batch = dict[str, torch.Tensor]
 
 
+@dataclass(kw_only=True, eq=False)
 class SegmentationDataset(Dataset):
-    """Batches of cached cases, augmented anew in each epoch.
-
-    images: (N, H, W, C) uint8, or float32 in 0-255. masks: (N, H, W) uint8 class indices, 255 void.
-    cases: the rows that belong to this split. transform: `transform(image=, mask=)`, with
-        `set_random_seed`, or None.
+    """Batches of cached cases, with a new augmentation in each epoch.
 
     A key is `epoch * len(self) + position`, and the augmentation is drawn from (seed, key) alone:
     it is the same for any number of workers and after a resume, and another one in every epoch.
     Albumentations by itself repeats one stream in all workers.
+
+    Args:
+        images: (N, H, W, C) uint8, or float32 in 0-255.
+        masks: (N, H, W) uint8 class indices, 255 ignored.
+        cases: the rows that belong to this split.
+        transform: `transform(image=, mask=)`, with `set_random_seed`, or None.
+        seed: of the augmentation.
     """
 
-    def __init__(
-        self,
-        *,
-        images: np.ndarray,
-        masks: np.ndarray,
-        cases: Sequence[int],
-        transform: Callable | None = None,
-        seed: int = 0,
-    ) -> None:
-        self.images = images
-        self.masks = masks
-        self.cases = np.asarray(cases, dtype=np.int64)
-        self.transform = transform
-        self.seed = seed
+    images: np.ndarray
+    masks: np.ndarray
+    cases: Sequence[int]
+    transform: Callable | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self.cases = np.asarray(self.cases, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -44,19 +43,17 @@ class SegmentationDataset(Dataset):
         return self.__getitems__([key])
 
     def __getitems__(self, keys: Sequence[int]) -> Batch:
-        """image: (N, C, H, W) as stored, channels last in memory; mask: (N, H, W) uint8; case: (N,)
-        row.
-        """
+        """A batch of image (N, C, H, W), channels last in memory; mask (N, H, W); case (N,) row."""
         rows = [int(self.cases[key % len(self)]) for key in keys]
-        drawn = [self._draw(row, key) for row, key in zip(rows, keys, strict=True)]
-        image = torch.from_numpy(np.stack([image for image, _ in drawn]))  # (N, H, W, C)
+        cases = [self._case(row, key) for row, key in zip(rows, keys, strict=True)]
+        image = torch.from_numpy(np.stack([image for image, _ in cases]))  # (N, H, W, C)
         return {
             "image": image.permute(0, 3, 1, 2),  # (N, C, H, W), no copy: stays channels last
-            "mask": torch.from_numpy(np.stack([mask for _, mask in drawn])),
+            "mask": torch.from_numpy(np.stack([mask for _, mask in cases])),
             "case": torch.tensor(rows, dtype=torch.int64),
         }
 
-    def _draw(self, row: int, key: int) -> tuple[np.ndarray, np.ndarray]:
+    def _case(self, row: int, key: int) -> tuple[np.ndarray, np.ndarray]:
         image, mask = np.array(self.images[row]), np.array(self.masks[row])
         if self.transform is None:
             return image, mask
@@ -64,47 +61,48 @@ class SegmentationDataset(Dataset):
             int(np.random.SeedSequence([self.seed, key]).generate_state(1)[0])
         )
         deep = image.dtype == np.float32  # albumentations takes float images in 0-1
-        done = self.transform(image=image / np.float32(255) if deep else image, mask=mask)
-        if done["mask"].shape != mask.shape:
+        augmented = self.transform(image=image / np.float32(255) if deep else image, mask=mask)
+        image, new_mask = augmented["image"], augmented["mask"]
+        if new_mask.shape != mask.shape:
             raise ValueError(
-                f"the augmentation turns {mask.shape} into {done['mask'].shape}: "
+                f"the augmentation turns {mask.shape} into {new_mask.shape}: "
                 "with D4 or a turn by 90 degrees, dataset.image_size must be square"
             )
-        return (done["image"] * np.float32(255) if deep else done["image"]), done["mask"]
+        return (image * np.float32(255) if deep else image), new_mask
 
 
 def as_batch(batch: Batch) -> Batch:
-    """Collate: `Samples` makes whole batches already."""
+    """Collate: `SegmentationDataset` makes whole batches already."""
     return batch
 
 
+@dataclass(kw_only=True, eq=False)
 class EpochSampler(Sampler[int]):
-    """Keys for `Samples`, shuffled anew in each epoch from (seed, epoch), shared out among ranks.
+    """Keys for `SegmentationDataset`, shuffled in each epoch from (seed, epoch), split among ranks.
 
     Every rank gets equally many: the first cases are repeated to fill up, and metrics drop repeats
     by their case. Lightning calls `set_epoch` before each epoch, also after a resume.
-    start: (epoch, number): in that epoch the first `number` keys of each rank are left out, which a
-    run has seen that was interrupted there. The length stays that of a whole epoch.
+
+    Args:
+        size: number of cases.
+        shuffle: whether to shuffle.
+        seed: of the shuffling.
+        rank: of this process.
+        ranks: number of processes.
+        start: (epoch, number): in that epoch the first `number` keys of each rank are left out,
+            since the run saw them before it was interrupted. The length stays that of an epoch.
     """
 
-    def __init__(
-        self,
-        *,
-        size: int,
-        shuffle: bool,
-        seed: int = 0,
-        rank: int = 0,
-        ranks: int = 1,
-        start: tuple[int, int] = (0, 0),
-    ) -> None:
-        self.size = size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.rank = rank
-        self.ranks = ranks
-        self.start = start
-        # Lightning starts the workers, which read ahead, before it tells the epoch
-        self.epoch = start[0]
+    size: int
+    shuffle: bool
+    seed: int = 0
+    rank: int = 0
+    ranks: int = 1
+    start: tuple[int, int] = (0, 0)
+
+    def __post_init__(self) -> None:
+        # Lightning starts the workers, which read ahead, before it calls `set_epoch`.
+        self.epoch = self.start[0]
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch

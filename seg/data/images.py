@@ -9,7 +9,7 @@ from PIL import Image
 from seg.data import formats
 from seg.data.errors import DataError
 from seg.data.formats.intensity import Window, to_255
-from seg.data.formats.volume_cache import Plane
+from seg.data.formats.pictures import Plane
 
 # Largest difference between the channels of a JPEG that still counts as grey (chroma rounding).
 _JPEG_GREY_SPREAD = 32

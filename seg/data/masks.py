@@ -1,4 +1,4 @@
-"""Raw mask values as class indices."""
+"""Raw mask values to class indices."""
 
 from pathlib import Path
 
@@ -9,11 +9,11 @@ from seg.data.errors import DataError
 
 BACKGROUND, IGNORE = 0, 255
 
-# A lossy binary mask has greys only on its rims. Measured between 32 and 223: at most 0.66 % of
-# the pixels in 405 Kvasir-SEG masks, 7.6 % where retinal vessels were shrunk to 256x256, from
+# A lossy binary mask has greys only along its outlines. Measured between 32 and 223: at most 0.66 %
+# of the pixels in 405 Kvasir-SEG masks, 7.6 % where retinal vessels were shrunk to 256x256, from
 # 67 % in photographs; and no 5x5 patch of even grey in any of these masks, nor at JPEG quality
 # 10 or enlarged 4 times, but at least 14 of them in 100 blood cell masks of three levels. A disc
-# of a third grey is found from 9 pixels across at quality 75, and from 15 at quality 10.
+# of a third grey is detected from 9 pixels across at quality 75, and from 15 at quality 10.
 GREYS = slice(32, 224)
 _MAX_GREY_SHARE = 0.15
 _PATCH, _PATCH_RANGE = 5, 48
@@ -29,34 +29,44 @@ def to_indices(
     ignore_value: int | None,
     path: Path,
 ) -> np.ndarray:
-    """(H, W) uint8: 0 background, 1..K in the order of `classes`, 255 ignore.
+    """Class indices (H, W) uint8: 0 background, 1..K in the order of `classes`, 255 ignored.
 
-    `values`, `lossy`: from `read_mask`. `classes`: name -> value, list of values, colour ([r, g, b]
-    or '#rrggbb') or list of colours; None is one class of value 1 or 255. Where all of `classes`
-    could be either, three numbers are a colour for colour masks, else three values. In colour
-    masks `ignore_value` is the grey of that value. A value that no class claims is a `DataError`;
-    classes that contradict each other are a `ValueError`.
+    Args:
+        values: (H, W), or (H, W, 3) colours, from `images.read_mask`.
+        lossy: from `images.read_mask`.
+        classes: name -> value, list of values, colour ([r, g, b] or '#rrggbb') or list of colours;
+            None is one class of value 1 or 255. Where all of them could be either, three numbers
+            are a colour for colour masks and three values for others.
+        ignore_value: value of ignored pixels; in colour masks the grey of that value.
+        path: the mask, for messages.
+
+    Raises:
+        DataError: a value that no class has, or values that the file's format cannot keep.
+        ValueError: the classes contradict each other.
     """
     in_colour = values.ndim == 3
-    claims = _claims(classes, in_colour=in_colour)
+    index_of = _index_of(classes, in_colour=in_colour)
     if ignore_value is not None:
         code = ignore_value * 0x010101 if in_colour else ignore_value
-        if claims.get(code, BACKGROUND) != BACKGROUND and classes is not None:
+        # Without `classes` both 1 and 255 mean foreground, and ignore_value may take one of them.
+        if index_of.get(code, BACKGROUND) != BACKGROUND and classes is not None:
             raise ValueError(f"dataset.ignore_value={ignore_value} is also claimed by a class")
-        claims[code] = IGNORE
+        index_of[code] = IGNORE
     if lossy:
         if len(classes or "1") > 1 or ignore_value is not None:
             raise DataError(path, "JPEG blurs the values of its classes", _PNG)
-        values = _snap(values, path)
+        values = _binarise(values, path)
     if in_colour:
         if classes is None or not uses_colours(classes) and not _may_be_colours(classes):
             fix = "give the colours: dataset.classes='{name: [255, 0, 0]}'"
             raise DataError(path, "colour mask, but the classes are values", fix)
         red, green, blue = np.moveaxis(values.astype(np.int32), -1, 0)
         values = red << 16 | green << 8 | blue  # (H, W)
-    indices, unclaimed = _look_up(values, claims)
-    if unclaimed.size:
-        _refuse(unclaimed, size=values.size, in_colour=in_colour, binary=classes is None, path=path)
+    indices, unknown = _look_up(values, index_of)
+    if unknown.size:
+        _refuse(unknown, size=values.size, in_colour=in_colour, binary=classes is None, path=path)
+    # 1 and 255 are foreground in different conventions: with both in one mask, they mean something
+    # else, such as two classes, or 255 for ignored pixels.
     binary = classes is None and ignore_value not in (1, 255)
     if binary and (values == 1).any() and (values == 255).any():
         fix = "dataset.classes='{a: 1, b: 255}' or dataset.ignore_value=255"
@@ -76,7 +86,7 @@ def _is_colour(claim: object) -> bool:
         return False
     if any(isinstance(part, list | tuple | str) for part in claim):
         return True
-    # Nobody lists the background's 0, or one value twice: [255, 0, 0] is red.
+    # A list of values never has the background's 0, or one value twice: [255, 0, 0] is red.
     return len(claim) == 3 and (0 in claim or len(set(claim)) < 3)
 
 
@@ -84,39 +94,41 @@ def _may_be_colours(classes: dict[str, object]) -> bool:
     return all(isinstance(claim, list | tuple) and len(claim) == 3 for claim in classes.values())
 
 
-def _claims(classes: dict[str, object] | None, *, in_colour: bool) -> dict[int, int]:
-    """Value, or colour as 0xRRGGBB, -> index. For a grey mask, grey colours count as values."""
+def _index_of(classes: dict[str, object] | None, *, in_colour: bool) -> dict[int, int]:
+    """Value, or colour as 0xRRGGBB, -> index."""
     if classes is None:
         return {0: BACKGROUND, 1: 1, 255: 1}
     if not 0 < len(classes) < IGNORE:
         raise ValueError(f"dataset.classes must name 1 to 254 classes, got {len(classes)}")
     as_colours = uses_colours(classes) or (in_colour and _may_be_colours(classes))
-    claims = {0: BACKGROUND}
+    index_of = {0: BACKGROUND}
     for index, (name, claim) in enumerate(classes.items(), start=1):
         codes = _codes(name, claim, as_colours=as_colours)
-        if as_colours and not in_colour:  # a true colour cannot occur in a grey mask
+        # A mask that has only greys is read as values, also in a set of colour masks: grey colours
+        # become these values, and other colours cannot occur in it.
+        if as_colours and not in_colour:
             codes = [code // 0x010101 for code in codes if code % 0x010101 == 0]
         for code in codes:
-            if code in claims:
+            if code in index_of:
                 other = "the background" if code == 0 else "another class"
                 raise ValueError(f"dataset.classes: {name}: {claim} belongs to {other}")
-            claims[code] = index
-    return claims
+            index_of[code] = index
+    return index_of
 
 
 def _codes(name: str, claim: object, *, as_colours: bool) -> list[int]:
+    """What the masks of one class hold: values, or colours as 0xRRGGBB."""
     problem = ValueError(
         f"dataset.classes: {name}: {claim!r} is neither a value nor a colour "
         f"([r, g, b] from 0 to 255, or '#rrggbb'), nor a list of only one of these"
     )
+    several = isinstance(claim, list | tuple)
     if not as_colours:
-        codes = list(claim) if isinstance(claim, list | tuple) else [claim]
-        if not codes or any(type(code) is not int for code in codes):
+        codes = list(claim) if several else [claim]
+        if not codes or any(type(code) is not int for code in codes):  # True is an int, too
             raise problem
         return codes
-    nested = isinstance(claim, list | tuple) and any(
-        isinstance(c, list | tuple | str) for c in claim
-    )
+    nested = several and any(isinstance(part, list | tuple | str) for part in claim)
     codes = []
     for part in claim if nested else [claim]:
         try:
@@ -131,32 +143,32 @@ def _codes(name: str, claim: object, *, as_colours: bool) -> list[int]:
     return codes
 
 
-def _look_up(values: np.ndarray, claims: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The indices, and all pixels' values that nothing claims."""
-    if values.dtype == np.uint8:
+def _look_up(values: np.ndarray, index_of: dict[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The indices (H, W), and the values of all pixels that have no index."""
+    if values.dtype == np.uint8:  # a table is faster than the search
         table = np.zeros(256, dtype=np.uint8)
-        claimed = np.zeros(256, dtype=bool)
-        for value, index in claims.items():
+        known = np.zeros(256, dtype=bool)
+        for value, index in index_of.items():
             if 0 <= value <= 255:
-                table[value], claimed[value] = index, True
-        held = np.bincount(values.ravel(), minlength=256) > 0
-        lost = values[~claimed[values]] if (held & ~claimed).any() else values[:0].ravel()
-        return table[values], lost
-    keys = np.array(sorted(claims), dtype=np.int64)
-    at = np.searchsorted(keys, values).clip(max=len(keys) - 1)  # (H, W)
-    table = np.array([claims[key] for key in keys.tolist()], dtype=np.uint8)
-    return table[at], values[keys[at] != values]
+                table[value], known[value] = index, True
+        present = np.bincount(values.ravel(), minlength=256) > 0
+        unknown = values[~known[values]] if (present & ~known).any() else values[:0].ravel()
+        return table[values], unknown
+    keys = np.array(sorted(index_of), dtype=np.int64)
+    nearest = np.searchsorted(keys, values).clip(max=len(keys) - 1)  # (H, W)
+    table = np.array([index_of[key] for key in keys.tolist()], dtype=np.uint8)
+    return table[nearest], values[keys[nearest] != values]
 
 
-def _refuse(unclaimed: np.ndarray, *, size: int, in_colour: bool, binary: bool, path: Path) -> None:
-    found, counts = np.unique(unclaimed, return_counts=True)
+def _refuse(unknown: np.ndarray, *, size: int, in_colour: bool, binary: bool, path: Path) -> None:
+    values, counts = np.unique(unknown, return_counts=True)
     order = np.argsort(-counts)[:4]
-    names = [f"'#{v:06x}'" if in_colour else str(v) for v in found[order].tolist()]
+    names = [f"'#{v:06x}'" if in_colour else str(v) for v in values[order].tolist()]
     listed = ", ".join(
         f"{name} ({100 * count / size:.2g} % of pixels)"
         for name, count in zip(names, counts[order].tolist(), strict=True)
     )
-    listed += f" and {len(found) - 4} more" if len(found) > 4 else ""
+    listed += f" and {len(values) - 4} more" if len(values) > 4 else ""
     kind = "colour" if in_colour else "value"
     where = "in a binary mask, which holds 0 and 1 or 0 and 255" if binary else "of no class"
     ignore = "" if in_colour else f" or dataset.ignore_value={names[0]}"
@@ -165,7 +177,7 @@ def _refuse(unclaimed: np.ndarray, *, size: int, in_colour: bool, binary: bool, 
     )
 
 
-def _snap(values: np.ndarray, path: Path) -> np.ndarray:
+def _binarise(values: np.ndarray, path: Path) -> np.ndarray:
     """A lossy binary mask (H, W) as 0 and 255: 128 and above is foreground."""
     if values.ndim == 3:
         raise DataError(path, "JPEG in colour is no binary mask", _PNG)
@@ -178,10 +190,11 @@ def _snap(values: np.ndarray, path: Path) -> np.ndarray:
     grey = ((values >= GREYS.start) & (values < GREYS.stop)).astype(np.uint8)
     share = grey.mean()
     if share > _MAX_GREY_SHARE:
-        raise DataError(
-            path, f"JPEG mask of which {100 * share:.0f} % is neither black nor white", _PNG
-        )
+        reason = f"JPEG mask of which {100 * share:.0f} % is neither black nor white"
+        raise DataError(path, reason, _PNG)
     if share:
+        # Greys along an outline go from black to white within a few pixels. A patch that is all
+        # grey and even is an area of its own: a third class, which thresholding would lose.
         square = np.ones((_PATCH, _PATCH), np.uint8)
         inside = cv2.erode(grey, square, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
         even = cv2.dilate(values, square) - cv2.erode(values, square) < _PATCH_RANGE

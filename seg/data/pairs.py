@@ -1,4 +1,4 @@
-"""Pairs of image and mask files, matched by name, each with the group that must not be split."""
+"""Pairs of image and mask files, matched by name, each with a group that no split may divide."""
 
 import logging
 import re
@@ -14,10 +14,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pair:
-    """One case. `case` is the image's path relative to the root, with forward slashes.
+    """One case.
 
-    split: train, val or test where the layout itself says it. plane: (axis, index) of a slice of a
-    volume; its case is then `<path>#<index>`.
+    Args:
+        case: the image's path relative to the root, with forward slashes; for a slice of a volume
+            `<path>#<index>`.
+        image: the image file.
+        mask: its mask file.
+        group: the patient, video or other unit that no split may divide.
+        split: train, val or test where the layout or the table says it.
+        plane: (axis, index) of a slice of a volume.
     """
 
     case: str
@@ -43,41 +49,46 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Image files directly inside `folder`, in natural order; hidden files and subfolders are left
-    out.
-    """
-    found = [
+    """Image files directly inside `folder`, in natural order, without hidden files."""
+    files = [
         p
         for p in folder.iterdir()
         if not p.name.startswith(".")
         and is_image(p)
         and (p.is_symlink() or not p.is_dir())  # a dangling link is reported when it is read
     ]
-    return sorted(found, key=lambda p: natural_key(p.name))
+    return sorted(files, key=lambda p: natural_key(p.name))
 
 
 def locate(
     root: Path,
     *,
-    holds: Callable[[Path], bool],
+    has_layout: Callable[[Path], bool],
     layout: str,
     keys: str = "dataset.root",
     depth: int = 2,
 ) -> Path:
-    """The folder with the known layout: `root` itself, or the one below it, at most `depth` levels
-    down. keys: what a user would set where the layout is another one.
+    """The folder with the known layout: `root` itself, or one below it.
 
-    Raises FileNotFoundError if there is none, or several on one level.
+    Args:
+        root: where to look.
+        has_layout: whether a folder has the layout.
+        layout: the layout in words, for messages.
+        keys: what a user would set where the layout is another one.
+        depth: how many levels below `root` to look.
+
+    Raises:
+        FileNotFoundError: there is none, or several on one level.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"dataset.root={root}: no such folder; expected {layout}")
     level = [root]
     for _ in range(depth + 1):
-        found = [folder for folder in level if holds(folder)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            names = ", ".join(sorted(folder.name for folder in found))
+        matches = [folder for folder in level if has_layout(folder)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            names = ", ".join(sorted(folder.name for folder in matches))
             raise FileNotFoundError(
                 f"dataset.root={root}: several data sets ({names}); name one of them"
             )
@@ -94,24 +105,22 @@ def locate(
 
 def content(folder: Path) -> str:
     """The first names in a folder, for a message; subfolders end in a slash."""
-    held = sorted(
-        (p for p in folder.iterdir() if not p.name.startswith(".")),
-        key=lambda p: natural_key(p.name),
-    )
-    shown = [f"{p.name}/" if p.is_dir() else p.name for p in held[:6]]
-    return ", ".join([*shown, *["..."][: len(held) > 6]]) or "nothing at all"
+    paths = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    paths.sort(key=lambda p: natural_key(p.name))
+    names = [f"{p.name}/" if p.is_dir() else p.name for p in paths[:6]]
+    return ", ".join([*names, *["..."][: len(paths) > 6]]) or "nothing at all"
 
 
 def _by_stem(files: Iterable[Path], suffix: str, problems: list[str]) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    by_stem: dict[str, Path] = {}
     for file in files:
         if not stem_of(file).endswith(suffix):
             continue
         stem = stem_of(file).removesuffix(suffix)
-        if stem in found:
-            problems.append(f"{file}: same name as {found[stem].name}; keep one of them")
-        found[stem] = file
-    return found
+        if stem in by_stem:
+            problems.append(f"{file}: same name as {by_stem[stem].name}; keep one of them")
+        by_stem[stem] = file
+    return by_stem
 
 
 def pair_by_name(
@@ -120,34 +129,36 @@ def pair_by_name(
     *,
     image_suffix: str = "",
     mask_suffix: str = "",
-    problems: list[str] | None = None,
+    problems: list[str],
 ) -> list[tuple[Path, Path]]:
     """Match files whose names, without extension and suffix, are equal.
 
-    Every image without a mask and every ambiguous name is added to `problems`, or raised as
-    DataErrors if there is no such list; a mask without an image is a warning, since such leftovers
-    are common and harmless.
+    A mask without an image is a warning, since such files are common and harmless.
+
+    Args:
+        images: the image files.
+        masks: the mask files.
+        image_suffix: the end of image names, before the extension.
+        mask_suffix: the end of mask names, before the extension.
+        problems: gets a message for every image without a mask and every ambiguous name.
     """
-    found = [] if problems is None else problems
-    by_image = _by_stem(images, image_suffix, found)
-    by_mask = _by_stem(masks, mask_suffix, found)
-    found += [
+    by_image = _by_stem(images, image_suffix, problems)
+    by_mask = _by_stem(masks, mask_suffix, problems)
+    problems += [
         f"{image}: no mask named {stem}{mask_suffix}.*; add it or remove the image"
         for stem, image in by_image.items()
         if stem not in by_mask
     ]
-    if found and problems is None:
-        raise DataErrors(found)
-    orphans = [mask.name for stem, mask in by_mask.items() if stem not in by_image]
-    if orphans:
+    unused = [mask.name for stem, mask in by_mask.items() if stem not in by_image]
+    if unused:
         log.warning(
-            "%d masks have no image and are not used: %s", len(orphans), ", ".join(orphans[:5])
+            "%d masks have no image and are not used: %s", len(unused), ", ".join(unused[:5])
         )
     return [(image, by_mask[stem]) for stem, image in by_image.items() if stem in by_mask]
 
 
-def check_rule(rule: str) -> None:
-    """Raises ValueError unless `rule` is one that `group_of` can follow."""
+def check_group_rule(rule: str) -> None:
+    """Raise ValueError for a rule that `group_of` cannot follow."""
     if rule in ("file", "folder"):
         return
     try:
@@ -159,10 +170,14 @@ def check_rule(rule: str) -> None:
 
 
 def group_of(case: str, rule: str) -> str:
-    """The group of a case: `file`, `folder`, or a regular expression whose first group is the
-    patient.
+    """The group of a case.
 
-    Raises ValueError where the expression does not match, or there is no folder.
+    Args:
+        case: as in `Pair`.
+        rule: `file`, `folder`, or a regular expression whose first group is the patient.
+
+    Raises:
+        ValueError: the expression does not match, or there is no folder.
     """
     if rule == "file":
         return case
@@ -180,21 +195,26 @@ def group_of(case: str, rule: str) -> str:
 
 
 def expand(pair: Pair, axis: int, problems: list[str]) -> list[Pair]:
-    """The pair itself, or a pair for each slice of its volumes; what cannot be cut is a problem.
+    """The pair itself or, if its files are volumes, a pair for each slice.
 
-    A volume is a group of its own, and so are a patient's DICOM files, where nothing else is said.
+    A volume is a group of its own, and so are a patient's DICOM files, unless the pair has a group.
+
+    Args:
+        pair: image and mask files.
+        axis: the axis of volumes along which they are cut.
+        problems: gets a message if the pair cannot be cut.
     """
     try:
         slices = slice_count(pair.image, axis)
-        of_mask = slice_count(pair.mask, axis)
+        mask_slices = slice_count(pair.mask, axis)
         patient = patient_of(pair.image) if pair.group == pair.case else None
     except DataError as error:
         problems.append(str(error))
         return []
-    if slices != of_mask:
-        shown = [f"{n} slices" if n is not None else "a picture" for n in (slices, of_mask)]
+    if slices != mask_slices:
+        image, mask = (f"{n} slices" if n else "a picture" for n in (slices, mask_slices))
         problems.append(
-            f"{pair.image}: is {shown[0]}, its mask {pair.mask} is {shown[1]}; "
+            f"{pair.image}: is {image}, its mask {pair.mask} is {mask}; "
             "save both as one kind and of one size"
         )
         return []

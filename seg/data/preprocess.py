@@ -1,23 +1,27 @@
-"""One case from its files to arrays: what is read, and what is made of it."""
+"""One case from its files to arrays at training size."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from seg.data.formats.intensity import Window
 from seg.data.images import check_geometry, read_image, read_mask
 from seg.data.masks import to_indices, uses_colours
 from seg.data.pairs import Pair
 
-Window = tuple[float, float] | str | None
-
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a file becomes an array: size (height, width), channels 1 or 3, the masks' meaning.
+    """How a file becomes an array.
 
-    window: for what has more than 8 bits, (low, high) in stored units that become 0 and 255, or
-    `percentile`, or None (see `read_image`).
+    Args:
+        size: height and width in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        classes: meaning of the mask values (see `masks.to_indices`).
+        ignore_value: mask value of ignored pixels, or None.
+        window: for more than 8 bits, (low, high) in stored units that become 0 and 255, or
+            "percentile", or None (see `images.read_image`).
     """
 
     size: tuple[int, int]
@@ -35,7 +39,7 @@ def preprocessing(
     classes: dict | None,
     ignore_value: int | None,
 ) -> Preprocessing:
-    """The same from the keys of `dataset`: a side or [height, width], and lists for tuples."""
+    """`Preprocessing` from the keys of `dataset`: a side or [height, width], lists for tuples."""
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     return Preprocessing(
         size=(height, width),
@@ -47,7 +51,7 @@ def preprocessing(
 
 
 def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W, C) to `size`; by area averaging when shrinking, as bilinear would alias."""
+    """Resize (H, W, C) to `size`, bilinear; by area averaging when it shrinks, against aliasing."""
     height, width = size
     if image.shape[:2] == size:
         return image
@@ -66,10 +70,14 @@ def mask_to_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, bool]:
-    """One case at its own size: image (H, W, C) uint8 or float32 in 0-255, mask (H, W) uint8
-    indices.
+    """One case at its own size.
 
-    Raises DataError where the two have not the same geometry or a file cannot be used.
+    Returns:
+        The image (H, W, C), uint8 or float32 in 0-255; the mask (H, W), uint8 class indices; and
+        whether the mask's file is lossy.
+
+    Raises:
+        DataError: a file cannot be used, or image and mask differ in size or orientation.
     """
     image = read_image(pair.image, channels=pre.channels, plane=pair.plane, window=pre.window)
     as_colours = uses_colours(pre.classes)

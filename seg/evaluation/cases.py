@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.data.cache import THREADS, Progress, no_progress
+from seg.data import Progress, no_progress
+from seg.data.cache import THREADS
 from seg.data.errors import DataErrors
 from seg.data.masks import IGNORE
 from seg.data.pairs import Pair

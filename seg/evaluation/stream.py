@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.data.cache import Progress, no_progress, unusable
+from seg.data import Progress, no_progress
+from seg.data.cache import file_problems
 from seg.data.errors import DataError, DataErrors
 from seg.data.formats import read_header
 from seg.data.preprocess import Preprocessing, read_pair
@@ -63,5 +64,5 @@ def stream(
     except DataErrors:
         raise
     except DataError as error:
-        found = unusable([case.pair for case in cases], shape, progress=progress)
+        found = file_problems([case.pair for case in cases], shape, progress=progress)
         raise DataErrors(found or [str(error)]) from error

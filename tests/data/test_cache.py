@@ -17,8 +17,8 @@ import pytest
 from PIL import Image
 
 from seg.data import cache
-from seg.data.cache import load, unusable
-from seg.data.cache_folder import clear, stored
+from seg.data.cache import file_problems, load
+from seg.data.cache_folder import cache_sizes, clear
 from seg.data.errors import DataErrors
 from seg.data.images import read_image
 from seg.data.near_duplicates import hash
@@ -135,7 +135,7 @@ def test_near_duplicates_are_those_of_the_images_at_their_own_size(
     cv2.imwrite(str(folder / "images" / "case_7.png"), copy)
     pairs = Folder(root=str(folder)).pairs()
     cached = load(pairs, replace(PRE, size=(2, 2)), folder=tmp_path / "c")
-    reference = hash.fingerprints([read_image(p.image, channels=3) for p in pairs])
+    reference = hash.stack([hash.fingerprint(read_image(p.image, channels=3)) for p in pairs])
     assert cached.near.tolist() == [[2, 7]]
     assert cached.near.tolist() == [list(p) for p in hash.near_pairs(reference)]
 
@@ -246,7 +246,7 @@ def test_problems_alone_are_raised_where_all_pairs_are_sound(folder: Path, tmp_p
     with pytest.raises(DataErrors) as caught:
         load(pairs, PRE, folder=tmp_path / "c", problems=["x.png: no mask"])
     assert caught.value.messages == ["x.png: no mask"]
-    assert unusable(pairs, PRE) == []
+    assert file_problems(pairs, PRE) == []
 
 
 def test_files_that_cannot_be_opened_and_such_that_cannot_be_decoded_come_at_once(
@@ -410,7 +410,7 @@ def others(where: Path) -> list[Path]:
 
 def test_stored_counts_the_bytes_of_every_cache(folder: Path, tmp_path: Path) -> None:
     where = tmp_path / "c"
-    assert stored(where) == []
+    assert cache_sizes(where) == []
     pairs = Folder(root=str(folder)).pairs()
     small = load(pairs, PRE, folder=where).path
     large = load(pairs, replace(PRE, size=(40, 48)), folder=where).path
@@ -418,7 +418,7 @@ def test_stored_counts_the_bytes_of_every_cache(folder: Path, tmp_path: Path) ->
     unfinished.mkdir()
     (unfinished / "images.npy").write_bytes(bytes(1000))
     others(where)
-    found = dict(stored(where))
+    found = dict(cache_sizes(where))
     assert found.keys() == {small, large, unfinished}
     assert found[unfinished] == 1000
     pixels = 12 * 40 * 48 * (3 + 1)
@@ -435,10 +435,10 @@ def test_clear_deletes_caches_and_nothing_else(folder: Path, tmp_path: Path) -> 
     dead.mkdir()
     os.utime(dead, (0, 0))
     kept = others(where)
-    size = sum(size for _, size in stored(where))
+    size = sum(size for _, size in cache_sizes(where))
     living = where / f".{NAME}-{socket.gethostname()}-{os.getpid()}-x"
     living.mkdir()
     assert clear(where) == size > 0
     assert sorted(p for p in where.rglob("*") if p.is_file()) == sorted(kept)
-    assert stored(where) == [(living, 0)]
+    assert cache_sizes(where) == [(living, 0)]
     assert len(load(pairs, PRE, folder=where).images) == 12

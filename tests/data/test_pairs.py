@@ -9,7 +9,7 @@ from seg.data.errors import DataErrors
 from seg.data.pairs import (
     Pair,
     PairingErrors,
-    check_rule,
+    check_group_rule,
     content,
     expand,
     group_of,
@@ -43,7 +43,7 @@ def test_pairs_are_by_name_where_listing_orders_differ(tmp_path: Path) -> None:
     # A listing in text order gives 1, 10, 2 for one folder and 1, 2, 10 for the other.
     images = touch(*(tmp_path / "images" / f"{i}.png" for i in range(1, 13)))
     masks = touch(*(tmp_path / "masks" / f"{i}_m.png" for i in range(1, 13)))
-    pairs = pair_by_name(images, sorted(masks), mask_suffix="_m")
+    pairs = pair_by_name(images, sorted(masks), mask_suffix="_m", problems=[])
     assert len(pairs) == 12
     assert all(f"{image.stem}_m" == mask.stem for image, mask in pairs)
 
@@ -99,7 +99,7 @@ def test_an_empty_or_incomplete_root_is_refused_with_its_name(tmp_path: Path, ma
 
 def test_a_missing_root_is_refused() -> None:
     with pytest.raises(FileNotFoundError, match="no such folder"):
-        locate(Path("nowhere"), holds=lambda p: True, layout="images/")
+        locate(Path("nowhere"), has_layout=lambda p: True, layout="images/")
 
 
 @pytest.mark.parametrize(
@@ -126,21 +126,21 @@ def test_a_rule_that_does_not_fit_a_case_says_so() -> None:
 @pytest.mark.parametrize("rule", ["(", "abc", ""])
 def test_a_rule_that_cannot_work_is_refused_with_its_key(rule: str) -> None:
     with pytest.raises(ValueError, match=r"dataset\.group"):
-        check_rule(rule)
+        check_group_rule(rule)
 
 
 @pytest.mark.parametrize("rule", ["file", "folder", r"(p\d)", r"(?P<patient>\d+)"])
 def test_a_rule_that_can_work_passes(rule: str) -> None:
-    check_rule(rule)
+    check_group_rule(rule)
 
 
-def test_faults_are_added_to_a_list_that_is_given_and_sound_pairs_returned(tmp_path: Path) -> None:
+def test_problems_are_added_to_the_list_and_the_other_pairs_returned(tmp_path: Path) -> None:
     images = touch(*(tmp_path / "images" / n for n in ("a.png", "b.png", "b.jpg", "c.png")))
     masks = touch(tmp_path / "masks" / "a.png")
-    problems = ["said before"]
+    problems = ["an earlier one"]
     pairs = pair_by_name(images, masks, problems=problems)
     assert [(i.name, m.name) for i, m in pairs] == [("a.png", "a.png")]
-    assert problems[0] == "said before"
+    assert problems[0] == "an earlier one"
     assert [p.split(":")[0].rpartition("/")[2] for p in problems[1:]] == ["b.jpg", "b.jpg", "c.png"]
     assert len(PairingErrors(problems).messages) == 4
     assert PairingErrors(problems).pairs == []

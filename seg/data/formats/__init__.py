@@ -5,8 +5,7 @@ from types import ModuleType
 
 from seg.data.errors import data_errors
 from seg.data.formats import dicom, nifti, pictures
-from seg.data.formats.pictures import Header, Pixels
-from seg.data.formats.volume_cache import Plane
+from seg.data.formats.pictures import Header, Pixels, Plane
 
 NIFTI_SUFFIXES = frozenset({".nii", ".nii.gz"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})

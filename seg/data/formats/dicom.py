@@ -8,27 +8,17 @@ import numpy as np
 
 from seg.data.errors import DataError, data_errors
 from seg.data.formats.intensity import ValueRange
-from seg.data.formats.pictures import Header, Pixels
-from seg.data.formats.volume_cache import (
-    Plane,
-    VolumeCache,
-    check_plane,
-    import_reader,
-    positions_differ,
-)
+from seg.data.formats.pictures import Header, Pixels, Plane
+from seg.data.formats.volume_cache import VolumeCache, check_plane, import_reader, positions_differ
 
 _SEGMENTATIONS = {
     "1.2.840.10008.5.1.4.1.1.66.4": "a DICOM segmentation (SEG)",
     "1.2.840.10008.5.1.4.1.1.66.7": "a DICOM segmentation (SEG)",
     "1.2.840.10008.5.1.4.1.1.481.3": "contours (RTSTRUCT)",
 }
-_PHOTOMETRIC = {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB"} | {
-    "YBR_FULL",
-    "YBR_FULL_422",
-    "YBR_ICT",
-    "YBR_RCT",
-}
-# JPEG baseline and extended, JPEG-LS near-lossless, JPEG 2000 and its high-throughput kin.
+_PHOTOMETRIC = {"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB"}
+_PHOTOMETRIC |= {"YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT"}
+# JPEG baseline and extended, JPEG-LS near-lossless, JPEG 2000 and high-throughput JPEG 2000.
 _LOSSY = {f"1.2.840.10008.1.2.4.{n}" for n in (50, 51, 81, 91, 93, 203)}
 _EXTENDED_JPEG = "1.2.840.10008.1.2.4.51"
 
@@ -63,9 +53,7 @@ class _Dicom:
             fix = "save it as MONOCHROME2 or RGB"
             raise DataError(path, f"{self.photometric or 'no'} colours", fix)
         self.frames = int(header.get("NumberOfFrames") or 1)
-        self.value_range = ValueRange(
-            lambda: np.stack([self.values(i) for i in range(self.frames)])
-        )
+        self.value_range = ValueRange(lambda: np.stack(list(map(self.values, range(self.frames)))))
 
     def attribute(self, sequence: str, keyword: str, index: int) -> Any:
         """A frame's attribute: its own, else that of all frames, else that of the file."""
@@ -87,9 +75,8 @@ class _Dicom:
             values = self._stored(index)
             bits = int(self.header.BitsStored)
             if self.photometric == "PALETTE COLOR":
-                colours = import_reader("pydicom.pixels", self.path).apply_color_lut(
-                    values, self.header
-                )
+                pixels = import_reader("pydicom.pixels", self.path)
+                colours = pixels.apply_color_lut(values, self.header)
                 return colours if colours.dtype == np.uint8 else (colours >> 8).astype(np.uint8)
             if self.header.get("ModalityLUTSequence"):
                 fix = "save it with rescale slope and intercept"

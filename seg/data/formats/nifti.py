@@ -14,14 +14,8 @@ import numpy as np
 
 from seg.data.errors import DataError, data_errors
 from seg.data.formats.intensity import ValueRange
-from seg.data.formats.pictures import Header, Pixels
-from seg.data.formats.volume_cache import (
-    Plane,
-    VolumeCache,
-    check_plane,
-    import_reader,
-    positions_differ,
-)
+from seg.data.formats.pictures import Header, Pixels, Plane
+from seg.data.formats.volume_cache import VolumeCache, check_plane, import_reader, positions_differ
 
 _TO_MM = {"meter": 1000.0, "micron": 0.001}
 

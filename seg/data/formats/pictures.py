@@ -11,7 +11,6 @@ from PIL import Image
 
 from seg.data.errors import DataError
 from seg.data.formats.intensity import ValueRange
-from seg.data.formats.volume_cache import Plane
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".npy"})
 PILLOW_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "TIFF")
@@ -21,6 +20,9 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 # is installed.
 _TIFFFILE_COMPRESSIONS = {1, 8, 32773, 32946}
 _TIFF_LOSSLESS = _TIFFFILE_COMPRESSIONS | {2, 3, 4, 5, 34925, 50000}
+
+
+Plane = tuple[int, int]  # axis and index of a slice of a volume
 
 
 class Header(NamedTuple):

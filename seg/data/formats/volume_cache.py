@@ -12,8 +12,8 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from seg.data.errors import DataError, data_errors
+from seg.data.formats.pictures import Plane
 
-Plane = tuple[int, int]  # axis, index
 _MAX_FILES, _MAX_BYTES = 64, 2**30
 # Image and mask of one patient and of the next: these always stay, however large, since threads
 # read slices of both by turns.
@@ -74,16 +74,7 @@ def import_reader(name: str, path: Path) -> ModuleType:
 
 
 def check_plane(path: Path, plane: Plane | None, shape: tuple[int, ...]) -> Plane:
-    """`plane`, if the volume has it.
-
-    Args:
-        path: the volume, for messages.
-        plane: axis and index of a slice.
-        shape: number of slices along each axis.
-
-    Raises:
-        DataError: no plane, or one outside the volume.
-    """
+    """`plane`, if a volume of `shape` (slices along each axis) has it. Raises DataError if not."""
     if plane is None:
         reason = f"a volume of {'x'.join(map(str, shape))}, not one picture"
         raise DataError(path, reason, "read its slices (dataset=folder), or save each as a PNG")

@@ -1,11 +1,16 @@
-"""Near-duplicate images: candidates by a perceptual hash, confirmed on thumbnails."""
+"""Near-duplicate images: candidates by a perceptual hash, confirmed on thumbnails.
 
-from collections.abc import Callable, Iterator, Sequence
+The hash is the sign of each low frequency of the cosine transform, as in pHash (Zauner 2010,
+"Implementation and benchmarking of perceptual image hash functions"), with 256 bits instead of 64.
+"""
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from seg.data import Progress, no_progress
 from seg.data.near_duplicates.verify import SIDE, has_structure, interpolation, show_the_same
 
 _FREQUENCIES = 16  # of the cosine transform, along each axis: 256 bits
@@ -24,7 +29,7 @@ class Fingerprint(NamedTuple):
 
 
 class Fingerprints(NamedTuple):
-    """hashes: (N, 4) uint64. thumbnails: (N, 64, 64) uint8. Plain arrays, to be saved so."""
+    """hashes: (N, 4) uint64. thumbnails: (N, 64, 64) uint8."""
 
     hashes: np.ndarray
     thumbnails: np.ndarray
@@ -36,17 +41,17 @@ class Fingerprints(NamedTuple):
 
 
 def empty(count: int) -> Fingerprints:
-    """Room for so many; what is not filled in is unusable."""
+    """Arrays to fill in; a fingerprint that is not filled in is unusable."""
     return Fingerprints(np.zeros((count, 4), np.uint64), np.zeros((count, SIDE, SIDE), np.uint8))
 
 
 def stack(prints: Sequence[Fingerprint | None]) -> Fingerprints:
-    """Those of single images in their order; None is unusable."""
-    made = empty(len(prints))
+    """Fingerprints of single images in one; None is unusable."""
+    stacked = empty(len(prints))
     for i, one in enumerate(prints):
         if one is not None:
-            made.hashes[i], made.thumbnails[i] = one
-    return made
+            stacked.hashes[i], stacked.thumbnails[i] = one
+    return stacked
 
 
 def fingerprint(image: np.ndarray) -> Fingerprint:
@@ -55,54 +60,33 @@ def fingerprint(image: np.ndarray) -> Fingerprint:
     return Fingerprint(_hash(thumbnail[None], _COSINES)[0], thumbnail)
 
 
-def fingerprints(
-    images: np.ndarray | Sequence[np.ndarray],
-    *,
-    progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
-) -> Fingerprints:
-    """(N, H, W, C), may be memory-mapped; or (H, W, C) of any sizes. One is read at a time."""
-    steps = progress(iter(images), len(images), "fingerprints")
-    thumbnails = np.array([_thumbnail(image) for image in steps], np.uint8).reshape(-1, SIDE, SIDE)
-    return Fingerprints(_hash(thumbnails, _COSINES), thumbnails)
-
-
 def near_pairs(
-    a: Fingerprints,
-    b: Fingerprints | None = None,
-    *,
-    flips: bool = False,
-    progress: Callable[[Iterator, int, str], Iterator] = lambda steps, total, label: steps,
+    a: Fingerprints, b: Fingerprints | None = None, *, progress: Progress = no_progress
 ) -> list[tuple[int, int]]:
     """Sorted index pairs of near-duplicates: i < j within `a`, or i of `a` and j of `b`.
 
-    flips: also find mirrored and turned copies, at 8 times the cost.
-
     Re-encoded, resized, slightly blurred, brightened, cropped (by 3 % of a side) or labelled copies
-    are found, and so are images that differ as little: neighbouring slices or frames, of which only
-    those in different groups matter (`leaks.join`). Unusable images are in no pair.
+    are pairs, and so are images that differ as little: neighbouring slices or frames, which only
+    matter in different groups (`split.leakage.join`). Unusable images are in no pair.
     """
     rows, columns = np.flatnonzero(a.usable), np.flatnonzero((a if b is None else b).usable)
     left = a.thumbnails[rows]
     right = left if b is None else b.thumbnails[columns]
     height = max(1, _CELLS // max(1, len(right)))
-    variants = [(turns, mirror) for turns in range(4) for mirror in (False, True)]
-    variants = variants if flips else variants[:1]
-    starts = [(v, start) for v in variants for start in range(0, len(left), height)]
-    found: set[tuple[int, int]] = set()
-    hashes = _both_hashes(left)
-    for variant, start in progress(iter(starts), len(starts), "near-duplicates"):
-        if start == 0:
-            turned = _turn(right, *variant)
-            turned_hashes = _both_hashes(turned)
+    starts = range(0, len(left), height)
+    left_hashes = _both_hashes(left)
+    right_hashes = left_hashes if b is None else _both_hashes(right)
+    pairs: set[tuple[int, int]] = set()
+    for start in progress(iter(starts), len(starts), "near-duplicates"):
         rest = slice(start, start + height), slice(start + 1 if b is None else 0, None)
-        i, j = _candidates(hashes, turned_hashes, *rest, upper=b is None)
+        i, j = _candidates(left_hashes, right_hashes, *rest, upper=b is None)
         for k in range(0, len(i), _BATCH):
             some_i, some_j = i[k : k + _BATCH], j[k : k + _BATCH]
-            near = show_the_same(left[some_i], turned[some_j])
-            found.update(
+            near = show_the_same(left[some_i], right[some_j])
+            pairs.update(
                 zip(rows[some_i[near]].tolist(), columns[some_j[near]].tolist(), strict=True)
             )
-    return sorted(found)
+    return sorted(pairs)
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
@@ -110,7 +94,7 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
     rgb = values.shape[2] == 3
     grey = values @ np.array([0.299, 0.587, 0.114], np.float32) if rgb else values.mean(axis=2)
     height, width = grey.shape
-    # Averaged along an axis that shrinks; OpenCV would sample both where only one of them shrinks.
+    # Average along an axis that shrinks; OpenCV would sample both where only one of them shrinks.
     small = (min(width, SIDE), min(height, SIDE))
     grey = cv2.resize(grey, small, interpolation=cv2.INTER_AREA)
     grey = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
@@ -119,11 +103,6 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
         return np.zeros((SIDE, SIDE), np.uint8)
     stretched = np.rint((grey - low) * (255 / (high - low))).astype(np.uint8)
     return stretched * np.uint8(has_structure(stretched))
-
-
-def _turn(thumbnails: np.ndarray, turns: int, mirror: bool) -> np.ndarray:
-    turned = np.rot90(thumbnails, turns, axes=(1, 2))
-    return np.ascontiguousarray(turned[:, :, ::-1] if mirror else turned)
 
 
 _COSINES = np.cos(
@@ -162,17 +141,17 @@ def _candidates(
     *,
     upper: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Indices i of `rows`, j of `columns` with near hashes: whole images, or one of them cropped.
+    """Indices i in `rows`, j in `columns` of similar hashes: whole images, or one of them cropped.
 
     upper: only j > i.
     """
-    found = []
+    flat = []  # i * columns + j, to drop repeats
     for x, y in ((0, 0), (0, 1), (1, 0)):
         some, others = left[x][rows], right[y][columns]
         low = np.ascontiguousarray(others[:, 0])
         i, j = np.nonzero(np.bitwise_count(some[:, :1] ^ low) <= _LOW_BITS)
         distance = np.bitwise_count(some[i] ^ others[j]).sum(axis=1)
         close = (distance <= _ALL_BITS) & (not upper or j >= i)
-        found.append(i[close] * len(others) + j[close])
-    i, j = np.divmod(np.unique(np.concatenate(found)), max(1, len(right[0][columns])))
+        flat.append(i[close] * len(others) + j[close])
+    i, j = np.divmod(np.unique(np.concatenate(flat)), max(1, len(right[0][columns])))
     return i + rows.start, j + columns.start

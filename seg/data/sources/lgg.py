@@ -1,9 +1,10 @@
-"""LGG-MRI: 110 patients, a folder each, slices beside their masks.
+"""LGG-MRI: 110 patients, each a folder of slices with their masks beside them.
 
 Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002;
 `kaggle_3m/TCGA_*/TCGA_*_<slice>[_mask].tif`.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from seg.data.pairs import Pair, PairingErrors, image_files, locate, pair_by_name
@@ -11,30 +12,31 @@ from seg.data.pairs import Pair, PairingErrors, image_files, locate, pair_by_nam
 MASK_SUFFIX = "_mask"
 
 
+@dataclass(kw_only=True)
 class LGG:
-    """A patient's folder is the group. root: `kaggle_3m` or a parent of it.
+    """The patients' folders are the groups.
 
-    classes: name -> mask value. ignore_value: mask value of void pixels, or None.
+    Args:
+        root: `kaggle_3m` or a parent of it.
+        classes: name -> mask value.
+        ignore_value: mask value of ignored pixels, or None.
     """
 
-    def __init__(
-        self, *, root: str, classes: dict[str, int | list[int]], ignore_value: int | None = None
-    ) -> None:
-        self.root = Path(root).expanduser()
-        self.classes = classes
-        self.ignore_value = ignore_value
+    root: str | Path
+    classes: dict[str, int | list[int]]
+    ignore_value: int | None = None
 
-    def holds(self, folder: Path) -> bool:
-        """Whether a folder has patients' folders in it."""
+    def __post_init__(self) -> None:
+        self.root = Path(self.root).expanduser()
+
+    def has_layout(self, folder: Path) -> bool:
+        """Whether a folder contains patients' folders."""
         return any(child.is_dir() for child in folder.glob("TCGA_*"))
 
     def pairs(self) -> list[Pair]:
-        """Every slice of every patient. Raises FileNotFoundError, or PairingErrors (all)."""
-        root = locate(
-            self.root,
-            holds=self.holds,
-            layout="kaggle_3m/ with its TCGA_* folders",
-        )
+        """Every slice of every patient. Raises FileNotFoundError or PairingErrors."""
+        layout = "kaggle_3m/ with its TCGA_* folders"
+        root = locate(self.root, has_layout=self.has_layout, layout=layout)
         pairs: list[Pair] = []
         problems: list[str] = []
         for patient in sorted(p for p in root.glob("TCGA_*") if p.is_dir()):

@@ -1,4 +1,4 @@
-"""Synthetic organs: an embedded data set, drawn once to files and read back like real data.
+"""Synthetic organs: a generated data set, written to files once and read back like real data.
 
 The organ has a texture of its own (oriented fibres); distractors share its brightness, colour and
 size but not its texture, so that no intensity threshold finds it. Frames of one patient share the
@@ -20,7 +20,7 @@ from PIL import Image
 from seg.data.pairs import Pair
 from seg.data.sources.folder import Folder
 
-GENERATOR = 1  # raise it whenever the pictures change, so that older files are not read
+GENERATOR = 1  # raise it when the pictures change, so that older files are not read
 EMPTY_FRACTION = 0.1
 TISSUE = 0.46  # grey of the background, 0-1
 
@@ -63,7 +63,7 @@ def depth_inside(blob: Blob, *, size: int) -> np.ndarray:
     return blob.radius * (1 + waves) - np.hypot(x, y)
 
 
-def moved(blob: Blob, rng: np.random.Generator, *, shift: np.ndarray, scale: float) -> Blob:
+def _moved(blob: Blob, rng: np.random.Generator, *, shift: np.ndarray, scale: float) -> Blob:
     """The same blob in another frame: shifted by (x, y) pixels, scaled, a little deformed."""
     return replace(
         blob,
@@ -93,7 +93,7 @@ def draw_patient(
     """One patient's frames: image (size, size, 3) uint8 RGB, labels (size, size) uint8 0-classes.
 
     Label 1 is the organ, the others are lesions in and beside it. empty: (frames,) bool; where it
-    is set, a distractor takes the organ's place and the labels are all zero.
+    is true, a distractor is in the place of the organ, and all labels are zero.
     """
     unit = size / 128  # lengths below are written for 128 pixels
     brightness = TISSUE + rng.choice([-1, 1]) * rng.uniform(0.05, 0.13)
@@ -131,11 +131,11 @@ def draw_patient(
     for without_organ in empty:
         shift, scale = rng.normal(0, 3.5 * unit, 2), rng.uniform(0.9, 1.1)
         drift = rng.normal(0, 1.5 * unit, 2)
-        scene = [(0, moved(b, rng, shift=drift, scale=1.0)) for b in distractors]
+        scene = [(0, _moved(b, rng, shift=drift, scale=1.0)) for b in distractors]
         parts = [(0, stand_in)] if without_organ else enumerate([organ, *lesions], start=1)
         for label, part in parts:
             away = (scale - 1) * (part.center - organ.center)  # lesions keep their place in it
-            scene.append((label, moved(part, rng, shift=shift + away, scale=scale)))
+            scene.append((label, _moved(part, rng, shift=shift + away, scale=scale)))
 
         grey = np.roll(background, np.rint(drift[::-1]).astype(int), axis=(0, 1))
         labels = np.zeros((size, size), np.uint8)
@@ -154,47 +154,53 @@ def draw_patient(
         yield np.rint(np.clip(image, 0, 1) * 255).astype(np.uint8), labels
 
 
+@dataclass(kw_only=True)
 class Synthetic:
-    """Generated organs as files under `root/<key>/`; `<key>` names every parameter that matters.
+    """Generated organs as files under `root/<key>/`; `<key>` depends on all other arguments.
 
-    size: pixels, square. classes: name -> value in the mask files (1-255, distinct), the organ
-    first, then up to two lesions; 0 is the background, and no pixel is void. Same parameters, same
-    bytes. A tenth of the frames have no organ and an empty mask.
+    The same arguments give the same bytes. A tenth of the frames have no organ and an empty mask.
+
+    Args:
+        root: where the data set's folder is made.
+        patients: number of groups.
+        frames: images of each patient.
+        size: side in pixels, at least 32.
+        classes: name -> value in the mask files (1-255, distinct): the organ, then up to two
+            lesions.
+        seed: of the generator.
+        ignore_value: for the protocol of sources; no pixel is ignored.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str,
-        patients: int = 60,
-        frames: int = 5,
-        size: int = 128,
-        classes: dict[str, int],
-        seed: int = 0,
-        ignore_value: int | None = None,
-    ) -> None:
-        values = list(classes.values())
+    root: str | Path
+    patients: int = 60
+    frames: int = 5
+    size: int = 128
+    classes: dict[str, int]
+    seed: int = 0
+    ignore_value: int | None = None
+
+    def __post_init__(self) -> None:
+        patients, frames, size = self.patients, self.frames, self.size
+        values = list(self.classes.values())
         if not 1 <= len(values) <= 3:
             raise ValueError(f"synthetic draws 1-3 classes, got {len(values)}")
         if len(set(values)) < len(values) or not all(1 <= value <= 255 for value in values):
             raise ValueError(f"class values must be distinct and in 1-255, got {values}")
         if size < 32 or min(patients, frames) < 1:  # smaller, the textures do not show
             raise ValueError(f"{size=} must be >= 32, {patients=} and {frames=} >= 1")
-        self.patients, self.frames, self.size, self.seed = patients, frames, size, seed
-        self.classes, self.ignore_value = dict(classes), ignore_value
-        recipe = json.dumps([GENERATOR, patients, frames, size, list(self.classes.items()), seed])
-        digest = hashlib.sha256(recipe.encode()).hexdigest()[:8]
-        self.root = Path(root).expanduser() / f"organs-{patients}x{frames}-{size}px-{digest}"
+        recipe = [GENERATOR, patients, frames, size, list(self.classes.items()), self.seed]
+        digest = hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:8]
+        self.root = Path(self.root).expanduser() / f"organs-{patients}x{frames}-{size}px-{digest}"
 
     def pairs(self) -> list[Pair]:
-        """Every image with its mask, grouped by patient; written first if absent."""
+        """Every image with its mask, grouped by patient; the files are written at first use."""
         if not self.root.is_dir():
             self._write()
         return Folder(root=str(self.root), group=r"(patient\d+)").pairs()
 
     def _write(self) -> None:
-        # The folder appears under its name only when complete: a killed run leaves a hidden
-        # sibling, and of two processes at once the slower takes the faster's files.
+        # Renamed only when complete: a killed run leaves a hidden folder, and of two processes at
+        # once the slower uses the files of the faster.
         draft = self.root.with_name(f".{self.root.name}.{uuid4().hex}")
         try:
             self._draw_into(draft)

@@ -1,51 +1,52 @@
 """Cases listed in a CSV file: any layout, with the group and the split of each."""
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 
-from seg.data.pairs import Pair, PairingErrors, check_rule, expand, group_of
+from seg.data.pairs import Pair, PairingErrors, check_group_rule, expand, group_of
 
 
+@dataclass(kw_only=True)
 class Table:
-    """A row a case: the columns image and mask, paths relative to root; group and split if known.
+    """One row for each case: columns image and mask, and group and split if they are known.
 
-    root: the folder that the paths start from. table: the CSV file, relative to root or absolute.
-    group: a column of the table, `file`, `folder` (that of the image), or a regular expression
-        searched in the image's path whose first group is the patient.
-    axis, classes, ignore_value: as for `Folder`.
+    Args:
+        root: the folder that the paths start from.
+        table: the CSV file, relative to root or absolute.
+        group: a column of the table, `file`, `folder` (that of the image), or a regular expression,
+            searched in the image's path, whose first group is the patient.
+        axis: as for `Folder`, like the rest.
+        classes: see `Folder`.
+        ignore_value: see `Folder`.
     """
 
-    def __init__(
-        self,
-        *,
-        root: str,
-        table: str = "cases.csv",
-        group: str = "group",
-        axis: int = 2,
-        classes: dict[str, int | str | list[int] | list[list[int]]] | None = None,
-        ignore_value: int | None = None,
-    ) -> None:
-        self.root = Path(root).expanduser()
-        self.table = self.root / Path(table).expanduser()
-        self.group = group
-        self.axis = axis
-        self.classes = classes
-        self.ignore_value = ignore_value
+    root: str | Path
+    table: str | Path = "cases.csv"
+    group: str = "group"
+    axis: int = 2
+    classes: dict[str, int | str | list[int] | list[list[int]]] | None = None
+    ignore_value: int | None = None
+
+    def __post_init__(self) -> None:
+        self.root = Path(self.root).expanduser()
+        self.table = self.root / Path(self.table).expanduser()
 
     def pairs(self) -> list[Pair]:
-        """Every row's case. Raises FileNotFoundError, ValueError, or PairingErrors of all."""
+        """Every row's case. Raises FileNotFoundError, ValueError or PairingErrors."""
         columns, rows = self._read()
         by_column = self.group in columns
-        rule = "file" if self.group == "group" else self.group  # without that column: unknown
+        rule = "file" if self.group == "group" else self.group  # the default may be missing
         if not by_column:
             try:
-                check_rule(rule)
+                check_group_rule(rule)
             except ValueError as error:
-                held = ", ".join(columns)
-                raise ValueError(f"{error}, or is to be a column of {self.table}: {held}") from None
+                raise ValueError(
+                    f"{error}, or is to be a column of {self.table}: {', '.join(columns)}"
+                ) from None
         problems: list[str] = []
         pairs: list[Pair] = []
-        lines: dict[str, int] = {}
+        line_of: dict[str, int] = {}
         for line, row in rows:
             image, mask = (str(row[key] or "").strip() for key in ("image", "mask"))
             split = (row.get("split") or "").strip() or None
@@ -54,8 +55,8 @@ class Table:
                 problems.append(f"{where}: the image or the mask is missing; fill it in")
             elif split not in (None, "train", "val", "test"):
                 problems.append(f"{where}: split {split!r} is none of train, val, test")
-            elif lines.setdefault(image, line) != line:
-                problems.append(f"{where}: {image} is listed in line {lines[image]} already")
+            elif line_of.setdefault(image, line) != line:
+                problems.append(f"{where}: {image} is listed in line {line_of[image]} already")
             elif by_column and not (row[self.group] or "").strip():
                 problems.append(f"{where}: the {self.group} is missing; fill it in")
             else:
@@ -73,7 +74,7 @@ class Table:
         return pairs
 
     def _read(self) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
-        """The columns, and the rows with the numbers of their lines."""
+        """The columns, and the rows with their line numbers."""
         if not self.table.is_file():
             raise FileNotFoundError(f"dataset.table={self.table}: no such file")
         with self.table.open(newline="", encoding="utf-8-sig") as handle:
@@ -84,6 +85,6 @@ class Table:
             except (UnicodeDecodeError, csv.Error) as error:
                 raise ValueError(f"{self.table}: {error}; save it as CSV in UTF-8") from error
         if not {"image", "mask"} <= set(columns):
-            held = ", ".join(columns) or "none"
-            raise ValueError(f"{self.table}: needs the columns image and mask, has {held}")
+            names = ", ".join(columns) or "none"
+            raise ValueError(f"{self.table}: needs the columns image and mask, has {names}")
         return columns, rows

@@ -1,4 +1,4 @@
-"""Which case goes where: by group, stratified by empty and by foreground size, seeded."""
+"""Draw a split: by group, stratified by empty masks and by foreground size, seeded."""
 
 import hashlib
 import math
@@ -20,31 +20,37 @@ def draw(
     seed: int,
     folds: int | None = None,
     fold: int | None = None,
-    given: Sequence[str | None] | None = None,
+    preset: Sequence[str | None] | None = None,
 ) -> list[str]:
     """A split label for every case; a group is never divided.
 
-    groups: the group of each case. foreground: its mask's share of foreground, 0 if empty (False
-        and True for a split by empty alone).
-    val, test: a fraction of all cases (below 1) or a count of cases (1 and above). Whole groups are
-        moved, so that the sizes are met as nearly as the groups allow.
-    folds, fold: with k folds, fold number `fold` (0 to k-1) is the test set and `test` is not used.
-    given: labels that stand already, None where a case is to be drawn. `test` is drawn only if no
-        label is given at all, and `val`, out of the training cases, if none is `val`.
+    Groups are ordered by the foreground of their cases, empty ones first, and a split takes one
+    group at random from each run of neighbours: systematic sampling, which stratifies without bins.
+    Folds are dealt in the same order.
 
-    Groups are ordered by the foreground of their cases, empty ones first, and a split takes one at
-    random out of each run of neighbours: systematic sampling, which stratifies without bins. Folds
-    are dealt out of the same order.
+    Args:
+        groups: the group of each case.
+        foreground: share of foreground in each mask, 0 if it is empty (or False and True, to
+            stratify by empty masks alone).
+        val: a fraction of all cases (below 1) or a number of cases. Whole groups are moved, so the
+            size is met as nearly as the groups allow.
+        test: likewise; not used with `folds`.
+        seed: of the random choices.
+        folds: number of folds for cross-validation.
+        fold: the fold that is the test split, from 0.
+        preset: labels that are decided already, None for a case to draw. With any preset label no
+            test split is drawn, and no validation split if one of them is `val`.
 
-    Raises ValueError if the groups do not suffice for the splits asked for.
+    Raises:
+        ValueError: there are too few groups.
     """
-    n = len(groups)
+    count = len(groups)
     sizes, shares = _by_group(groups, foreground)
     labels = dict.fromkeys(sizes, "train")
-    stands = {g: label for g, label in zip(groups, given or [], strict=False) if label is not None}
-    labels |= stands
+    preset_labels = {g: s for g, s in zip(groups, preset or [], strict=False) if s is not None}
+    labels |= preset_labels
     if folds is not None:
-        if stands:
+        if preset_labels:
             raise ValueError(
                 "dataset.split.folds: the split is given already, by dataset.split.file or by the "
                 "folders; set one of both"
@@ -53,13 +59,13 @@ def draw(
             raise ValueError(
                 f"dataset.split.folds={folds} needs as many groups; there are {len(labels)}"
             )
-        dealt = _deal(sizes, shares, seed=seed, folds=folds)
-        labels |= {g: "test" for g, number in dealt.items() if number == (fold or 0)}
-    elif not stands:
+        fold_of = _deal(sizes, shares, seed=seed, folds=folds)
+        labels |= {g: "test" for g, number in fold_of.items() if number == (fold or 0)}
+    elif not preset_labels:
         # one group stays for training, and one for validation
-        _move(labels, sizes, shares, _count(test, n), "test", seed, keep=1 + (val > 0))
-    if "val" not in stands.values():
-        _move(labels, sizes, shares, _count(val, n), "val", seed + 1)
+        _move(labels, sizes, shares, _size(test, count), "test", seed, keep=1 + (val > 0))
+    if "val" not in preset_labels.values():
+        _move(labels, sizes, shares, _size(val, count), "val", seed + 1)
     if "train" not in labels.values():
         raise ValueError(
             f"no training cases left: {len(labels)} groups, dataset.split.val={val}, "
@@ -69,42 +75,50 @@ def draw(
 
 
 def fingerprint(cases: Sequence[str], labels: Sequence[str]) -> str:
-    """12 hex digits that are equal for equal splits, in whatever order the cases come."""
+    """12 hex digits, equal for equal splits in whatever order the cases come."""
     lines = sorted(f"{case}\t{label}" for case, label in zip(cases, labels, strict=True))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
-def _count(share: float, n: int) -> int:
-    return max(round(share * n), share > 0) if share < 1 else int(share)
+def _size(share: float, count: int) -> int:
+    return max(round(share * count), share > 0) if share < 1 else int(share)
 
 
 def _by_group(
     groups: Sequence[str], foreground: Sequence[float]
 ) -> tuple[dict[str, int], dict[str, float]]:
-    """Cases, and mean foreground share, of each group; the same in whatever order they come."""
-    held: dict[str, list[float]] = defaultdict(list)
+    """Number of cases and mean foreground of each group; the order of the cases has no effect."""
+    shares: dict[str, list[float]] = defaultdict(list)
     for group, share in zip(groups, foreground, strict=True):
-        held[group].append(float(share))
-    return {g: len(v) for g, v in held.items()}, {g: math.fsum(v) / len(v) for g, v in held.items()}
+        shares[group].append(float(share))
+    means = {g: math.fsum(s) / len(s) for g, s in shares.items()}
+    return {g: len(s) for g, s in shares.items()}, means
+
+
+def _shuffled(groups: Sequence[str], shares: Mapping[str, float], rng: random.Random) -> list[str]:
+    """In order of foreground; groups with equal shares in random order."""
+    order = sorted(groups)
+    rng.shuffle(order)
+    return sorted(order, key=lambda g: shares[g])  # stable
 
 
 def _deal(
     sizes: Mapping[str, int], shares: Mapping[str, float], *, seed: int, folds: int
 ) -> dict[str, int]:
-    """The fold of each group: each run of k neighbours by foreground is dealt to the k folds, its
-    largest group to the fold with the fewest cases.
+    """The fold of each group.
+
+    Each run of k neighbours by foreground is dealt to the k folds, its largest group to the fold
+    with the fewest cases.
     """
     rng = random.Random(f"{seed}-folds")
-    order = sorted(sizes)
-    rng.shuffle(order)
-    order.sort(key=lambda g: shares[g])  # stable: equal shares stay shuffled
-    held, fold_of = [0] * folds, {}
+    order = _shuffled(list(sizes), shares, rng)
+    cases_in, fold_of = [0] * folds, {}
     for start in range(0, len(order), folds):
         run = sorted(order[start : start + folds], key=lambda g: -sizes[g])
-        ranked = sorted(range(folds), key=lambda fold: (held[fold], rng.random()))
+        ranked = sorted(range(folds), key=lambda fold: (cases_in[fold], rng.random()))
         for group, fold in zip(run, ranked, strict=False):
             fold_of[group] = fold
-            held[fold] += sizes[group]
+            cases_in[fold] += sizes[group]
     return fold_of
 
 
@@ -112,64 +126,63 @@ def _move(
     labels: dict[str, str],
     sizes: Mapping[str, int],
     shares: Mapping[str, float],
-    count: int,
+    size: int,
     label: str,
     seed: int,
     *,
     keep: int = 1,
 ) -> None:
-    """Turn about `count` training cases into `label`, evenly along the order of foreground.
+    """Give about `size` training cases the label, evenly along the order of foreground.
 
-    keep: how many groups are to stay as they are, at least.
+    keep: the least number of groups that stay in training.
     """
-    if count == 0:
+    if size == 0:
         return
-    left = sorted(g for g, held in labels.items() if held == "train")
+    rng = random.Random(f"{seed}-{label}")
+    left = _shuffled([g for g, split in labels.items() if split == "train"], shares, rng)
     total = sum(sizes[g] for g in left)
-    if len(left) <= keep or count >= total:
+    if len(left) <= keep or size >= total:
         raise ValueError(
-            f"dataset.split.{label} asks for {count} cases, and {total} cases of "
+            f"dataset.split.{label} asks for {size} cases, and {total} cases of "
             f"{len(left)} groups are left; a group is never divided: check dataset.group, or ask "
             "for less"
         )
-    rng = random.Random(f"{seed}-{label}")
-    rng.shuffle(left)
-    left.sort(key=lambda g: shares[g])  # stable: equal shares stay shuffled
-    wanted = min(max(1, round(count * len(left) / total)), len(left) - keep)
+    wanted = min(max(1, round(size * len(left) / total)), len(left) - keep)
     runs = [run.tolist() for run in np.array_split(np.array(left, dtype=object), wanted)]
     for run in runs:
         rng.shuffle(run)
-    # The first of each run is taken; then others of a run in its stead, while that brings the
-    # number of cases nearer to the one asked for.
+    # Take the first group of each run; then exchange it for another of its run, as long as that
+    # brings the number of cases nearer to `size`.
     taken = [run[0] for run in runs]
     while True:
-        excess = sum(sizes[g] for g in taken) - count
-        if abs(excess) <= max(1, count // 20):
+        excess = sum(sizes[g] for g in taken) - size
+        if abs(excess) <= max(1, size // 20):
             break
         best = min(
-            ((abs(excess + sizes[g] - sizes[taken[i]]), i, k)
-             for i, run in enumerate(runs) for k, g in enumerate(run)),
-        )  # fmt: skip
+            (abs(excess + sizes[g] - sizes[taken[i]]), i, k)
+            for i, run in enumerate(runs)
+            for k, g in enumerate(run)
+        )
         if best[0] >= abs(excess):
             break
         taken[best[1]] = runs[best[1]][best[2]]
     if not any(shares[g] for g in taken) and shares[left[-2]]:
         # a split without any foreground would measure nothing, if another can spare some
-        rest = sum(sizes[g] for g in taken[:-1]) - count
-        able = (g for g in runs[-1] if shares[g])
-        taken[-1] = min(able, key=lambda g: abs(rest + sizes[g]))
-    # Where sizes differ greatly, so few may hold too few cases: others are added.
+        rest = sum(sizes[g] for g in taken[:-1]) - size
+        with_foreground = (g for g in runs[-1] if shares[g])
+        taken[-1] = min(with_foreground, key=lambda g: abs(rest + sizes[g]))
+    # Where sizes differ greatly, so few groups may have too few cases: add others.
     while len(taken) < len(left) - keep:
-        missing = count - sum(sizes[g] for g in taken)
+        missing = size - sum(sizes[g] for g in taken)
         nearest = min(set(left) - set(taken), key=lambda g: (abs(missing - sizes[g]), g))
-        if missing <= max(1, count // 20) or abs(missing - sizes[nearest]) >= missing:
+        if missing <= max(1, size // 20) or abs(missing - sizes[nearest]) >= missing:
             break
         taken.append(nearest)
     labels.update(dict.fromkeys(taken, label))
 
 
 def check_sizes(*, val: float, test: float, folds: int | None, fold: int | None) -> None:
-    """Raises ValueError for sizes that no data set can satisfy."""
+    """Raise ValueError for sizes that no data set can satisfy."""
     for name, share in (("val", val), ("test", test)):
         if not math.isfinite(share) or share < 0:
             raise ValueError(

@@ -13,7 +13,8 @@ from PIL import Image
 
 from seg.data import formats
 from seg.data.errors import DataError
-from seg.data.formats.volume_cache import Plane, import_reader
+from seg.data.formats import Plane
+from seg.data.formats.volume_cache import import_reader
 from seg.inference.files.reading import File
 
 VALUES = ("index", 255, "palette")

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data import formats
-from seg.data.formats.pictures import Header
-from seg.data.formats.volume_cache import Plane
+from seg.data.formats import Header, Plane
 from seg.data.images import read_image
 from seg.inference.files.input_checks import InputWarning, in_grey, input_warnings, is_colourful
 from seg.inference.files.inputs import Input

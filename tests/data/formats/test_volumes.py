@@ -222,5 +222,5 @@ def test_other_archives_and_hidden_files_are_no_images(tmp_path):
 def test_volumes_are_paired_by_name_over_formats(tmp_path):
     images = [tmp_path / f"p{i}_0000.nii.gz" for i in (1, 2, 10)]
     masks = [tmp_path / "p10.nii", tmp_path / "p2.nii.gz", tmp_path / "p1.png"]
-    pairs = pair_by_name(images, masks, image_suffix="_0000")
+    pairs = pair_by_name(images, masks, image_suffix="_0000", problems=[])
     assert [mask.name for _, mask in pairs] == ["p1.png", "p2.nii.gz", "p10.nii"]

@@ -10,7 +10,7 @@ from seg.data.errors import DataErrors
 from seg.data.pairs import PairingErrors
 from seg.data.sources.folder import Folder
 from seg.data.sources.lgg import LGG
-from seg.data.split.assign import assign
+from seg.data.split import assign
 
 # How Folder is told of a layout, and where it has the image and the mask of a case.
 LAYOUTS = {

@@ -312,7 +312,7 @@ def test_what_is_given_stays_and_validation_is_drawn_from_training_alone() -> No
     test = set(sorted(set(groups))[::4])
     given = ["test" if g in test else "train" for g in groups]
     for seed in range(10):
-        labels = draw(groups, share, val=0.15, test=0.3, seed=seed, given=given)
+        labels = draw(groups, share, val=0.15, test=0.3, seed=seed, preset=given)
         pairs = set(zip(given, labels, strict=True))
         assert pairs == {("test", "test"), ("train", "train"), ("train", "val")}
         assert parted(groups, labels) == []
@@ -322,13 +322,13 @@ def test_what_is_given_stays_and_validation_is_drawn_from_training_alone() -> No
 def test_all_that_is_given_is_kept_where_validation_is_among_it() -> None:
     groups, positive = cohort(10, 1)
     given = ["val"] * 3 + ["train"] * 7
-    assert draw(groups, positive, val=0.5, test=0.5, seed=0, given=given) == given
+    assert draw(groups, positive, val=0.5, test=0.5, seed=0, preset=given) == given
 
 
 def test_what_no_list_names_goes_with_its_group_or_is_drawn_from() -> None:
     groups = ["a", "a", *"bcdefghij"]
     given = ["test", None, *[None] * 9]
-    labels = draw(groups, [1.0] * 11, val=2, test=5, seed=0, given=given)
+    labels = draw(groups, [1.0] * 11, val=2, test=5, seed=0, preset=given)
     assert labels[:2] == ["test", "test"]
     assert Counter(labels[2:]) == {"train": 7, "val": 2}
 
@@ -337,13 +337,13 @@ def test_given_labels_and_folds_exclude_one_another() -> None:
     groups, positive = cohort(10, 1)
     with pytest.raises(ValueError, match=r"dataset\.split\.folds: the split is given already"):
         draw(
-            groups, positive, val=0.1, test=0, seed=0, folds=5, fold=0, given=["test"] + [None] * 9
+            groups, positive, val=0.1, test=0, seed=0, folds=5, fold=0, preset=["test"] + [None] * 9
         )
 
 
 def test_a_given_split_without_training_cases_is_refused() -> None:
     with pytest.raises(ValueError, match="no training cases left: 3 groups"):
-        draw(["a", "b", "c"], [1.0] * 3, val=0.1, test=0.1, seed=0, given=["val", "test", "test"])
+        draw(["a", "b", "c"], [1.0] * 3, val=0.1, test=0.1, seed=0, preset=["val", "test", "test"])
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,13 @@ import random
 
 import pytest
 
-from seg.data.split.leakage import chained, check_disjoint, equal_pairs, join
+from seg.data.split.leakage import check_groups, equal_pairs, is_chained, join
 
 
 def test_a_group_in_two_splits_is_an_error_that_names_it() -> None:
-    check_disjoint(["a", "b", "b"], ["train", "test", "test"])
+    check_groups(["a", "b", "b"], ["train", "test", "test"])
     with pytest.raises(ValueError, match="group b is in both train and test"):
-        check_disjoint(["a", "b", "b"], ["train", "train", "test"])
+        check_groups(["a", "b", "b"], ["train", "train", "test"])
 
 
 def test_equal_digests_are_paired_with_the_first_of_them() -> None:
@@ -67,17 +67,17 @@ def test_more_than_a_tenth_and_more_than_ten_are_too_many(
     cases: int, linked: int, too_many: bool
 ) -> None:
     """The first of a chain is there anyway: the others are what was added to it."""
-    assert chained(*chain(cases, linked)) is too_many
+    assert is_chained(*chain(cases, linked)) is too_many
 
 
 def test_large_groups_that_were_there_before_are_no_chain() -> None:
     before = ["patient"] * 60 + [f"p{i}" for i in range(40)]
-    assert not chained(before, before)
+    assert not is_chained(before, before)
     after, _ = join(before, [(0, 70)])  # one image of another patient is like one of theirs
-    assert not chained(before, after)
+    assert not is_chained(before, after)
 
 
 def test_a_chain_is_seen_beside_a_larger_group() -> None:
     before = ["patient"] * 60 + [f"p{i}" for i in range(40)]
     after, _ = join(before, [(i, i + 1) for i in range(60, 80)])
-    assert chained(before, after)
+    assert is_chained(before, after)

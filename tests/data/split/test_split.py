@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seg.data.pairs import Pair
-from seg.data.split.assign import assign
+from seg.data.split import assign
 
 SPLIT = {
     "val": 0.2, "test": 0.2, "by": "group", "seed": 0, "folds": None, "fold": None, "file": None,
