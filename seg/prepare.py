@@ -86,16 +86,16 @@ def prepare(cfg: DictConfig) -> None:
 def get(cfg: DictConfig, source: Source) -> None:
     """Download what is not there, where the configuration knows an address."""
     node = cfg.dataset
-    if not hasattr(source, "holds") or (source.root.is_dir() and any(source.root.iterdir())):
+    if not hasattr(source, "has_layout") or (source.root.is_dir() and any(source.root.iterdir())):
         return
     if node.url is not None:
         with progress.download_bar() as bar:
             fetch(
                 url=node.url, sha256=node.sha256, mirrors=list(node.mirrors), folder=source.root,
-                holds=source.holds, progress=bar,
+                has_layout=source.has_layout, progress=bar,
             )  # fmt: skip
     elif node.kaggle is not None:
-        fetch_kaggle(handle=node.kaggle, folder=source.root, holds=source.holds)
+        fetch_kaggle(handle=node.kaggle, folder=source.root, has_layout=source.has_layout)
     else:
         build.require_data(node, source)
 

@@ -24,7 +24,7 @@ def fetch(
     sha256: str | None,
     mirrors: Sequence[str],
     folder: Path,
-    holds: Callable[[Path], bool],
+    has_layout: Callable[[Path], bool],
     progress: Progress | None = None,
     stall: float = 20.0,
     retries: int = 3,
@@ -32,7 +32,7 @@ def fetch(
     """The data of an archive (zip or tar.gz) in `folder`, downloaded unless they are there.
 
     sha256: of the archive, in hex; None takes any sound archive and logs its hash. mirrors: tried
-    in order after `url`. holds: whether a folder has the layout; single folders around it are
+    in order after `url`. has_layout: whether a folder has the layout; single folders around it are
     stripped. progress: called with (bytes so far, bytes in all or None); lines of the log if None.
     stall: seconds without 16 KiB more after which a connection is given up. retries: tries of an
     address without headway.
@@ -44,7 +44,7 @@ def fetch(
     happened at each address; OSError where the disk is full or not writable.
     """
     folder = Path(folder).expanduser().resolve()
-    if is_there(folder, holds):
+    if is_there(folder, has_layout):
         return folder
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", sha256):
         raise ValueError(f"dataset.sha256={sha256!r} is not 64 hexadecimal digits")
@@ -56,12 +56,12 @@ def fetch(
     problems = []
     with work_folder(folder, kept=kept) as work:
         for address in addresses:
-            if is_there(folder, holds):  # another process was quicker
+            if is_there(folder, has_layout):  # another process was quicker
                 return folder
             part, archive = (work / name for name in _names(address))
             try:
                 _download(address, part, archive, sha256, progress, stall=stall, retries=retries)
-                _place(archive, folder, work / UNPACKED, holds)
+                _place(archive, folder, work / UNPACKED, has_layout)
             except Unusable as error:
                 problems.append(f"  {address}: {error}")
                 if part.exists() and part.stat().st_size == 0:
@@ -124,18 +124,18 @@ def _download(
         return
 
 
-def _place(archive: Path, folder: Path, unpacked: Path, holds: Callable[[Path], bool]) -> None:
+def _place(archive: Path, folder: Path, unpacked: Path, has_layout: Callable[[Path], bool]) -> None:
     """Unpack, then move to `folder` in one step. Raises Unusable, the archive removed."""
     try:
         unpack(archive, unpacked)
         chain = [unpacked]
         while len(inside := list(chain[-1].iterdir())) == 1 and inside[0].is_dir():
             chain.append(inside[0])
-        found = next((path for path in reversed(chain) if holds(path)), None)
+        found = next((path for path in reversed(chain) if has_layout(path)), None)
         if found is None:
             names = ", ".join(sorted(path.name for path in inside)[:5]) or "nothing"
             raise DataError(archive, f"not the layout of this data set, it holds {names}")
     except DataError as error:
         archive.unlink()
         raise Unusable(f"the archive is refused: {error.args[1]}") from error
-    put_in_place(found, folder, holds)
+    put_in_place(found, folder, has_layout)

@@ -22,7 +22,7 @@ LOCK = "lock"
 UNPACKED = "unpacked"
 
 
-def is_there(folder: Path, holds: Callable[[Path], bool]) -> bool:
+def is_there(folder: Path, has_layout: Callable[[Path], bool]) -> bool:
     """Whether the data lie in `folder`; not if it is empty. Raises DataError if others do."""
     if not folder.exists():
         return False
@@ -31,7 +31,7 @@ def is_there(folder: Path, holds: Callable[[Path], bool]) -> bool:
     names = sorted(path.name for path in folder.iterdir())
     if not names:
         return False
-    if holds(folder):
+    if has_layout(folder):
         return True
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     reason = f"has not the layout of this data set, but holds {shown}; nothing was overwritten"
@@ -72,12 +72,12 @@ def work_folder(folder: Path, *, kept: frozenset[str] = frozenset()) -> Iterator
             os.close(lock)
 
 
-def put_in_place(source: Path, folder: Path, holds: Callable[[Path], bool]) -> None:
+def put_in_place(source: Path, folder: Path, has_layout: Callable[[Path], bool]) -> None:
     """Rename `source` to `folder`, which is empty or not there, or holds the data by now."""
     try:
         os.rename(source, folder)
     except OSError as error:
-        if is_there(folder, holds):  # without locks another process can have been quicker
+        if is_there(folder, has_layout):  # without locks another process can have been quicker
             return
         fix = "set dataset.root to a folder that is not there yet"
         raise OSError(

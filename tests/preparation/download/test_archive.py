@@ -30,7 +30,7 @@ from seg.preparation.download import fetch, placing, transfer
 STALL = 0.3  # where the server stalls; elsewhere a busy machine is given time
 
 
-def holds(folder: Path) -> bool:
+def has_layout(folder: Path) -> bool:
     return (folder / "images").is_dir() and (folder / "masks").is_dir()
 
 
@@ -187,7 +187,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def get(folder: Path, url: str | None, **given: object) -> Path:
     given = {"sha256": SHA, "mirrors": [], "stall": 10.0, "retries": 2} | given
-    return fetch(url=url, folder=folder, holds=holds, **given)
+    return fetch(url=url, folder=folder, has_layout=has_layout, **given)
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_a_layout_that_is_found_from_above_is_stripped_as_well(site: Site, targe
         sha256=SHA,
         mirrors=[],
         folder=target,
-        holds=lambda p: holds(p) or any(holds(c) for c in p.iterdir() if c.is_dir()),
+        has_layout=lambda p: has_layout(p) or any(has_layout(c) for c in p.iterdir() if c.is_dir()),
     )
     assert_complete(target)
 
@@ -593,8 +593,8 @@ if slow == "unpacking":
         return usage(path)
 
     shutil.disk_usage = slowly
-holds = lambda p: (p / "images").is_dir() and (p / "masks").is_dir()
-fetch(url=url, sha256=sha256, mirrors=[], folder=Path(folder), holds=holds)
+has_layout = lambda p: (p / "images").is_dir() and (p / "masks").is_dir()
+fetch(url=url, sha256=sha256, mirrors=[], folder=Path(folder), has_layout=has_layout)
 """
 
 

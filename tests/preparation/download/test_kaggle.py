@@ -13,7 +13,7 @@ from seg.preparation.download import fetch_kaggle
 HANDLE = "mateuszbuda/lgg-mri-segmentation"
 
 
-def holds(folder: Path) -> bool:
+def has_layout(folder: Path) -> bool:
     return any(child.is_dir() for child in folder.glob("TCGA_*"))
 
 
@@ -53,7 +53,7 @@ def files(folder: Path) -> set[str]:
 
 
 def get(folder: Path) -> Path:
-    return fetch_kaggle(handle=HANDLE, folder=folder, holds=holds)
+    return fetch_kaggle(handle=HANDLE, folder=folder, has_layout=has_layout)
 
 
 def test_the_outer_one_of_two_copies_is_taken_and_the_cache_kept(
