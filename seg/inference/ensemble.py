@@ -1,21 +1,25 @@
-"""Several networks asked for the same image: the mean of their probabilities."""
+"""Several models as one: the mean of their probabilities."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from seg.inference.model import Predictor
-from seg.inference.strips import Rows, in_step, rows_of
+from seg.inference.model import LoadedModel, Predictor, Strips, strips_of
 
 
 class Ensemble:
-    """The mean of what the members say, each of which resizes and normalises as in its training.
+    """The mean of the members' probabilities, each of which resizes and normalises by itself.
 
-    members: networks of the same classes. They may be `Tiled`, `Augmented` and `Whole`. A NaN of
-    one member is a NaN of the mean.
+    A NaN of one member is a NaN of the mean.
 
-    Raises ValueError where there is no member, or where their probabilities are not of one shape.
+    Args:
+        members: predictors of the same classes.
+
+    Raises:
+        ValueError: there is no member; or, when it predicts, they give different classes.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -23,16 +27,19 @@ class Ensemble:
             raise ValueError("an ensemble needs at least one network")
         self.members = list(members)
 
-    def rows(self, image: NDArray) -> Rows:
+    def strips(self, image: NDArray) -> Strips:
         """As small as those of the member that gives the smallest."""
-        for y, parts in in_step([rows_of(member, image) for member in self.members]):
-            yield y, _mean(parts)
+        for top, strips in aligned([strips_of(member, image) for member in self.members]):
+            total = strips[0].copy()
+            for strip in strips[1:]:
+                _add(total, strip)
+            yield top, total / np.float32(len(strips))
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
-        """Each member is asked once for all images."""
+        """Each member is called once for all images."""
         sums = [probs.copy() for probs in self.members[0].batch(images)]
         for member in self.members[1:]:
             for total, probs in zip(sums, member.batch(images), strict=True):
@@ -40,11 +47,104 @@ class Ensemble:
         return [total / np.float32(len(self.members)) for total in sums]
 
 
-def _mean(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    total = parts[0].copy()
-    for part in parts[1:]:
-        _add(total, part)
-    return total / np.float32(len(parts))
+class GreyPredictor:
+    """A predictor of grey images that takes colour images.
+
+    Args:
+        predictor: takes (H, W, 1).
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    def probabilities(self, image: NDArray) -> NDArray[np.float32]:
+        return self.predictor.probabilities(to_grey(image))
+
+    def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
+        return self.predictor.batch([to_grey(image) for image in images])
+
+    def strips(self, image: NDArray) -> Strips:
+        return strips_of(self.predictor, to_grey(image))
+
+
+def join(models: Sequence[LoadedModel]) -> LoadedModel:
+    """The mean of several models; a single one is itself.
+
+    The threshold is the mean of the members', the clean-up what all of them do. Images are read as
+    for the member with the most channels; the others see them in grey.
+
+    Raises:
+        ValueError: the members have other classes, or read files differently.
+    """
+    first, *others = models
+    if not others:
+        return first
+    if len({model.axis for model in models}) > 1:
+        axes = ", ".join(f"{model.path}: {model.axis}" for model in models)
+        raise ValueError(f"run: volumes were cut along different axes ({axes}); give axis=")
+    for other in others:
+        for what, a, b in (
+            ("knows the classes", first.classes, other.classes),
+            ("was trained with the window", first.preprocessing.window, other.preprocessing.window),
+        ):
+            if a != b:
+                raise ValueError(
+                    f"{other.path}: {what} {json.dumps(b)}, {first.path} {json.dumps(a)}: no "
+                    "ensemble"
+                )
+    channels = max(model.preprocessing.channels for model in models)
+    widest = next(model for model in models if model.preprocessing.channels == channels)
+    return LoadedModel(
+        predictor=Ensemble(
+            [
+                model.predictor
+                if model.preprocessing.channels == channels
+                else GreyPredictor(model.predictor)
+                for model in models
+            ]
+        ),
+        classes=first.classes,
+        preprocessing=widest.preprocessing,
+        threshold=sum(model.threshold for model in models) / len(models),
+        postprocess={
+            step: [name for name in names if all(name in m.postprocess[step] for m in models)]
+            for step, names in first.postprocess.items()
+        },
+        mean=widest.mean,
+        std=widest.std,
+        axis=first.axis,
+        members=[model.path for model in models],
+    )
+
+
+def to_grey(image: NDArray) -> NDArray:
+    """(H, W, 3) in 0-255 to (H, W, 1), by the weights of `seg.data.images.read_image`."""
+    if image.dtype == np.uint8:
+        return np.array(Image.fromarray(image).convert("L"))[..., None]
+    weights = np.array([19595, 38470, 7471], dtype=np.float32) / 65536
+    return (image @ weights)[..., None]
+
+
+def aligned(streams: Sequence[Strips]) -> Iterator[tuple[int, list[NDArray[np.float32]]]]:
+    """Strips of several predictors for one image, cut to the same rows.
+
+    Returns:
+        (first row, the strip of each predictor), from top to bottom; a strip ends where that of
+        any predictor ends.
+    """
+    strips = [next(stream) for stream in streams]
+    while True:
+        top = strips[0][0]
+        end = min(start + strip.shape[1] for start, strip in strips)
+        yield top, [strip[:, : end - top] for _, strip in strips]
+        for i, (start, strip) in enumerate(strips):
+            if start + strip.shape[1] > end:
+                strips[i] = (end, strip[:, end - start :])
+                continue
+            following = next(streams[i], None)
+            if following is None:
+                return
+            strips[i] = following
 
 
 def _add(total: NDArray[np.float32], probs: NDArray[np.float32]) -> None:

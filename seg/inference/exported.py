@@ -1,4 +1,4 @@
-"""An exported graph, .onnx or .pt2, to a model that can be asked: no network is built for it."""
+"""Exported graphs, .onnx and .pt2, as models: no network is built for them."""
 
 import json
 import os
@@ -13,24 +13,33 @@ from numpy.typing import NDArray
 from seg.data.preprocess import preprocessing
 from seg.inference.model import LoadedModel
 
+SUFFIXES = (".onnx", ".pt2")
 KEY = "seg"
+AXIS = 2  # of volumes: a graph does not say along which its training cut them
 # images (N, H, W, C) uint8 to mask (N, H, W) and probabilities (N, K, H, W)
 Run = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
 
 
-class Exported:
-    """Asks a graph. What has more than 8 bits is rounded to 8, which is what graphs take."""
+class ExportedPredictor:
+    """Predicts with a graph, which resizes by itself.
+
+    Images of more than 8 bits are rounded to 8, which is what graphs take.
+
+    Args:
+        run: runs the graph.
+        any_batch: whether it takes several images at once.
+    """
 
     def __init__(self, run: Run, *, any_batch: bool) -> None:
         self.run = run
         self.any_batch = any_batch
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        """image: (H, W, C), 0-255. Returns (K, H, W)."""
+        """The probabilities (K, H, W) of an image (H, W, C), 0-255."""
         return self.run(as_bytes(image)[None])[1][0]
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
-        """The same of several; those of one size go through the graph together."""
+        """Images of one size go through the graph together."""
         if not self.any_batch:
             return [self.probabilities(image) for image in images]
         found: dict[int, NDArray[np.float32]] = {}
@@ -76,14 +85,15 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
             ignore_value=None,
         )
         return LoadedModel(
-            asks=Exported(run, any_batch=about["batch"] == "any"),
+            predictor=ExportedPredictor(run, any_batch=about["batch"] == "any"),
             classes=[str(name) for name in about["classes"]],
             preprocessing=how,
             threshold=float(about["threshold"]),
             postprocess={k: list(v) for k, v in about["postprocess"].items()},
             mean=list(shape["mean"]),
             std=list(shape["std"]),
-            path=path,
+            axis=AXIS,
+            members=[path],
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(

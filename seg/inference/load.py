@@ -1,7 +1,11 @@
-"""A checkpoint to a network that can be asked, without running what a stranger's file names."""
+"""Load models: run folders, checkpoints, weights, exported graphs, all runs of a sweep.
+
+Code that a stranger's file names is never run: see `seg.trust`.
+"""
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,51 +14,146 @@ from typing import Any
 import torch
 from torch import nn
 
-from seg.data.preprocess import Preprocessing, preprocessing
-from seg.inference.postprocess import NOTHING, Postprocess
-from seg.inference.trust import TRUSTED, refuse_untrusted
+from seg.data.preprocess import preprocessing
+from seg.inference import exported
+from seg.inference.model import NO_POSTPROCESS, LoadedModel
+from seg.inference.predictor import NetworkPredictor
 from seg.models.normalize import Normalize
+from seg.runs.folder import RunFolder
 from seg.training.checkpoint import PREFIX, model_weights, read
+from seg.trust import TRUSTED, refuse_untrusted, targets
 
-# The checkpoint holds the weights: an encoder's own would be fetched in vain.
-FETCHED = {"pretrained": False, "encoder_weights": None, "checkpoint_path": ""}
+log = logging.getLogger(__name__)
+
+WEIGHTS = (".pth", ".safetensors")
+AXIS = 2  # of volumes, where the training does not say
+# The checkpoint holds the weights: an encoder's pretrained ones would be downloaded in vain.
+NO_DOWNLOAD = {"pretrained": False, "encoder_weights": None, "checkpoint_path": ""}
 
 
-@dataclass(frozen=True)
-class LoadedNetwork:
-    """A trained network in eval mode, and what a prediction with it needs to know.
+@dataclass(frozen=True, kw_only=True)
+class Loader:
+    """Loads models with the same settings.
 
-    classes: names of the foreground classes, index 1 first. threshold: on the probability of a
-    single class. config: of the training, plain containers. mean, std: of the training images by
-    channel, in 0-255.
+    Every method raises FileNotFoundError, or ValueError that names the file: it is damaged, is no
+    checkpoint of `seg.train`, has weights that do not fit, or names code that is not trusted.
+
+    Args:
+        build: makes the module that a configuration node describes.
+        trust: prefixes of names that may be built beside `TRUSTED`; `pt2` allows .pt2 files.
+        device: where networks run, in torch's words.
+        precision: of the networks, in Lightning's words.
     """
 
-    model: nn.Module
-    normalize: nn.Module
-    classes: list[str]
-    preprocessing: Preprocessing
-    threshold: float
-    postprocess: Postprocess
-    config: dict[str, Any]
-    mean: list[float]
-    std: list[float]
-    path: Path
+    build: Callable[[dict[str, Any]], nn.Module]
+    trust: Sequence[str] = ()
+    device: str = "cpu"
+    precision: str = "32-true"
+
+    def load(self, sources: str | Sequence[str], checkpoint: str = "best") -> list[LoadedModel]:
+        """All models that `sources` name, in order; of a folder with runs below it, all finished.
+
+        Args:
+            sources: one or several run folders, folders with runs, checkpoints, weights (.pth,
+                .safetensors), exported graphs (.onnx, .pt2).
+            checkpoint: of run folders: `best`, `last` or a path.
+        """
+        listed = [sources] if isinstance(sources, str) else sources
+        paths = [path for one in listed for path in _models(Path(one).expanduser().absolute())]
+        return [
+            self.load_run(path, checkpoint) if path.is_dir() else self.load_file(path)
+            for path in paths
+        ]
+
+    def load_run(self, run: Path, checkpoint: str = "best") -> LoadedModel:
+        """The model of a run folder's checkpoint: `best`, `last`, or the path of one.
+
+        What the run's own config.yaml names may be built, but not what another file names.
+        """
+        path = find_checkpoint(run, checkpoint)
+        own = targets(RunFolder(run).get("model")) if checkpoint in ("best", "last") else set()
+        return self._model(read(path), path, [*self.trust, *sorted(own)])
+
+    def load_file(self, path: Path) -> LoadedModel:
+        """The model of a checkpoint, of weights or of an exported graph.
+
+        A file of bare weights is completed by the best checkpoint of the run folder it lies in.
+        """
+        suffix = path.suffix.lower()
+        if suffix in exported.SUFFIXES:
+            return exported.load(path, trust="pt2" in self.trust)
+        content = _read_safetensors(path) if suffix == ".safetensors" else read(path)
+        if suffix in WEIGHTS and "seg" not in content:
+            content = _completed(content, path)
+        return self._model(content, path, self.trust)
+
+    def _model(
+        self, content: Mapping[str, Any], path: Path, trust: Sequence[str]
+    ) -> LoadedModel:
+        """The model of a checkpoint's content."""
+        try:
+            about = content["seg"]
+            config, classes, shape = about["config"], about["classes"], about["preprocessing"]
+            node, threshold, data = config["model"], float(about["threshold"]), config["dataset"]
+            prepared = preprocessing(
+                image_size=list(shape["size"]),
+                channels=shape["channels"],
+                window=shape["window"],
+                classes=data.get("classes"),
+                ignore_value=data.get("ignore_value"),
+            )
+            mean, std = list(shape["mean"]), list(shape["std"])
+            normalize = Normalize(mode=shape["normalize"], mean=mean, std=std)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: carries no configuration ({type(error).__name__}: {error}); a checkpoint "
+                f"of seg.train is needed, such as {RunFolder(Path('RUN')).checkpoint('best')}"
+            ) from error
+        refuse_untrusted(node, where=f"{path}: model", trust=[*TRUSTED, *trust], own=trust)
+        try:
+            network = self.build(_without_downloads(node))
+        except Exception as error:  # whatever its constructor raises
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            raise ValueError(f"{path}: its network cannot be built ({reason})") from error
+        if not isinstance(network, nn.Module):
+            raise ValueError(f"{path}: model._target_={node['_target_']} makes no network")
+        _fill(network, model_weights(content), path)
+        _fill(normalize, _part(content["state_dict"], "normalize."), path)
+        return LoadedModel(
+            predictor=NetworkPredictor(
+                model=network,
+                normalize=normalize,
+                size=prepared.size,
+                device=self.device,
+                precision=self.precision,
+            ),
+            classes=[str(name) for name in classes],
+            preprocessing=prepared,
+            threshold=threshold,
+            postprocess=about.get("postprocess", NO_POSTPROCESS),
+            mean=mean,
+            std=std,
+            axis=data.get("axis", AXIS),
+            members=[path],
+            config=config,
+        )
 
 
-def find(run: Path, which: str) -> Path:
-    """The checkpoint file: `best` or `last` of a run folder, or a path of its own.
+def find_checkpoint(run: Path, which: str) -> Path:
+    """The checkpoint `best` or `last` of a run folder, or the path of another one.
 
-    Raises FileNotFoundError; other weights than those asked for are never taken instead.
+    Raises:
+        FileNotFoundError: it is not there; other weights are never taken instead.
     """
     if which not in ("best", "last"):
         path = Path(which).expanduser()
         if not path.is_file():
             raise FileNotFoundError(f"checkpoint={which}: no such file")
         return path
-    folder = run / "checkpoints"
+    folder = RunFolder(run).checkpoints_path
     if not folder.is_dir():
-        raise FileNotFoundError(f"run={run}: no run folder, it has no checkpoints/")
-    path = folder / f"{which}.ckpt"
+        raise FileNotFoundError(f"run={run}: no run folder, it has no {folder.name}/")
+    path = RunFolder(run).checkpoint(which)
     if not path.is_file():
         others = ", ".join(sorted(p.name for p in folder.glob("*.ckpt"))) or "nothing"
         raise FileNotFoundError(
@@ -63,53 +162,37 @@ def find(run: Path, which: str) -> Path:
     return path
 
 
-def load(
-    path: Path,
-    *,
-    build: Callable[[dict[str, Any]], nn.Module],
-    trust: Sequence[str] = (),
-) -> LoadedNetwork:
-    """The network of a checkpoint, with its weights.
-
-    build: makes the module of a configuration node. trust: prefixes of dotted names that may be
-    instantiated beside TRUSTED.
-
-    Raises FileNotFoundError, or ValueError naming the file: damaged, no checkpoint of `seg.train`,
-    weights that do not fit, or code that is not trusted, none of which has been run by then.
-    """
-    return made(read(path), path, build=build, trust=trust)
-
-
-def load_weights(
-    path: Path, *, build: Callable[[dict[str, Any]], nn.Module], trust: Sequence[str] = ()
-) -> LoadedNetwork:
-    """The network of a .pth or .safetensors file of weights: with what the file carries beside
-    them, or else with what the best checkpoint of the run folder that it lies in says of them.
-
-    Raises as `load`.
-    """
-    content = _tensors(path) if path.suffix.lower() == ".safetensors" else read(path)
-    if "seg" not in content:
-        beside = path.parent / "checkpoints" / "best.ckpt"
-        if not beside.is_file():
-            raise ValueError(
-                f"{path}: holds weights alone; give the run folder, a checkpoint, or a file of "
-                "seg.export, which say what they are for"
-            )
-        whole, weights = read(beside), model_weights(content)
-        others = {k: v for k, v in whole["state_dict"].items() if not k.startswith(PREFIX)}
-        renamed = {f"{PREFIX}{key}": value for key, value in weights.items()}
-        content = whole | {"state_dict": others | renamed}
-    return made(content, path, build=build, trust=trust)
-
-
 def digest(path: Path) -> str:
-    """sha256 of a file, as hex digits."""
+    """The sha256 of a file, as hex digits."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _tensors(path: Path) -> dict[str, Any]:
+def _models(path: Path) -> list[Path]:
+    """The path itself; for a folder that is no run folder, the finished runs below it."""
+    if not path.exists():
+        raise FileNotFoundError(f"run={path}: no such file or folder")
+    folder = RunFolder(path)
+    if path.is_file() or folder.checkpoints_path.is_dir() or folder.config_path.is_file():
+        return [path]
+    # a sweep's own run.json or config may lie above its runs: what has checkpoints is a run
+    name = folder.checkpoints_path.name
+    runs = [RunFolder(run) for run in sorted(p.parent for p in path.rglob(name) if p.is_dir())]
+    if not runs:
+        raise FileNotFoundError(
+            f"run={path}: no run folder, and none below it (a run has {name}/)"
+        )
+    finished = [run.path for run in runs if run.is_finished]
+    others = [f"{r.path.relative_to(path)} ({r.status})" for r in runs if not r.is_finished]
+    if not finished:
+        raise ValueError(f"run={path}: no run below it is finished: {_list(others)}")
+    if others:
+        log.warning("left out, not finished: %s", _list(others))
+    return finished
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """The tensors, and under `seg` what the file says of them; the tensors alone if nothing."""
     try:
         from safetensors import SafetensorError, safe_open  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -117,85 +200,54 @@ def _tensors(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-            carried = json.loads((file.metadata() or {}).get("seg", "null"))
+            about = json.loads((file.metadata() or {}).get("seg", "null"))
     except (SafetensorError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0][:200]
         raise ValueError(f"{path}: cannot be read as safetensors ({reason})") from error
-    return {"state_dict": state, "seg": carried} if carried else state
+    return {"state_dict": state, "seg": about} if about else state
 
 
-def made(
-    content: Mapping[str, Any],
-    path: Path,
-    *,
-    build: Callable[[dict[str, Any]], nn.Module],
-    trust: Sequence[str] = (),
-) -> LoadedNetwork:
-    """The network of a checkpoint's content; path: where it was read, for messages. As `load`."""
-    try:
-        carried = content["seg"]
-        config, classes, shape = carried["config"], carried["classes"], carried["preprocessing"]
-        node, threshold, data = config["model"], float(carried["threshold"]), config["dataset"]
-        how = preprocessing(
-            image_size=list(shape["size"]),
-            channels=shape["channels"],
-            window=shape["window"],
-            classes=data.get("classes"),
-            ignore_value=data.get("ignore_value"),
-        )
-        mean, std = list(shape["mean"]), list(shape["std"])
-        normalize = Normalize(mode=shape["normalize"], mean=mean, std=std)
-    except (KeyError, TypeError, AttributeError) as error:
+def _completed(weights: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Bare weights, and the rest of the best checkpoint of the run folder that they lie in."""
+    checkpoint = RunFolder(path.parent).checkpoint("best")
+    if not checkpoint.is_file():
         raise ValueError(
-            f"{path}: carries no configuration ({type(error).__name__}: {error}); a checkpoint "
-            "of seg.train is needed, such as RUN/checkpoints/best.ckpt"
-        ) from error
-    refuse_untrusted(node, where=f"{path}: model", trust=[*TRUSTED, *trust], own=trust)
-    try:
-        model = build(_without_fetching(node))
-    except Exception as error:  # whatever its constructor raises
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise ValueError(f"{path}: its network cannot be built ({reason})") from error
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"{path}: model._target_={node['_target_']} makes no network")
-    _fill(model, model_weights(content), path)
-    _fill(normalize, _part(content["state_dict"], "normalize."), path)
-    return LoadedNetwork(
-        model=model.eval(),
-        normalize=normalize.eval(),
-        classes=[str(name) for name in classes],
-        preprocessing=how,
-        threshold=threshold,
-        postprocess=carried.get("postprocess", NOTHING),
-        config=config,
-        mean=mean,
-        std=std,
-        path=path,
-    )
+            f"{path}: holds weights alone; give the run folder, a checkpoint, or a file of "
+            "seg.export, which say what they are for"
+        )
+    content = read(checkpoint)
+    others = {k: v for k, v in content["state_dict"].items() if not k.startswith(PREFIX)}
+    network = {f"{PREFIX}{key}": value for key, value in model_weights(weights).items()}
+    return content | {"state_dict": others | network}
 
 
-def _without_fetching(node: Any) -> Any:
+def _without_downloads(node: Any) -> Any:
     if isinstance(node, Mapping):
-        return {k: FETCHED[k] if k in FETCHED else _without_fetching(v) for k, v in node.items()}
-    return [_without_fetching(v) for v in node] if isinstance(node, list | tuple) else node
+        return {k: NO_DOWNLOAD.get(k, _without_downloads(v)) for k, v in node.items()}
+    return [_without_downloads(v) for v in node] if isinstance(node, list | tuple) else node
 
 
 def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
-def _fill(module: nn.Module, given: Mapping[str, torch.Tensor], path: Path) -> None:
+def _fill(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Load weights; raises ValueError that names those that do not fit."""
     own = module.state_dict()
-    problems = [f"{key} is missing" for key in own if key not in given]
-    problems += [f"{key} is not of this network" for key in given if key not in own]
+    problems = [f"{key} is missing" for key in own if key not in state]
+    problems += [f"{key} is not of this network" for key in state if key not in own]
     problems += [
         f"{key} is {tuple(value.shape)}, not {tuple(own[key].shape)}"
-        for key, value in given.items()
+        for key, value in state.items()
         if key in own and value.shape != own[key].shape
     ]
     if problems:
-        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise ValueError(
-            f"{path}: its weights are not those of its network: {'; '.join(problems[:3])}{more}"
+            f"{path}: its weights are not those of its network: {_list(problems, 3, '; ')}"
         )
-    module.load_state_dict(dict(given))
+    module.load_state_dict(dict(state))
+
+
+def _list(items: Sequence[str], most: int = 5, separator: str = ", ") -> str:
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return separator.join(items[:most]) + more

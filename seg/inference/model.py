@@ -1,40 +1,110 @@
-"""What predicts: a checkpoint's network or an exported file, behind one face."""
+"""What predicts: the protocols, and a loaded model with all that a prediction needs to know."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seg.data.preprocess import Preprocessing
-from seg.inference.postprocess import Postprocess
+
+# The clean-up of masks: {"largest_component": class names, "fill_holes": class names}. Plain
+# containers, so that a checkpoint can carry it.
+Postprocess = Mapping[str, Sequence[str]]
+NO_POSTPROCESS: Postprocess = {"largest_component": [], "fill_holes": []}
+
+# An image's probabilities strip by strip, from top to bottom: (first row, (K, h, W)).
+Strips = Iterator[tuple[int, NDArray[np.float32]]]
 
 
 class Predictor(Protocol):
-    """Images (H, W, C) in 0-255, of any sizes, to probabilities (K, H, W) in 0-1, each at its own
-    size. K is 1 for a single class, else background and the classes, which add up to 1.
+    """Predicts images of any size."""
+
+    def probabilities(self, image: NDArray) -> NDArray[np.float32]:
+        """The probabilities of an image.
+
+        Args:
+            image: (H, W, C), 0-255.
+
+        Returns:
+            (K, H, W) in 0-1; K is 1 for a single class, else background and the classes, which
+            add up to 1.
+        """
+        ...
+
+    def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
+        """The probabilities of several images, each at its own size."""
+        ...
+
+
+@runtime_checkable
+class StripPredictor(Predictor, Protocol):
+    """A predictor that can also give strips, so that a large image's probabilities are never all
+    in memory.
     """
 
-    def probabilities(self, image: NDArray) -> NDArray[np.float32]: ...
-
-    def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]: ...
+    def strips(self, image: NDArray) -> Strips:
+        """The probabilities of an image, in strips that fit into memory."""
+        ...
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """What a prediction needs, and all that it needs.
+    """A model that predicts, or an ensemble of several.
 
-    classes: names of the foreground classes, index 1 first. threshold: on the probability of a
-    single class. mean, std: of the training images by channel, in 0-255. path: where it came from.
+    Args:
+        predictor: image to probabilities.
+        classes: names of the foreground classes, index 1 first.
+        preprocessing: how files are read, and the size of the network's input.
+        threshold: on the probability of a single class.
+        postprocess: the clean-up of its masks.
+        mean: of the training images, by channel, in 0-255.
+        std: of the training images, by channel.
+        axis: along which volumes were cut in training.
+        members: the file that each network came from; several for an ensemble.
+        config: of the training; empty where the file has none, and for an ensemble.
     """
 
-    asks: Predictor
+    predictor: Predictor
     classes: list[str]
     preprocessing: Preprocessing
     threshold: float
     postprocess: Postprocess
     mean: list[float]
     std: list[float]
-    path: Path
+    axis: int
+    members: list[Path]
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """The file of the model, or of the first member."""
+        return self.members[0]
+
+    @property
+    def outputs(self) -> int:
+        """K of the probabilities (K, H, W)."""
+        return 1 if len(self.classes) == 1 else len(self.classes) + 1
+
+
+def strips_of(predictor: Predictor, image: NDArray) -> Strips:
+    """The strips of an image; all of it in one where `predictor` has none."""
+    if isinstance(predictor, StripPredictor):
+        return predictor.strips(image)
+    return iter([(0, predictor.probabilities(image))])
+
+
+def joined(strips: Iterable[tuple[int, NDArray[np.float32]]], height: int) -> NDArray[np.float32]:
+    """All strips of an image of `height` rows as one array, (K, height, W)."""
+    probs: NDArray[np.float32] | None = None
+    for top, strip in strips:
+        if strip.shape[1] == height:
+            return strip
+        if probs is None:
+            probs = np.empty((len(strip), height, strip.shape[2]), dtype=np.float32)
+        probs[:, top : top + strip.shape[1]] = strip
+    if probs is None:
+        raise ValueError("an image without rows has no probabilities")
+    return probs

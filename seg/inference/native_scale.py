@@ -1,4 +1,4 @@
-"""An image at a scale of its own, in one pass, or in windows that give what one pass would."""
+"""An image at a pixel scale of the user's choice, in one pass or in windows that equal one pass."""
 
 import copy
 import logging
@@ -12,39 +12,44 @@ from torch import Tensor, nn
 
 from seg.data.preprocess import image_to_size
 from seg.inference import memory
-from seg.inference.model import Predictor
+from seg.inference.model import Predictor, Strips, joined
 from seg.inference.predictor import NetworkPredictor
 from seg.inference.receptive_field import FAR, bytes_per_pixel, receptive_field
 from seg.inference.resized import enlarged
 from seg.inference.sliding_window import GRID, MOST_OVERLAP, SlidingWindow
-from seg.inference.strips import Rows, joined
 from seg.inference.tta import TestTimeAugmentation
 
 log = logging.getLogger(__name__)
 
-LARGEST = 2048  # a window's side in network pixels: more saves little
+LARGEST = 2048  # network pixels of a window's side; larger windows save little
 
 
 class ScaledPredictor:
-    """Asks for an image at `scale` (network pixels for an image pixel), whatever its size.
+    """Predicts images at `scale` network pixels for an image pixel, whatever their size.
 
-    So the objects have the size that they had in training wherever they lie in a larger image:
-    scale=0.5 for a network of 128 pixels whose training images were 256 wide. A network sees more
-    at a time than in training, and must be one that takes any size, as convolutional ones do.
+    Objects have the size that they had in training wherever they lie in a larger image: scale=0.5
+    for a network of 128 pixels whose training images were 256 wide. The network sees more at a time
+    than in training and must take any size, as convolutional networks do.
 
-    tile: null for one pass over the whole image; auto for one pass if memory allows, else for the
-    largest windows that it allows; a number for windows of as many image pixels. Windows overlap by
-    twice what the network sees around a pixel, if they are large enough for that: then they give
-    what one pass gives, but for the image's borders. What sees all of a window at once (see
-    `reach`) cannot, and a line in the log says so.
+    Windows overlap by twice the receptive field where they are large enough for that. Then they
+    give what one pass gives, except near the image's borders. A network whose receptive field is
+    the whole image cannot, and a warning in the log says so.
 
-    budget: bytes for a pass; None takes them from the memory at hand. Raises ValueError for a
-    network whose size is fixed.
+    Args:
+        predictor: a `NetworkPredictor`, or test-time augmentation around one.
+        scale: network pixels for an image pixel, above 0 and at most 8.
+        tile: None for one pass over the whole image; `auto` for one pass if memory allows, else
+            for the largest windows that it allows; a number for windows of as many image pixels.
+        overlap: of neighbouring windows, at least, as a share of a window.
+        budget: bytes for one pass; None takes `memory.network_budget`.
+
+    Raises:
+        ValueError: a value is out of range, or the network resizes images by itself.
     """
 
     def __init__(
         self,
-        asks: Predictor,
+        predictor: Predictor,
         *,
         scale: float,
         tile: int | str | None = "auto",
@@ -53,67 +58,79 @@ class ScaledPredictor:
     ) -> None:
         if not 0 < scale <= 8:
             raise ValueError(f"scale={scale} must be above 0, and at most 8")
-        predictor = _predictor(asks)
-        self.asks, self.scale, self.tile = asks, scale, tile
-        network = _Network(predictor)
-        about = {"channels": predictor.normalize.mean.shape[1], "device": predictor.device}
-        self.reach = receptive_field(network, **about)
-        self.bytes_per_pixel = bytes_per_pixel(network, **about)
-        self.budget = memory.network_budget(predictor.device) if budget is None else budget
-        self.window = self._window(overlap)
-        side = self.window.side
-        self.tiled = SlidingWindow(
-            exchanged(asks, lambda predictor: at_size(predictor, (side, side))),
-            tile=round(side / scale) if tile in ("auto", None) else tile,
+        network = _network_of(predictor)
+        self.predictor, self.scale, self.tile = predictor, scale, tile
+        measured = {"channels": network.normalize.mean.shape[1], "device": network.device}
+        self.receptive_field = receptive_field(_Normalized(network), **measured)
+        self.bytes_per_pixel = bytes_per_pixel(_Normalized(network), **measured)
+        self.budget = memory.network_budget(network.device) if budget is None else budget
+        side = (
+            max(1, round(tile * scale))
+            if isinstance(tile, int)
+            else largest_side(self.bytes_per_pixel, self.budget)
+        )
+        self.window = window_of(side, self.receptive_field, overlap)
+        if not self.window.exact and tile is not None:
+            self._warn()
+        self.windows = SlidingWindow(
+            _around(predictor, lambda network: at_size(network, (side, side))),
+            tile=tile if isinstance(tile, int) else round(side / scale),
             network_size=(side, side),
             overlap=self.window.overlap,
             margin=math.ceil(self.window.margin / scale),
             batch_size=1,
         )
 
-    def rows(self, image: NDArray) -> Rows:
+    def __str__(self) -> str:
+        large = f"windows of {round(self.window.side / self.scale)} image pixels"
+        where = {None: "in one pass", "auto": f"in one pass or in {large}, as memory allows"}
+        return f"images are seen at scale {self.scale}, {where.get(self.tile, f'in {large}')}"
+
+    def strips(self, image: NDArray) -> Strips:
+        if not self._fits(image.shape[:2]):
+            return self.windows.strips(image)
         size = tuple(max(1, round(side * self.scale)) for side in image.shape[:2])
-        if self._in_one(image.shape[:2]):
-            probs = exchanged(self.asks, OwnSize).probabilities(image_to_size(image, size))
-            return enlarged(probs, image.shape[:2], budget=memory.budget())
-        return self.tiled.rows(image)
+        probs = _around(self.predictor, AnySize).probabilities(image_to_size(image, size))
+        return enlarged(probs, image.shape[:2], budget=memory.budget())
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        return joined(self.rows(image), image.shape[0])
+        return joined(self.strips(image), image.shape[0])
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
         """One after the other: each has a size of its own."""
         return [self.probabilities(image) for image in images]
 
-    def _in_one(self, size: tuple[int, int]) -> bool:
+    def _fits(self, size: tuple[int, int]) -> bool:
+        """Whether an image goes through the network in one pass."""
         if self.tile is None:
             return True
         if self.tile != "auto":
             return max(size) <= self.tile
         return size[0] * size[1] * self.scale**2 * self.bytes_per_pixel <= self.budget
 
-    def _window(self, overlap: float) -> "Window":
-        if isinstance(self.tile, int):
-            side = max(1, round(self.tile * self.scale))
-        else:
-            side = choose(self.bytes_per_pixel, self.budget)
-        found = window(side, self.reach, overlap)
-        if not found.exact and self.tile is not None:
-            log.warning(
-                "windows of %d network pixels give not quite what one pass over a large image "
-                "gives: %s",
-                side,
-                f"the network looks at all of an image, or {FAR} pixels around each and further"
-                if self.reach is None
-                else f"the network looks {self.reach} pixels around each, and needs windows of "
-                f"{math.ceil((2 * self.reach + GRID) / MOST_OVERLAP)}",
-            )
-        return found
+    def _warn(self) -> None:
+        reach = self.receptive_field
+        log.warning(
+            "windows of %d network pixels give not quite what one pass over a large image "
+            "gives: %s",
+            self.window.side,
+            f"the network looks at all of an image, or {FAR} pixels around each and further"
+            if reach is None
+            else f"the network looks {reach} pixels around each, and needs windows of "
+            f"{math.ceil((2 * reach + GRID) / MOST_OVERLAP)}",
+        )
 
 
 @dataclass(frozen=True)
 class Window:
-    """side, margin: network pixels. exact: whether margins cover all that a pixel depends on."""
+    """How windows lie.
+
+    Args:
+        side: of a window, in network pixels.
+        overlap: of neighbours, as a share of a window.
+        margin: outermost network pixels that do not count where a neighbour has them.
+        exact: whether the margin covers the receptive field, so that windows equal one pass.
+    """
 
     side: int
     overlap: float
@@ -121,67 +138,73 @@ class Window:
     exact: bool
 
 
-def choose(bytes_per_pixel: float, budget: int) -> int:
-    """The side of the largest window whose pass stays within `budget` bytes, in network pixels."""
+def largest_side(bytes_per_pixel: float, budget: int) -> int:
+    """Network pixels of a side of the largest window whose pass takes at most `budget` bytes."""
     side = int(math.sqrt(budget / bytes_per_pixel))
     return max(2 * GRID, min(LARGEST, side // GRID * GRID))
 
 
-def window(side: int, seen: int | None, overlap: float) -> Window:
-    """How windows of `side` pixels overlap, for a network that sees `seen` pixels around each."""
-    needed = None if seen is None else 2 * seen + GRID  # what is left is blended
+def window_of(side: int, reach: int | None, overlap: float) -> Window:
+    """How windows must overlap to equal one pass; if they cannot, they overlap by `overlap`.
+
+    Args:
+        side: of a window, in network pixels.
+        reach: pixels that the receptive field spans to each side; None for the whole image.
+        overlap: the least overlap, as a share of a window.
+    """
+    needed = None if reach is None else 2 * reach + GRID  # GRID pixels are left to blend
     if needed is None or needed > MOST_OVERLAP * side:
         return Window(side, overlap, 0, exact=False)
-    return Window(side, max(overlap, needed / side), seen, exact=True)
+    return Window(side, max(overlap, needed / side), reach, exact=True)
 
 
-def at_size(predictor: NetworkPredictor, size: tuple[int, int]) -> NetworkPredictor:
-    """The same network, with the same weights, at another size of its input (height, width)."""
-    other = copy.copy(predictor)
+def at_size(network: NetworkPredictor, size: tuple[int, int]) -> NetworkPredictor:
+    """The same network, with the same weights, for another input size (height, width)."""
+    other = copy.copy(network)
     other.size = size
     return other
 
 
-class OwnSize:
-    """Every image, and every view of it, goes through the network at the size that it has."""
+class AnySize:
+    """Predicts every image at the size that it has."""
 
-    def __init__(self, predictor: NetworkPredictor) -> None:
-        self.predictor = predictor
+    def __init__(self, network: NetworkPredictor) -> None:
+        self.network = network
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        return at_size(self.predictor, image.shape[:2]).probabilities(image)
+        return at_size(self.network, image.shape[:2]).probabilities(image)
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
         return [self.probabilities(image) for image in images]
 
 
-def exchanged(asks: Predictor, make: Callable[[NetworkPredictor], Predictor]) -> Predictor:
-    """The same views of what `make` makes of the predictor, one at a time, to spare memory."""
-    if isinstance(asks, TestTimeAugmentation):
-        other = copy.copy(asks)
-        other.views_at_once = 1
-        other.asks = exchanged(asks.asks, make)
-        return other
-    return make(_predictor(asks))
+def _around(predictor: Predictor, make: Callable[[NetworkPredictor], Predictor]) -> Predictor:
+    """The same test-time augmentation, if any, around what `make` makes of the network."""
+    if not isinstance(predictor, TestTimeAugmentation):
+        return make(_network_of(predictor))
+    other = copy.copy(predictor)
+    other.views_at_once = 1  # the budget is for one pass at a time
+    other.predictor = _around(predictor.predictor, make)
+    return other
 
 
-def _predictor(asks: Predictor) -> NetworkPredictor:
-    if isinstance(asks, TestTimeAugmentation):
-        return _predictor(asks.asks)
-    if not isinstance(asks, NetworkPredictor):
+def _network_of(predictor: Predictor) -> NetworkPredictor:
+    if isinstance(predictor, TestTimeAugmentation):
+        return _network_of(predictor.predictor)
+    if not isinstance(predictor, NetworkPredictor):
         raise ValueError(
             "scale needs a checkpoint: an exported file resizes images itself; leave scale=null"
         )
-    return asks
+    return predictor
 
 
-class _Network(nn.Module):
-    """Normalisation and network as a predictor runs them."""
+class _Normalized(nn.Module):
+    """Normalisation and network as one module, which can be measured."""
 
-    def __init__(self, predictor: NetworkPredictor) -> None:
+    def __init__(self, network: NetworkPredictor) -> None:
         super().__init__()
-        self.normalize, self.model = predictor.normalize, predictor.model
-        self.dtype = predictor.dtype
+        self.normalize, self.model = network.normalize, network.model
+        self.dtype = network.dtype
 
     def forward(self, image: Tensor) -> Tensor:
         return self.model(self.normalize(image).to(self.dtype))

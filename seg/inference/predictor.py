@@ -1,4 +1,4 @@
-"""An image at its own size to probabilities at its own size."""
+"""A network as a predictor: an image at its own size to probabilities at its own size."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -21,11 +21,14 @@ def device_of(accelerator: str) -> str:
 
 
 class NetworkPredictor:
-    """Resizes as training does, asks the network, and resizes its probabilities back.
+    """Resizes images as training does, runs the network, and resizes its probabilities back.
 
-    model: (N, C, H, W) to logits (N, K, H, W). normalize: stored image, 0-255, to model input.
-    size: (height, width) of the network's input. precision: in Lightning's words; 32 is full
-    precision on a GPU as well, without TF32.
+    Args:
+        model: (N, C, H, W) to logits (N, K, H, W).
+        normalize: stored image, 0-255, to the model's input.
+        size: (height, width) of the network's input.
+        device: where the network runs.
+        precision: in Lightning's words; 32 is full precision, on a GPU without TF32.
     """
 
     def __init__(
@@ -45,16 +48,14 @@ class NetworkPredictor:
         self.size = size
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        """image: (H, W, C), 0-255. Returns (K, H, W) in 0-1; K is 1 for a single class, else
-        background and the classes, which add up to 1.
-        """
+        """The probabilities (K, H, W) of an image (H, W, C), 0-255."""
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
-        """The same of several images, of any sizes, that go through the network together.
+        """The probabilities of several images of any size, which go through the network together.
 
         Libraries choose their algorithms by the shape of a batch: results agree with those of
-        single images to rounding (some 1e-6 in full precision), and only single images are exact.
+        single images to rounding (some 1e-6 in full precision).
         """
         inputs = np.stack([image_to_size(image, self.size) for image in images])  # (N, h, w, C)
         probs = self._network(torch.from_numpy(inputs).permute(0, 3, 1, 2))
@@ -77,8 +78,8 @@ class NetworkPredictor:
 
 
 def _to_size(probs: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """(K, h, w) to (K, *size), bilinear with pixel centres aligned; a number that is none stays."""
+    """(K, h, w) to (K, *size), bilinear with pixel centres aligned; NaN stays NaN."""
     if probs.shape[1:] == size:
         return probs
-    shown = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in probs]
-    return np.clip(np.stack(shown), 0, 1)  # rounding may leave the range
+    resized = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in probs]
+    return np.clip(np.stack(resized), 0, 1)  # rounding may leave the range

@@ -1,4 +1,4 @@
-"""How far around a pixel a network looks, and what a pass costs in memory; both are measured."""
+"""A network's receptive field, and the memory that one pass takes; both are measured."""
 
 import weakref
 
@@ -6,25 +6,32 @@ import torch
 from torch import Tensor, nn
 
 PERIOD = 32  # columns after which a network that halves up to five times repeats itself
-STEP = 8  # columns measured together: what they see is what each is taken to see
+STEP = 8  # columns that are measured together: each is taken to see what any of them sees
 LENGTHS = (256, 512, 1024)
-FAR = LENGTHS[-1] // 2 - PERIOD  # what looks further counts as looking at all
-SCRATCH = 1.5  # what kernels take beside the tensors that are seen
+FAR = LENGTHS[-1] // 2 - PERIOD  # a receptive field beyond this counts as the whole image
+SCRATCH = 1.5  # what kernels take beside the tensors that layers exchange, as a factor
 
 
 def receptive_field(
     network: nn.Module, *, channels: int, device: torch.device | str = "cpu"
 ) -> int | None:
-    """Pixels to each side of a pixel that its logits depend on, or a few more; None for all.
+    """How far around a pixel its logits depend on the image.
 
-    network: in eval mode, (N, C, H, W) in 0-255 to logits, normalisation included. What depends on
-    an image as a whole has no reach: instance and group normalisation, attention, pooling to one
-    pixel, an image's own mean. Measured where the gradient of the logits is not zero, along the
-    columns of a strip: cheap, and networks look as far down as across.
+    Measured along the columns of a strip, where the gradient of the logits is not zero: that is
+    cheap, and networks look as far down as across.
+
+    Args:
+        network: in eval mode, (N, C, H, W) in 0-255 to logits, normalisation included.
+        channels: C.
+        device: where the network is.
+
+    Returns:
+        Pixels to each side, at most STEP - 1 too many; None for the whole image, as with instance
+        and group normalisation, attention, pooling to one pixel, normalisation by an image's mean.
     """
     for length in LENGTHS:
         furthest = 0
-        for seed in (0, 1):  # what one image does not excite another may
+        for seed in (0, 1):  # a unit that one image does not excite, another may
             generator = torch.Generator().manual_seed(seed)
             image = torch.rand((1, channels, 2 * PERIOD, length), generator=generator) * 255
             image = image.to(device).requires_grad_()
@@ -46,10 +53,9 @@ def receptive_field(
 def bytes_per_pixel(
     network: nn.Module, *, channels: int, device: torch.device | str = "cpu"
 ) -> float:
-    """What one pass takes at its peak for each pixel of the input, beside the weights.
+    """Memory that one pass takes at its peak for each pixel of its input, beside the weights.
 
-    Of the tensors that go in and out of layers, those that live at the same time, and a share for
-    what kernels take for themselves.
+    The tensors that go in and out of layers and live at the same time, times SCRATCH.
     """
     side = 4 * PERIOD
     living: dict[int, int] = {}

@@ -1,26 +1,33 @@
-"""From probabilities to class indices, and how sure the network was of them."""
+"""From probabilities to a mask: threshold, clean-up, and how sure the network was."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.inference.postprocess import Postprocess, apply, decide
-from seg.inference.strips import Rows
+from seg.inference.model import LoadedModel, Postprocess, Strips
 
 BLOCK = 1 << 20  # pixels that are measured at a time
 
 
 class NonFiniteError(ValueError):
-    """The network gave probabilities that are none."""
+    """The network's output is not finite."""
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """mask: (H, W) class indices. confidence: mean over pixels of the probability of the likeliest
-    class. entropy: mean over pixels of the entropy of the classes, as a share of the largest one: 0
-    is sure everywhere, 1 is knowing nothing. Both are of the probabilities, whatever threshold and
-    clean-up made of them. probs: (K, H, W), or None where they were not to be kept.
+    """The mask of an image, and how sure the network was.
+
+    Confidence and entropy are of the probabilities, before threshold and clean-up.
+
+    Args:
+        mask: (H, W) class indices, 0 is background.
+        confidence: the mean over pixels of the likeliest class's probability.
+        entropy: the mean over pixels of the entropy of the classes, as a share of the largest
+            possible: 0 is sure everywhere, 1 is knowing nothing.
+        probs: (K, H, W), or None where they were not kept.
     """
 
     mask: NDArray[np.uint8]
@@ -29,51 +36,109 @@ class Segmentation:
     probs: NDArray[np.float32] | None = None
 
 
-def segmentation(
-    rows: Rows,
-    size: tuple[int, int],
-    *,
-    threshold: float,
-    steps: Postprocess,
-    classes: list[str],
-    keep: bool = False,
+def segment(
+    strips: Strips, size: tuple[int, int], model: LoadedModel, *, keep_probs: bool = False
 ) -> Segmentation:
-    """Rows are decided as they come, so that memory holds few of their probabilities.
+    """The segmentation of an image from its probabilities, of which few are in memory at a time.
 
-    size: (H, W) of the image. Raises NoNumbers where a probability is not finite.
+    Args:
+        strips: the probabilities.
+        size: (H, W) of the image.
+        model: gives the threshold, the clean-up and the classes.
+        keep_probs: whether to keep all probabilities.
+
+    Raises:
+        NonFiniteError: a probability is NaN or infinite.
     """
     mask = np.empty(size, dtype=np.uint8)
     kept: NDArray[np.float32] | None = None
-    sure = unsure = 0.0
-    for y, probs in rows:  # (K, h, W)
-        end = y + probs.shape[1]
-        if keep:
+    largest = entropy = 0.0
+    for top, probs in strips:  # (K, h, W)
+        end = top + probs.shape[1]
+        if keep_probs:
             kept = np.empty((len(probs), *size), np.float32) if kept is None else kept
-            kept[:, y:end] = probs
+            kept[:, top:end] = probs
         step = max(1, BLOCK // size[1])
-        for top in range(0, probs.shape[1], step):
-            part = probs[:, top : top + step]
-            a, b = _sureness(part)
-            sure, unsure = sure + a, unsure + b
-            mask[y + top : y + top + part.shape[1]] = decide(part, threshold)
-    if not np.isfinite(sure + unsure):
+        for row in range(0, probs.shape[1], step):
+            block = probs[:, row : row + step]
+            largest += _largest(block)
+            entropy += _entropy(block)
+            mask[top + row : top + row + block.shape[1]] = decide(block, model.threshold)
+    if not np.isfinite(largest + entropy):
         raise NonFiniteError("the network gives no numbers for it (NaN or infinite)")
     pixels = size[0] * size[1]
-    return Segmentation(apply(mask, steps, classes), sure / pixels, unsure / pixels, kept)
+    mask = clean_up(mask, model.postprocess, model.classes)
+    return Segmentation(mask, largest / pixels, entropy / pixels, kept)
 
 
-def _sureness(probs: NDArray[np.float32]) -> tuple[float, float]:
-    """Sums over pixels of the largest probability and of the relative entropy; NaN stays NaN."""
+def mask_of(probs: NDArray, model: LoadedModel) -> NDArray[np.uint8]:
+    """Class indices (H, W) from probabilities (K, H, W), by a model's threshold and clean-up."""
+    return clean_up(decide(probs, model.threshold), model.postprocess, model.classes)
+
+
+def decide(probs: NDArray, threshold: float) -> NDArray[np.uint8]:
+    """Class indices (H, W) from probabilities (K, H, W).
+
+    A single class is where its probability is above `threshold`; of several the likeliest is taken.
+    """
     if len(probs) == 1:
-        p = probs[0]
-        largest = np.maximum(p, 1 - p)
-        entropy = _plogp(p) + _plogp(1 - p)
-    else:
-        largest = probs.max(0)
-        entropy = sum(_plogp(p) for p in probs)
-    most = np.log(max(2, len(probs)))
-    return float(largest.sum(dtype=np.float64)), float(entropy.sum(dtype=np.float64) / most)
+        return (probs[0] > threshold).astype(np.uint8)
+    return probs.argmax(0).astype(np.uint8)
 
 
-def _plogp(p: NDArray[np.float32]) -> NDArray[np.float32]:
-    return -p * np.log(np.maximum(p, np.float32(1e-12)))
+def clean_up(
+    mask: NDArray[np.uint8], steps: Postprocess, classes: Sequence[str]
+) -> NDArray[np.uint8]:
+    """Class by class, keep the largest component, then fill holes, where `steps` name the class.
+
+    Args:
+        mask: (H, W) class indices.
+        steps: names of classes by step.
+        classes: all names, index 1 first.
+    """
+    for index, name in enumerate(classes, start=1):
+        if name in steps["largest_component"]:
+            mask = largest_component(mask, index)
+        if name in steps["fill_holes"]:
+            mask = fill_holes(mask, index)
+    return mask
+
+
+def largest_component(mask: NDArray[np.uint8], index: int = 1) -> NDArray[np.uint8]:
+    """(H, W) class indices without all components of class `index` but the largest.
+
+    Pixels are connected by 8 neighbours. Of components of one size the uppermost stays.
+    """
+    count, components, stats, _ = cv2.connectedComponentsWithStats(
+        (mask == index).astype(np.uint8), connectivity=8
+    )
+    if count <= 2:
+        return mask
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    return np.where((components > 0) & (components != largest), 0, mask).astype(np.uint8)
+
+
+def fill_holes(mask: NDArray[np.uint8], index: int = 1) -> NDArray[np.uint8]:
+    """(H, W) class indices in which the background that class `index` encloses is of this class.
+
+    Other classes inside stay. Background is connected by 4 neighbours, since the class is by 8.
+    """
+    count, components = cv2.connectedComponents((mask != index).astype(np.uint8), connectivity=4)
+    outside = np.zeros(count, dtype=bool)
+    outside[0] = True  # the class itself
+    for edge in (components[0], components[-1], components[:, 0], components[:, -1]):
+        outside[edge] = True
+    return np.where(~outside[components] & (mask == 0), index, mask).astype(np.uint8)
+
+
+def _largest(probs: NDArray[np.float32]) -> float:
+    """The sum over pixels of the largest probability; NaN stays NaN."""
+    largest = np.maximum(probs[0], 1 - probs[0]) if len(probs) == 1 else probs.max(0)
+    return float(largest.sum(dtype=np.float64))
+
+
+def _entropy(probs: NDArray[np.float32]) -> float:
+    """The sum over pixels of the entropy, as a share of the largest possible; NaN stays NaN."""
+    each = [probs[0], 1 - probs[0]] if len(probs) == 1 else list(probs)
+    entropy = sum(-p * np.log(np.maximum(p, np.float32(1e-12))) for p in each)
+    return float(entropy.sum(dtype=np.float64) / np.log(len(each)))
