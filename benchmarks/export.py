@@ -24,28 +24,30 @@ from hydra.utils import instantiate
 from seg.data.images import read_image
 from seg.data.pairs import image_files
 from seg.exporting import build
-from seg.inference import opening
 from seg.inference.exported import as_bytes, load, run_onnx, threads
+from seg.inference.load import Loader
 from seg.inference.predictor import NetworkPredictor
 from seg.training.checkpoint import read
 
 
 def sides(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
     """Each: image (H, W, C) uint8 to anything."""
-    network = opening.open_network(run, "best", build=partial(instantiate, _convert_="all"))
+    network = Loader(build=partial(instantiate, _convert_="all")).load_run(run)
     carried, whole = read(network.path)["seg"], folder / "whole.onnx"
     says, _ = build.graph(network, carried, "onnx", whole)
     found: dict[str, Callable] = {
         "torch": NetworkPredictor(
-            model=network.model, normalize=network.normalize, size=network.preprocessing.size
+            model=network.predictor.model,
+            normalize=network.predictor.normalize,
+            size=network.preprocessing.size,
         ).probabilities,
-        "onnx": load(whole).asks.probabilities,
+        "onnx": load(whole).predictor.probabilities,
     }
     answers, _ = run_onnx(whole)
     found["whole"] = lambda image: answers(image[None])
     for way in ("dynamic", "static"):
         build.to_8_bits(whole, folder / f"{way}.onnx", way, says, images[:32])
-        found[way] = load(folder / f"{way}.onnx").asks.probabilities
+        found[way] = load(folder / f"{way}.onnx").predictor.probabilities
     return found
 
 

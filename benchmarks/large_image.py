@@ -33,13 +33,11 @@ from numpy.typing import NDArray
 from seg.data.images import read_image
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.data.sources.folder import Folder
-from seg.inference import load
-from seg.inference.large import given
-from seg.inference.postprocess import decide
-from seg.inference.predictor import NetworkPredictor
-from seg.inference.strips import rows_of
-from seg.inference.tta import TestTimeAugmentation
+from seg.inference.load import Loader
+from seg.inference.model import LoadedModel, strips_of
+from seg.inference.segmentation import decide
 from seg.metrics.overlap import dice
+from seg.predict import wrap
 
 WAYS = ("read", "whole", "at once", "tiles", "tiles, flips", "scale")
 
@@ -69,30 +67,26 @@ def make_mosaic(data: Path, run: Path, shape: Preprocessing, side: int, folder: 
     return len(pairs)
 
 
-def open_network(run: Path) -> load.LoadedNetwork:
-    path = load.find(run, "best")
-    return load.load(path, build=partial(instantiate, _convert_="all"))
+def load(run: Path) -> LoadedModel:
+    return Loader(build=partial(instantiate, _convert_="all")).load_run(run)
 
 
 def predict(way: str, run: Path, folder: Path, tile: int) -> dict[str, float]:
     """In a process of its own: seconds after loading, and the peak in MiB."""
-    network = open_network(run)
-    size = network.preprocessing.size
-    asks = NetworkPredictor(model=network.model, normalize=network.normalize, size=size)
+    model = load(run)
     started = time.perf_counter()
-    image = read_image(folder / "mosaic.png", channels=network.preprocessing.channels)
+    image = read_image(folder / "mosaic.png", channels=model.preprocessing.channels)
     if way != "read":
         if way != "at once":
-            asks = given(
-                TestTimeAugmentation(asks) if "flips" in way else asks,
+            model = wrap(
+                model,
+                tta="flips" in way,
                 tile=tile if "tiles" in way else "auto",
-                scale=max(size) / tile if way == "scale" else None,
-                network_size=size,
-                outputs=1 if len(network.classes) == 1 else len(network.classes) + 1,
+                scale=max(model.preprocessing.size) / tile if way == "scale" else None,
             )
         mask = np.empty(image.shape[:2], np.uint8)
-        for y, probs in rows_of(asks, image):
-            mask[y : y + probs.shape[1]] = decide(probs, network.threshold)
+        for top, probs in strips_of(model.predictor, image):
+            mask[top : top + probs.shape[1]] = decide(probs, model.threshold)
         cv2.imwrite(str(folder / f"{way}.png"), mask)
     seconds = time.perf_counter() - started
     status = Path("/proc/self/status").read_text(encoding="utf-8")
@@ -123,7 +117,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = args.output or Path(made)
         folder.mkdir(parents=True, exist_ok=True)
-        shape = open_network(args.run).preprocessing
+        shape = load(args.run).preprocessing
         count = make_mosaic(args.data, args.run, shape, args.side, folder)
         print(f"{args.side}x{args.side} pixels, {count} pictures the run was not trained with")
         reference = cv2.imread(str(folder / "reference.png"), cv2.IMREAD_GRAYSCALE)

@@ -1,12 +1,12 @@
 """seg.predict beside a naive loop. python benchmarks/predict.py --run RUN --data DIR
 
-seg    what the door does: reads ahead, batches, decides, measures and writes in threads, keeps a
-       journal and a table. Opening the model is left out of both.
+seg    what the command does: reads ahead, batches, decides, measures and writes in threads, keeps a
+       journal and a table. Loading the model is left out of both.
 naive  the loop that most people write: read one image, resize, predict, resize back, threshold,
        write the mask.
 
 Both use the same network and write the same masks (compared in the end, pixel by pixel). They take
-turns, so that a shared machine's moods hit both: read the ratios.
+turns, so that what else a shared machine does slows down both: read the ratios.
 """
 
 import argparse
@@ -25,16 +25,17 @@ import torch
 from hydra.utils import instantiate
 from PIL import Image
 
-from seg import predict as door
+from seg import predict as command
 from seg.cli.compose import compose
 from seg.data.formats import IMAGE_SUFFIXES
-from seg.inference import opening
+from seg.inference.load import Loader
+from seg.inference.model import LoadedModel
 
 
-def naive(network: opening.loading.Network, files: Sequence[Path], output: Path) -> None:
+def naive(model: LoadedModel, files: Sequence[Path], output: Path) -> None:
     """One after the other, in plain PyTorch, Pillow and OpenCV."""
-    height, width = network.preprocessing.size
-    mode = "RGB" if network.preprocessing.channels == 3 else "L"
+    height, width = model.preprocessing.size
+    mode = "RGB" if model.preprocessing.channels == 3 else "L"
     for file in files:
         image = np.array(Image.open(file).convert(mode))
         size = image.shape[1::-1]
@@ -43,10 +44,10 @@ def naive(network: opening.loading.Network, files: Sequence[Path], output: Path)
         small = cv2.resize(image, (width, height), interpolation=way).reshape(height, width, -1)
         inputs = torch.from_numpy(small).permute(2, 0, 1)[None]
         with torch.no_grad():
-            logits = network.model(network.normalize(inputs))
+            logits = model.predictor.model(model.predictor.normalize(inputs))
         if logits.shape[1] == 1:
             probs = torch.sigmoid(logits)[0, 0].numpy()
-            mask = cv2.resize(probs, size, interpolation=cv2.INTER_LINEAR) > network.threshold
+            mask = cv2.resize(probs, size, interpolation=cv2.INTER_LINEAR) > model.threshold
         else:
             probs = torch.softmax(logits, 1)[0].numpy()
             mask = np.stack([cv2.resize(p, size) for p in probs]).argmax(0)
@@ -65,15 +66,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = sorted(p for p in args.data.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     files = files[: args.limit]
     build = partial(instantiate, _convert_="all")
-    network = opening.open_network(Path(args.run), "best", build=build)
-    network.model.to(memory_format=torch.channels_last)
-    opened = opening.open_model(args.run, build=build, around=partial(door.around, {
-        "tta": False, "tile": "auto", "scale": None, "overlap": 0.25, "batch_size": 8,
-    }))  # fmt: skip
+    model = Loader(build=build).load_run(Path(args.run))
+    wrapped = command.wrap(model)
     ratios, ours, theirs = [], [], []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        stack.callback(setattr, door.opening, "open_model", door.opening.open_model)
-        door.opening.open_model = lambda *_, **__: opened  # opened once, for both
+        stack.callback(setattr, command, "load_model", command.load_model)
+        command.load_model = lambda *_: wrapped  # loaded once, for both
         for n in range(args.rounds + 1):  # the first to warm up
             output = Path(folder, f"seg{n}")
             cfg = compose(
@@ -82,12 +80,12 @@ def main(argv: Sequence[str] | None = None) -> None:
                 config_name="predict",
             )  # fmt: skip
             started = time.perf_counter()
-            door.predict(cfg)
+            command.predict(cfg)
             middle = time.perf_counter()
             loop = Path(folder, f"naive{n}")
             loop.mkdir()
             between = time.perf_counter()
-            naive(network, files, loop)
+            naive(model, files, loop)
             ended = time.perf_counter()
             if n:
                 ours.append(len(files) / (middle - started))

@@ -18,14 +18,16 @@ from seg.data.sources import Source, read_pairs
 from seg.evaluation import cases, score, summary
 from seg.evaluation import tune as tuning
 from seg.evaluation.stream import PredictedCase, stream
-from seg.inference import load, opening
-from seg.inference.predictor import NetworkPredictor, device_of
-from seg.inference.trust import refuse_untrusted
+from seg.inference.load import Loader
+from seg.inference.model import LoadedModel
+from seg.inference.predictor import device_of
+from seg.inference.segmentation import mask_of
 from seg.launch import launch
 from seg.report import diagnostics, panels, results
 from seg.runs import atomic, resume
 from seg.training import checkpoint, progress
 from seg.training import hardware as precision
+from seg.trust import refuse_untrusted
 
 log = logging.getLogger("seg.evaluate")  # __name__ is __main__ here
 
@@ -37,23 +39,17 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """One checkpoint on one set of cases. Returns what its JSON holds."""
     hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
     run = Path(cfg.run).expanduser().absolute()
-    network = opening.open_network(
-        run,
-        cfg.checkpoint,
+    loader = Loader(
         build=partial(instantiate, _convert_="all"),
         trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
-    )
-    predictor = NetworkPredictor(
-        model=network.model,
-        normalize=network.normalize,
-        size=network.preprocessing.size,
         device=device_of(hardware.accelerator),
         precision=hardware.precision,
     )
+    network = loader.load_run(run, cfg.checkpoint)
     log.info("%s on %s", network.path, hardware.line)
     ask = partial(
         stream,
-        probabilities=predictor.probabilities,
+        predictor=network.predictor,
         shape=network.preprocessing,
         count=cfg.batch_size,
         progress=progress.shown,
@@ -101,7 +97,7 @@ def own_source(run: Path, root: str | None) -> Source:
 
 
 def find_cases(
-    cfg: DictConfig, run: Path, network: load.LoadedNetwork, ask: Ask
+    cfg: DictConfig, run: Path, network: LoadedModel, ask: Ask
 ) -> tuple[list[cases.Case], str, Ask]:
     """The cases, the name of their set, and how they are asked for: their masks' values may mean
     other things than those of the training.
@@ -134,7 +130,7 @@ def warn_of_other_data(path: Path, data: Path) -> None:
 
 def draw_panels(
     scores: score.CaseScores,
-    network: load.LoadedNetwork,
+    network: LoadedModel,
     found: Sequence[cases.Case],
     ask: Ask,
     folder: Path,
@@ -145,7 +141,7 @@ def draw_panels(
     for kind, rows in summary.worst_median_best(scores.counts, build.PANEL_ROWS).items():
         shown = list(ask([found[i] for i in rows]))
         names = [f"{'FAILED ' * bool(scores.failed[i])}{scores.cases[i]}" for i in rows]
-        masks = [score.predicted_mask(seen, network) for seen in shown]
+        masks = [mask_of(seen.probs, network) for seen in shown]
         for mask, seen, i in zip(masks, shown, rows, strict=True):
             if scores.failed[i]:  # nothing in it is right
                 mask[:] = seen.reference == 0
@@ -160,7 +156,7 @@ def draw_panels(
         )
 
 
-def tune(cfg: DictConfig, run: Path, network: load.LoadedNetwork, ask: Ask) -> load.LoadedNetwork:
+def tune(cfg: DictConfig, run: Path, network: LoadedModel, ask: Ask) -> LoadedModel:
     """Choose threshold and clean-up on the run's validation cases; store them in the checkpoint."""
     root = None if "_target_" in cfg.dataset else cfg.dataset.root
     table = run / "split.csv"

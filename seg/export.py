@@ -22,9 +22,9 @@ from seg.evaluate import own_source
 from seg.evaluation import cases
 from seg.exporting import build as making
 from seg.exporting.parity import LARGEST, LEAST_EQUAL, Parity, Sample, checkpoint, measure, resized
-from seg.inference import opening
 from seg.inference.exported import as_bytes
-from seg.inference.load import LoadedNetwork
+from seg.inference.load import Loader
+from seg.inference.model import LoadedModel
 from seg.launch import launch
 from seg.runs import atomic
 from seg.training import progress
@@ -41,9 +41,11 @@ def export(cfg: DictConfig) -> dict[str, Any]:
     """
     making.require(cfg.format)
     run = Path(cfg.run).expanduser().absolute()
-    build = partial(instantiate, _convert_="all")
-    trust = [cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust)
-    network = opening.open_network(run, cfg.checkpoint, build=build, trust=trust)
+    loader = Loader(
+        build=partial(instantiate, _convert_="all"),
+        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
+    )
+    network = loader.load_run(run, cfg.checkpoint)
     content = read(network.path)
     output = place_of(cfg, run)
     report: dict[str, Any] = {"checkpoint": str(network.path), "format": cfg.format}
@@ -51,9 +53,7 @@ def export(cfg: DictConfig) -> dict[str, Any]:
         if cfg.format in ("onnx", "pt2"):
             report |= export_graph(cfg, run, network, content, folder / output.name)
         else:
-            count = making.weights_alone(
-                network, content, cfg.format, folder / output.name, build, trust
-            )
+            count = making.weights_alone(network, content, cfg.format, folder / output.name, loader)
             log.info("%d tensors, read again and equal", count)
             report["tensors"] = count
         report["bytes"] = (folder / output.name).stat().st_size
@@ -77,7 +77,7 @@ def place_of(cfg: DictConfig, run: Path) -> Path:
 
 
 def export_graph(
-    cfg: DictConfig, run: Path, network: LoadedNetwork, content: dict[str, Any], path: Path
+    cfg: DictConfig, run: Path, network: LoadedModel, content: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     """Writes `path` and tries it."""
     samples = resized(find_samples(cfg, run, network))
@@ -111,7 +111,7 @@ def export_graph(
     return report | {"int8": loss.content() | {"way": way}}
 
 
-def find_samples(cfg: DictConfig, run: Path, network: LoadedNetwork) -> list[Sample]:
+def find_samples(cfg: DictConfig, run: Path, network: LoadedModel) -> list[Sample]:
     """Real images: of the run's own split, or of the folder `images`."""
     if cfg.images is None:
         return of_split(run, cfg.dataset.root, network, cfg.split, cfg.count)
@@ -135,7 +135,7 @@ def find_samples(cfg: DictConfig, run: Path, network: LoadedNetwork) -> list[Sam
 
 
 def of_split(
-    run: Path, root: str | None, network: LoadedNetwork, split: str, count: int
+    run: Path, root: str | None, network: LoadedModel, split: str, count: int
 ) -> list[Sample]:
     """Cases of the run, evenly from all of a split."""
     source = own_source(run, root)
@@ -150,7 +150,7 @@ def of_split(
     return samples
 
 
-def calibration(cfg: DictConfig, run: Path, network: LoadedNetwork) -> list[NDArray]:
+def calibration(cfg: DictConfig, run: Path, network: LoadedModel) -> list[NDArray]:
     """Training images, as they are stored."""
     found = of_split(run, cfg.dataset.root, network, "train", CALIBRATION)
     return [sample.image for sample in found]

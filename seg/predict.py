@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from omegaconf import DictConfig
 from seg.cli import compose
 from seg.data.errors import DataError, DataErrors
 from seg.data.images import read_image
-from seg.inference import large, opening, places, postprocess
+from seg.inference import load, places
+from seg.inference.ensemble import join
 from seg.inference.files import inputs, reading
 from seg.inference.files import output as writing
 from seg.inference.files.file_predictor import FilePredictor
 from seg.inference.files.journal import Journal, key_of
 from seg.inference.files.pipeline import Failed
-from seg.inference.model import LoadedModel, Predictor
+from seg.inference.model import NO_POSTPROCESS, LoadedModel
 from seg.inference.native_scale import ScaledPredictor
 from seg.inference.predictor import device_of
 from seg.inference.resized import ResizedPredictor
@@ -50,18 +52,9 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     places.refuse_inside(output, keys["input"])
     found = inputs.find(keys["input"], recursive=cfg.recursive, root=cfg.root)
     hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
-    opened = opening.open_model(
-        keys["run"],
-        checkpoint=cfg.checkpoint,
-        build=partial(instantiate, _convert_="all"),
-        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
-        device=device_of(hardware.accelerator),
-        precision=hardware.precision,
-        around=partial(around, keys),
-    )
-    model = chosen(opened.model, keys)
-    say_what(opened, model, hardware)
-    axis = opened.axis if cfg.axis is None else cfg.axis
+    model = load_model(cfg, hardware)
+    log_model(model, hardware)
+    axis = model.axis if cfg.axis is None else cfg.axis
     files, failed = opened_files(found, axis)
     wanted = writing.Wanted(
         values=keys["values"],  # `cfg.values` is a method
@@ -73,7 +66,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     places.refuse_collisions(output, files, wanted, others=(TABLE, SHEET))
     key = key_of(
         {name: keys[name] for name in MATTERS}
-        | {"model": opened.digest, "axis": axis, "precision": hardware.precision}
+        | {"model": load.digest_of(model.members), "axis": axis, "precision": hardware.precision}
     )
     with Journal(output) as journal:
         rows = run(cfg, files, failed, model, wanted, journal, key)
@@ -143,34 +136,56 @@ def kept(
         return None
 
 
-def around(keys: dict[str, Any], model: LoadedModel) -> Predictor:
-    """The network with views, and with windows or parts of large images, around it."""
-    asks = model.asks
-    if keys["tta"]:
-        asks = TestTimeAugmentation(
-            asks, transforms="flips" if keys["tta"] is True else keys["tta"]
-        )
-    return large.given(
-        asks,
-        tile=keys["tile"],
-        network_size=model.preprocessing.size,
-        outputs=1 if len(model.classes) == 1 else len(model.classes) + 1,
-        scale=keys["scale"],
-        overlap=keys["overlap"],
-        batch_size=keys["batch_size"],
+def load_model(cfg: DictConfig, hardware: precision.Hardware) -> LoadedModel:
+    """The model that `run` names, or the ensemble, with the keys that change how it predicts."""
+    loader = load.Loader(
+        build=partial(instantiate, _convert_="all"),
+        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
+        device=device_of(hardware.accelerator),
+        precision=hardware.precision,
     )
-
-
-def chosen(model: LoadedModel, keys: dict[str, Any]) -> LoadedModel:
-    """The model with the threshold and the clean-up that are asked for."""
-    changes: dict[str, Any] = {}
-    if keys["threshold"] is not None:
+    keys = compose.plain(cfg)
+    wrapping = {key: keys[key] for key in ("tta", "tile", "scale", "overlap", "batch_size")}
+    members = loader.load(keys["run"], cfg.checkpoint)
+    model = join([wrap(member, **wrapping) for member in members])
+    if cfg.threshold is not None:
         if len(model.classes) > 1:
             raise ValueError("threshold: of several classes the likeliest is taken; leave it out")
-        changes["threshold"] = keys["threshold"]
-    if not keys["postprocess"]:
-        changes["postprocess"] = postprocess.NOTHING
-    return LoadedModel(**{**vars(model), **changes})
+        model = replace(model, threshold=cfg.threshold)
+    return model if cfg.postprocess else replace(model, postprocess=NO_POSTPROCESS)
+
+
+def wrap(
+    model: LoadedModel,
+    *,
+    tta: bool | str = False,
+    tile: int | str | None = "auto",
+    scale: float | None = None,
+    overlap: float = 0.25,
+    batch_size: int = 8,
+) -> LoadedModel:
+    """A model with test-time augmentation and a way to predict large images around its network.
+
+    An image is resized whole, as in training, unless `tile` or `scale` are set. Only the user knows
+    whether a larger image shows more, or the same in more pixels: no image size changes the way.
+
+    Raises:
+        ValueError: a value is out of range, or the model cannot be used so.
+    """
+    if tile not in ("auto", None) and (isinstance(tile, bool) or not isinstance(tile, int)):
+        raise ValueError(f"tile={tile} must be auto, null or a number of pixels")
+    predictor, size = model.predictor, model.preprocessing.size
+    if tta:
+        predictor = TestTimeAugmentation(predictor, transforms="flips" if tta is True else tta)
+    if scale is not None:
+        predictor = ScaledPredictor(predictor, scale=scale, tile=tile, overlap=overlap)
+    elif tile in ("auto", None):
+        predictor = ResizedPredictor(predictor, network_size=size, outputs=model.outputs)
+    else:
+        predictor = SlidingWindow(
+            predictor, tile=tile, network_size=size, overlap=overlap, batch_size=batch_size
+        )
+    return replace(model, predictor=predictor)
 
 
 def opened_files(
@@ -229,18 +244,16 @@ def draw_sheet(
     os.replace(path, journal.folder / SHEET)
 
 
-def say_what(
-    opened: opening.LoadedEnsemble, model: LoadedModel, hardware: precision.Hardware
-) -> None:
-    """What predicts, and what it makes of probabilities."""
-    count = len(opened.members)
-    which = str(opened.members[0]) if count == 1 else f"the mean of {count} networks"
+def log_model(model: LoadedModel, hardware: precision.Hardware) -> None:
+    """What predicts, how it treats images, and what it makes of probabilities."""
+    single = len(model.members) == 1
+    networks = model.path if single else f"the mean of {len(model.members)} networks"
+    log.info("%s on %s", networks, hardware.line)
+    if single:
+        log.info("%s", model.predictor)
     rule = f", above {model.threshold:.4g}" if len(model.classes) == 1 else ""
-    steps = [f"{step} of {', '.join(names)}" for step, names in model.postprocess.items() if names]
-    log.info("%s on %s", which, hardware.line)
-    if isinstance(model.asks, ResizedPredictor | SlidingWindow | ScaledPredictor):
-        log.info("%s", large.line(model.asks))
-    log.info("classes: %s%s%s", ", ".join(model.classes), rule, "".join(f"; {s}" for s in steps))
+    steps = "".join(f"; {s} of {', '.join(c)}" for s, c in model.postprocess.items() if c)
+    log.info("classes: %s%s%s", ", ".join(model.classes), rule, steps)
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from PIL import Image
 from seg.cli.compose import ConfigError, check, compose
 from seg.export import export
 from seg.exporting import build
-from seg.inference import load
-from seg.inference.postprocess import decide
-from seg.inference.predictor import NetworkPredictor
+from seg.inference.load import Loader
+from seg.inference.model import LoadedModel
+from seg.inference.segmentation import decide
 from seg.train import train
 from seg.training.checkpoint import read, write_atomically
 
@@ -61,8 +61,8 @@ def exported(run: Path, *overrides: str) -> dict[str, Any]:
     return export(cfg)
 
 
-def rebuilt(path: Path) -> load.LoadedNetwork:
-    return load.load_weights(path, build=partial(instantiate, _convert_="all"))
+def rebuilt(path: Path) -> LoadedModel:
+    return Loader(build=partial(instantiate, _convert_="all")).load_file(path)
 
 
 @pytest.mark.parametrize("form", ["pth", "safetensors"])
@@ -72,10 +72,7 @@ def test_weights_are_built_again_into_the_same_network(run: Path, form: str) -> 
     network, own = rebuilt(path), rebuilt(run / "checkpoints" / "best.ckpt")
     assert (network.classes, network.threshold) == (own.classes, own.threshold)
     image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), dtype=np.uint8)
-    probs = [
-        NetworkPredictor(model=n.model, normalize=n.normalize, size=(32, 32)).probabilities(image)
-        for n in (network, own)
-    ]
+    probs = [model.predictor.probabilities(image) for model in (network, own)]
     assert np.array_equal(*probs)
     assert report["bytes"] == path.stat().st_size
     assert json.loads(path.with_name(f"{path.name}.parity.json").read_text()) == report
@@ -257,8 +254,7 @@ def test_the_example_of_the_documentation_makes_the_mask_that_seg_makes(
     subprocess.run([sys.executable, "-I", "-c", alone], cwd=tmp_path, check=True)
     mask = np.array(Image.open(tmp_path / "mask.png"))
     network = rebuilt(run / "checkpoints" / "best.ckpt")
-    predictor = NetworkPredictor(model=network.model, normalize=network.normalize, size=(32, 32))
-    probs = predictor.probabilities(np.array(Image.open(picture).convert("RGB")))
+    probs = network.predictor.probabilities(np.array(Image.open(picture).convert("RGB")))
     ours = decide(probs, network.threshold)
     assert mask.shape == ours.shape
     assert 0 < ours.mean() < 1

@@ -23,8 +23,15 @@ from scipy import ndimage
 
 from seg.cli.compose import ConfigError, check, compose
 from seg.data.errors import DataErrors
+from seg.data.preprocess import Preprocessing
+from seg.inference.model import NO_POSTPROCESS, LoadedModel, Predictor
+from seg.inference.native_scale import ScaledPredictor
+from seg.inference.resized import ResizedPredictor
+from seg.inference.sliding_window import SlidingWindow
 from seg.models.unet import UNet
-from seg.predict import predict
+from seg.predict import predict, wrap
+from tests.inference.small import Brightness
+from tests.inference.small import predictor as small_predictor
 
 ROOT = Path(__file__).parents[1]
 MEAN, STD = [120.0, 90.0, 70.0], [70.0, 60.0, 50.0]
@@ -376,6 +383,46 @@ def test_a_configuration_is_refused_with_all_that_is_wrong(run: Path, images: Pa
         twice = [f"run=[{run},{run}]"] if door == "evaluate" else ["dataset=synthetic"]
         with pytest.raises(ConfigError, match="run=|threshold=None"):
             check(compose([*twice, *more], config_name=door), door=door)
+
+
+def unwrapped(predictor: Predictor, size: int) -> LoadedModel:
+    return LoadedModel(
+        predictor=predictor, classes=["polyp"], threshold=0.5, postprocess=NO_POSTPROCESS,
+        preprocessing=Preprocessing((size, size), 3, {"polyp": 1}, None), mean=MEAN, std=STD,
+        axis=2, members=[Path("best.ckpt")],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("tile", ["auto", None])
+def test_by_itself_an_image_is_resized_whole_as_in_evaluation(tile: str | None) -> None:
+    predictor = wrap(unwrapped(Brightness(), 128), tile=tile).predictor
+    assert isinstance(predictor, ResizedPredictor)
+    assert "whole to 128x128" in str(predictor)
+
+
+def test_a_number_cuts_an_image_into_windows() -> None:
+    predictor = wrap(unwrapped(Brightness(), 128), tile=512, overlap=0.5).predictor
+    assert isinstance(predictor, SlidingWindow)
+    assert (predictor.tile, predictor.overlap) == ((512, 512), 0.5)
+    assert "512x512" in str(predictor)
+    assert "50%" in str(predictor)
+
+
+@pytest.mark.parametrize(
+    ("tile", "words"), [(None, "in one pass"), ("auto", "as memory allows"), (256, "in windows of")]
+)
+def test_a_scale_lets_the_network_see_more_at_a_time(tile: int | str | None, words: str) -> None:
+    predictor = wrap(unwrapped(small_predictor(32), 32), tile=tile, scale=0.5).predictor
+    assert isinstance(predictor, ScaledPredictor)
+    assert words in str(predictor)
+    assert "scale 0.5" in str(predictor)
+
+
+@pytest.mark.parametrize("scale", [None, 0.5])
+@pytest.mark.parametrize("tile", [True, "512", 3.5, [3, 4]])
+def test_a_tile_that_is_no_number_is_refused(tile: object, scale: float | None) -> None:
+    with pytest.raises(ValueError, match="tile="):
+        wrap(unwrapped(small_predictor(32), 32), tile=tile, scale=scale)
 
 
 def command(*lines: str) -> list[str]:

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
 from seg.evaluation.stream import PredictedCase
-from seg.inference import postprocess
 from seg.inference.files.pipeline import map_ahead
-from seg.inference.load import LoadedNetwork
+from seg.inference.model import LoadedModel
+from seg.inference.segmentation import mask_of
 from seg.metrics import calibration
 from seg.metrics.lesions import lesions
 from seg.metrics.surface import missed, surface
@@ -55,7 +55,7 @@ class CaseScores:
 
 def score_cases(
     predicted: Iterable[PredictedCase],
-    network: LoadedNetwork,
+    network: LoadedModel,
     protocols: Mapping[str, Any],
     *,
     tolerance: float,
@@ -94,7 +94,7 @@ def score_cases(
     def one(seen: PredictedCase) -> CaseScores:
         return score_case(
             seen.probs,
-            predicted_mask(seen, network),
+            mask_of(seen.probs, network),
             seen.reference,
             case=seen.case.pair.case,
             group=seen.case.group,
@@ -114,12 +114,6 @@ def score_cases(
     if len(units) > 1:
         log.warning("some files state their spacing and some do not: distances mix mm and pixels")
     return scores, figures, " and ".join(sorted(units))
-
-
-def predicted_mask(seen: PredictedCase, network: LoadedNetwork) -> NDArray[np.uint8]:
-    """(H, W) class indices, by the threshold and the postprocessing of the checkpoint."""
-    mask = postprocess.decide(seen.probs, network.threshold)
-    return postprocess.apply(mask, network.postprocess, network.classes)
 
 
 def score_case(

@@ -1,6 +1,6 @@
 """Cases one after the other: read, predicted, handed on; a few in memory at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from seg.data.formats import read_header
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.evaluation.cases import Case
 from seg.inference.files.pipeline import map_ahead
+from seg.inference.model import Predictor
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class PredictedCase:
 
 def stream(
     cases: Sequence[Case],
-    probabilities: Callable[[NDArray], NDArray],
+    predictor: Predictor,
     shape: Preprocessing,
     *,
     table: NDArray | None = None,
@@ -41,7 +42,7 @@ def stream(
 ) -> Iterator[PredictedCase]:
     """Every case, in order.
 
-    probabilities: of one image. table: turns the files' mask indices into the network's, (256,).
+    predictor: of the network. table: turns the files' mask indices into the network's, (256,).
     count: cases read ahead. The network gets one image at a time, since libraries choose their
     algorithms by the shape of a batch: figures then cannot depend on how cases are batched.
 
@@ -57,7 +58,7 @@ def stream(
         for case, image, mask, spacing in progress(
             map_ahead(read, cases, count=count), len(cases), label
         ):
-            probs = probabilities(image)
+            probs = predictor.probabilities(image)
             yield PredictedCase(
                 case, image, mask, probs, spacing or (1.0, 1.0), spacing is not None
             )

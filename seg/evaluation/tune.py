@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.evaluation.stream import PredictedCase
-from seg.inference.postprocess import Postprocess, decide, fill_holes, largest_component
+from seg.inference.model import Postprocess
+from seg.inference.segmentation import decide, fill_holes, largest_component
 from seg.metrics.calibration import failed, worst
 from seg.metrics.overlap import dice
 from seg.metrics.threshold_curves import best_threshold, level_counts

@@ -2,19 +2,19 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from seg.exporting import metadata, onnx, parity, pt2, quantise, weights
 from seg.exporting.graph import Graph
-from seg.inference import exported, load
-from seg.inference.load import LoadedNetwork
+from seg.inference import exported
+from seg.inference.load import Loader
+from seg.inference.model import LoadedModel
 
 FORMATS = ("onnx", "pt2", "safetensors", "pth")
 
@@ -28,7 +28,7 @@ def require(form: str) -> None:
 
 
 def graph(
-    network: LoadedNetwork, carried: Mapping[str, Any], form: str, path: Path
+    network: LoadedModel, carried: Mapping[str, Any], form: str, path: Path
 ) -> tuple[dict[str, Any], parity.Answers]:
     """Writes `path` as onnx or pt2. Returns what it says of itself, and how it is asked."""
     traced = pt2.trace(Graph(network), channels=network.preprocessing.channels)
@@ -62,12 +62,11 @@ def to_8_bits(
 
 
 def weights_alone(
-    network: LoadedNetwork,
+    network: LoadedModel,
     content: Mapping[str, Any],
     form: str,
     path: Path,
-    build: Callable[[dict[str, Any]], nn.Module],
-    trust: Sequence[str],
+    loader: Loader,
 ) -> int:
     """Writes `path` as pth or safetensors and reads it again. Returns the number of tensors.
 
@@ -76,8 +75,8 @@ def weights_alone(
     state = weights.of(content)
     says = metadata.of_weights(network, content["seg"])
     (weights.write_pth if form == "pth" else weights.write_safetensors)(state, says, path)
-    again = load.load_weights(path, build=build, trust=trust)
-    for mine, theirs in ((network.model, again.model), (network.normalize, again.normalize)):
+    own, again = network.predictor, loader.load_file(path).predictor
+    for mine, theirs in ((own.model, again.model), (own.normalize, again.normalize)):
         read = theirs.state_dict()
         for key, value in mine.state_dict().items():
             if not torch.equal(value, read[key]):

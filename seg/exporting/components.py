@@ -1,5 +1,5 @@
 """Connected parts of a mask in operations that any graph has: the clean-up of
-`inference.postprocess`, of many masks at once.
+`inference.segmentation`, of many masks at once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ NONE = 2**62  # beyond all places
 
 
 def cleaned(mask: Tensor, steps: Mapping[str, Sequence[str]], classes: Sequence[str]) -> Tensor:
-    """(N, H, W) int64 class indices after the steps of `postprocess.apply`, in its order."""
+    """(N, H, W) int64 class indices after the steps of `segmentation.clean_up`, in its order."""
     for index, name in enumerate(classes, start=1):
         if name in steps["largest_component"]:
             mask = largest_component(mask, index)

@@ -5,16 +5,17 @@ from torch import Tensor, nn
 
 from seg.exporting.components import cleaned
 from seg.exporting.resizing import bytes_to_size, linear_weights
-from seg.inference.load import LoadedNetwork
+from seg.inference.model import LoadedModel
 
 
 class Graph(nn.Module):
     """What `inference` makes of an image and a checkpoint, in one forward pass."""
 
-    def __init__(self, network: LoadedNetwork) -> None:
+    def __init__(self, network: LoadedModel) -> None:
         super().__init__()
-        self.normalize = network.normalize
-        self.model = network.model
+        self.normalize = network.predictor.normalize
+        # a predictor's weights are channels last in memory, which would be traced as well
+        self.model = network.predictor.model.to(memory_format=torch.contiguous_format)
         self.height, self.width = network.preprocessing.size
         self.threshold = network.threshold
         self.classes = list(network.classes)

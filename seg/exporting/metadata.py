@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 import seg
-from seg.inference.load import LoadedNetwork, digest
+from seg.inference.load import digest
+from seg.inference.model import LoadedModel
 
 KEY = "seg"
 VERSION = 1  # of what is below
@@ -18,7 +19,7 @@ DATA_PLACES = ("root", "cache_dir", "image_dir", "mask_dir", "url", "mirrors", "
 
 
 def of_graph(
-    network: LoadedNetwork, carried: Mapping[str, Any], *, any_batch: bool, int8: str | None = None
+    network: LoadedModel, carried: Mapping[str, Any], *, any_batch: bool, int8: str | None = None
 ) -> dict[str, Any]:
     """Of a file that computes masks itself. carried: what the checkpoint has under `seg`.
 
@@ -35,7 +36,7 @@ def of_graph(
         "input": f"image: uint8 (N, H, W, {network.preprocessing.channels}), RGB or grey",
         "outputs": [
             "mask: uint8 (N, H, W), 0 background, then the classes",
-            f"probabilities: float32 (N, {_channels(network)}, H, W)",
+            f"probabilities: float32 (N, {network.outputs}, H, W)",
         ],
         "batch": "any" if any_batch else 1,
         "int8": int8,
@@ -44,8 +45,8 @@ def of_graph(
     }
 
 
-def of_weights(network: LoadedNetwork, carried: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a file that `inference.loading` can rebuild the network from: with the configuration, but
+def of_weights(network: LoadedModel, carried: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a file that `inference.load` can rebuild the network from: with the configuration, but
     for the folders that it names.
     """
     config = {k: v for k, v in network.config.items() if k not in PLACES}
@@ -62,14 +63,10 @@ def of_weights(network: LoadedNetwork, carried: Mapping[str, Any]) -> dict[str, 
     }
 
 
-def _training(network: LoadedNetwork) -> dict[str, Any]:
+def _training(network: LoadedModel) -> dict[str, Any]:
     text = json.dumps(network.config, sort_keys=True, default=str)
     return {
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
         "checkpoint_sha256": digest(network.path),
         "seed": network.config.get("seed"),
     }
-
-
-def _channels(network: LoadedNetwork) -> int:
-    return 1 if len(network.classes) == 1 else len(network.classes) + 1

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
 from seg.data.preprocess import mask_to_size
-from seg.inference.load import LoadedNetwork
-from seg.inference.postprocess import apply, decide
+from seg.inference.model import LoadedModel
 from seg.inference.predictor import NetworkPredictor
+from seg.inference.segmentation import mask_of
 from seg.metrics.overlap import dice
 
 # image (H, W, C) uint8 to mask (H, W) and probabilities (K, H, W)
@@ -58,16 +58,14 @@ class Parity:
         return asdict(self) | {"good": self.good, "limits": [LARGEST, LEAST_EQUAL]}
 
 
-def checkpoint(network: LoadedNetwork) -> Answers:
+def checkpoint(network: LoadedModel) -> Answers:
     """What `seg.predict` makes of a checkpoint, on the CPU in full precision."""
-    predictor = NetworkPredictor(
-        model=network.model, normalize=network.normalize, size=network.preprocessing.size
-    )
+    own = network.predictor
+    predictor = NetworkPredictor(model=own.model, normalize=own.normalize, size=own.size)
 
     def answers(image: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
         probs = predictor.probabilities(image)
-        mask = decide(probs, network.threshold)
-        return apply(mask, network.postprocess, network.classes), probs
+        return mask_of(probs, network), probs
 
     return answers
 

@@ -87,9 +87,7 @@ class Loader:
             content = _completed(content, path)
         return self._model(content, path, self.trust)
 
-    def _model(
-        self, content: Mapping[str, Any], path: Path, trust: Sequence[str]
-    ) -> LoadedModel:
+    def _model(self, content: Mapping[str, Any], path: Path, trust: Sequence[str]) -> LoadedModel:
         """The model of a checkpoint's content."""
         try:
             about = content["seg"]
@@ -168,6 +166,11 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def digest_of(paths: Sequence[Path]) -> str:
+    """One hash of the contents of several files, whatever their order."""
+    return hashlib.sha256("".join(sorted(map(digest, paths))).encode()).hexdigest()
+
+
 def _models(path: Path) -> list[Path]:
     """The path itself; for a folder that is no run folder, the finished runs below it."""
     if not path.exists():
@@ -179,9 +182,7 @@ def _models(path: Path) -> list[Path]:
     name = folder.checkpoints_path.name
     runs = [RunFolder(run) for run in sorted(p.parent for p in path.rglob(name) if p.is_dir())]
     if not runs:
-        raise FileNotFoundError(
-            f"run={path}: no run folder, and none below it (a run has {name}/)"
-        )
+        raise FileNotFoundError(f"run={path}: no run folder, and none below it (a run has {name}/)")
     finished = [run.path for run in runs if run.is_finished]
     others = [f"{r.path.relative_to(path)} ({r.status})" for r in runs if not r.is_finished]
     if not finished:

@@ -1,6 +1,7 @@
 """Cases read, predicted and handed on in order, at their own size and spacing."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,9 +21,12 @@ def brightness(image: NDArray) -> NDArray[np.float32]:
     return (image.mean(2) / 255)[None].astype(np.float32)
 
 
+PREDICTOR = SimpleNamespace(probabilities=brightness)
+
+
 def seen(root: Path, **more) -> list[PredictedCase]:
     cases = [Case(pair, pair.group) for pair in Folder(root=str(root)).pairs()]
-    return list(stream(cases, brightness, more.pop("shape", SHAPE), **more))
+    return list(stream(cases, PREDICTOR, more.pop("shape", SHAPE), **more))
 
 
 @pytest.mark.parametrize("count", [1, 3, 50])
@@ -69,4 +73,4 @@ def test_slices_of_a_volume_come_with_their_spacing(tmp_path: Path) -> None:
 
 
 def test_an_empty_list_is_no_error() -> None:
-    assert list(stream([], brightness, SHAPE)) == []
+    assert list(stream([], PREDICTOR, SHAPE)) == []

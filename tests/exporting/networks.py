@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 
 from seg.data.preprocess import Preprocessing
-from seg.inference.load import LoadedNetwork
+from seg.inference.model import LoadedModel
+from seg.inference.predictor import NetworkPredictor
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 
@@ -18,7 +19,7 @@ OWN_SIZES = [(61, 83), (24, 32), (17, 200), (9, 11), (1, 40)]
 
 def network(
     path: Path, *, classes: int = 1, clean: bool = False, norm: str = "group"
-) -> LoadedNetwork:
+) -> LoadedModel:
     """Untrained, of 24x32 pixels; its masks have parts and holes. path: a file, of any content."""
     torch.manual_seed(0)
     names = ["a", "b"][:classes]
@@ -28,9 +29,10 @@ def network(
     with torch.no_grad():
         model.head.weight.mul_(4)
     steps = names if clean else []
-    return LoadedNetwork(
-        model=model.eval(),
-        normalize=Normalize(mode="dataset", mean=MEAN, std=STD).eval(),
+    return LoadedModel(
+        predictor=NetworkPredictor(
+            model=model, normalize=Normalize(mode="dataset", mean=MEAN, std=STD), size=(24, 32)
+        ),
         classes=names,
         preprocessing=Preprocessing((24, 32), 3, dict.fromkeys(names, 1), None),
         threshold=0.4,
@@ -38,7 +40,8 @@ def network(
         config={"seed": 7, "model": {}, "dataset": {"root": "/secret/place", "classes": None}},
         mean=MEAN,
         std=STD,
-        path=path,
+        axis=2,
+        members=[path],
     )
 
 

@@ -14,14 +14,14 @@ from torch import nn
 
 from seg.exporting import build, onnx, pt2, quantise
 from seg.exporting.graph import Graph
-from seg.inference.load import LoadedNetwork
-from seg.inference.postprocess import apply
+from seg.inference.model import LoadedModel
+from seg.inference.segmentation import clean_up
 from tests.exporting.networks import carried, images, network
 
-Made = tuple[LoadedNetwork, Path, Callable]
+Made = tuple[LoadedModel, Path, Callable]
 
 
-def _reference_answers(given: LoadedNetwork, image: NDArray) -> tuple[NDArray, NDArray]:
+def _reference_answers(given: LoadedModel, image: NDArray) -> tuple[NDArray, NDArray]:
     """The whole way by hand: OpenCV, the network, OpenCV."""
     size = given.preprocessing.size
     fewer = size[0] * size[1] < image.shape[0] * image.shape[1]
@@ -29,15 +29,16 @@ def _reference_answers(given: LoadedNetwork, image: NDArray) -> tuple[NDArray, N
     small = cv2.resize(image, size[::-1], interpolation=how)
     inputs = (small.astype(np.float32) - given.mean) / given.std
     with torch.no_grad():
-        logits = given.model(torch.tensor(inputs.transpose(2, 0, 1)[None], dtype=torch.float32))
+        inputs = torch.tensor(inputs.transpose(2, 0, 1)[None], dtype=torch.float32)
+        logits = given.predictor.model(inputs)
     one = logits.shape[1] == 1
     probs = (torch.sigmoid(logits) if one else torch.softmax(logits, 1))[0].numpy()
     probs = np.stack([cv2.resize(p, image.shape[1::-1]) for p in probs])
     mask = (probs[0] > given.threshold) if one else probs.argmax(0)
-    return apply(mask.astype(np.uint8), given.postprocess, given.classes), probs
+    return clean_up(mask.astype(np.uint8), given.postprocess, given.classes), probs
 
 
-def assert_alike(given: LoadedNetwork, answers: Callable) -> None:
+def assert_alike(given: LoadedModel, answers: Callable) -> None:
     for image in images():
         mask, probs = answers(image)
         mask_there, probs_there = _reference_answers(given, image)

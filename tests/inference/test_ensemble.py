@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.inference.ensemble import Ensemble
+from seg.inference.ensemble import Ensemble, aligned
+from seg.inference.model import joined, strips_of
 from seg.inference.resized import ResizedPredictor
 from seg.inference.sliding_window import SlidingWindow
-from seg.inference.strips import in_step, joined, rows_of
 from seg.inference.tta import TestTimeAugmentation
-from tests.inference.asked import Brightness, picture, predictor
+from tests.inference.small import Brightness, picture, predictor
 
 
 def members() -> list:
@@ -34,11 +34,11 @@ def _reference_mean(image: NDArray) -> NDArray:
     return total / len(members())
 
 
-def test_the_mean_is_that_of_the_members_whole_and_in_rows() -> None:
+def test_the_mean_is_that_of_the_members_whole_and_in_strips() -> None:
     image = picture(150, 90)
     ensemble, expected = Ensemble(members()), _reference_mean(image)
     np.testing.assert_allclose(ensemble.probabilities(image), expected, atol=1e-6)
-    parts = list(ensemble.rows(image))
+    parts = list(ensemble.strips(image))
     assert len(parts) > 8
     assert max(p.shape[1] for _, p in parts) < 64
     np.testing.assert_allclose(joined(parts, 150), expected, atol=1e-6)
@@ -52,27 +52,27 @@ def test_several_images_agree_with_single_ones() -> None:
 
 
 def test_a_single_member_and_its_copies_are_the_member() -> None:
-    image, asks = picture(40, 50), predictor(32)
+    image, network = picture(40, 50), predictor(32)
     for count in (1, 2, 4):
-        probs = Ensemble([asks] * count).probabilities(image)
-        np.testing.assert_allclose(probs, asks.probabilities(image), atol=1e-7)
+        probs = Ensemble([network] * count).probabilities(image)
+        np.testing.assert_allclose(probs, network.probabilities(image), atol=1e-7)
 
 
-def test_the_members_answers_are_not_changed() -> None:
+def test_the_members_predictions_are_not_changed() -> None:
     class Remembers(Brightness):
         def batch(self, images: list[NDArray]) -> list[NDArray[np.float32]]:
-            self.given = super().batch(images)
-            return self.given
+            self.returned = super().batch(images)
+            return self.returned
 
     first, image = Remembers(), picture(20, 20)
     Ensemble([first, predictor(32, outputs=2)]).probabilities(image)
-    np.testing.assert_array_equal(first.given[0], Brightness().probabilities(image))
-    list(Ensemble([first, predictor(32, outputs=2)]).rows(image))
-    np.testing.assert_array_equal(first.given[0], Brightness().probabilities(image))
+    np.testing.assert_array_equal(first.returned[0], Brightness().probabilities(image))
+    list(Ensemble([first, predictor(32, outputs=2)]).strips(image))
+    np.testing.assert_array_equal(first.returned[0], Brightness().probabilities(image))
 
 
-@pytest.mark.parametrize("by_rows", [False, True])
-def test_a_number_that_is_none_in_one_member_is_none_in_the_mean(by_rows: bool) -> None:
+@pytest.mark.parametrize("by_strips", [False, True])
+def test_nan_in_one_member_is_nan_in_the_mean(by_strips: bool) -> None:
     class Lost(Brightness):
         def batch(self, images: list[NDArray]) -> list[NDArray[np.float32]]:
             found = super().batch(images)
@@ -80,7 +80,7 @@ def test_a_number_that_is_none_in_one_member_is_none_in_the_mean(by_rows: bool) 
             return found
 
     ensemble, image = Ensemble([Brightness(), Lost(), Brightness()]), picture(12, 10)
-    probs = joined(ensemble.rows(image), 12) if by_rows else ensemble.probabilities(image)
+    probs = joined(ensemble.strips(image), 12) if by_strips else ensemble.probabilities(image)
     assert np.argwhere(np.isnan(probs)).tolist() == [[0, 3, 4], [1, 3, 4]]
 
 
@@ -89,19 +89,19 @@ def test_members_of_other_classes_and_an_ensemble_of_none_are_refused() -> None:
     with pytest.raises(ValueError, match="1 and 3 probabilities a pixel"):
         ensemble.probabilities(image)
     with pytest.raises(ValueError, match="1 and 3 probabilities a pixel"):
-        list(ensemble.rows(image))
+        list(ensemble.strips(image))
     with pytest.raises(ValueError, match="at least one network"):
         Ensemble([])
 
 
-def test_streams_are_cut_where_any_of_them_is() -> None:
+def test_strips_end_where_those_of_any_member_end() -> None:
     whole = np.arange(10, dtype=np.float32)[None, :, None]
 
     def stream(*ends: int):
         for start, end in zip((0, *ends), (*ends, 10), strict=True):
             yield start, whole[:, start:end]
 
-    found = list(in_step([stream(4, 7), stream(), stream(2, 7)]))
+    found = list(aligned([stream(4, 7), stream(), stream(2, 7)]))
     assert [y for y, _ in found] == [0, 2, 4, 7]
     for y, parts in found:
         for part in parts:
@@ -109,8 +109,8 @@ def test_streams_are_cut_where_any_of_them_is() -> None:
     assert found[-1][1][0].shape[1] == 3
 
 
-def test_what_knows_no_parts_comes_in_one() -> None:
+def test_a_predictor_without_strips_gives_one() -> None:
     image = picture(30, 20)
-    (y, probs), *rest = rows_of(Brightness(), image)
+    (y, probs), *rest = strips_of(Brightness(), image)
     assert (y, rest) == (0, [])
     np.testing.assert_array_equal(probs, Brightness().probabilities(image))

@@ -1,4 +1,4 @@
-"""Exported files behind the face of a model, on a graph that is written by hand."""
+"""Exported files as models, with a graph that is written by hand."""
 
 import json
 import subprocess
@@ -88,19 +88,19 @@ def test_all_that_a_prediction_needs_is_in_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("batch", ["any", 1])
 def test_images_of_any_sizes_are_answered_in_their_order(tmp_path: Path, batch: Any) -> None:
-    asks = load(written(tmp_path / "model.onnx", ABOUT | {"batch": batch})).asks
+    predictor = load(written(tmp_path / "model.onnx", ABOUT | {"batch": batch})).predictor
     images = [image(5, 9), image(4, 4), image(5, 9, seed=1), image(1, 1)]
-    for one, probs in zip(images, asks.batch(images), strict=True):
+    for one, probs in zip(images, predictor.batch(images), strict=True):
         assert probs.shape == (1, *one.shape[:2])
         assert np.allclose(probs[0], one[..., 1] / 255, atol=1e-6)
-    assert np.array_equal(asks.probabilities(images[0]), asks.batch(images)[0])
+    assert np.array_equal(predictor.probabilities(images[0]), predictor.batch(images)[0])
 
 
 def test_more_than_8_bits_are_rounded(tmp_path: Path) -> None:
-    asks = load(written(tmp_path / "model.onnx", ABOUT)).asks
+    predictor = load(written(tmp_path / "model.onnx", ABOUT)).predictor
     fine = np.full((2, 2, 3), 99.6, np.float32)
-    assert np.allclose(asks.probabilities(fine), 100 / 255)
-    assert np.allclose(asks.probabilities(fine + 200), 1)
+    assert np.allclose(predictor.probabilities(fine), 100 / 255)
+    assert np.allclose(predictor.probabilities(fine + 200), 1)
 
 
 def test_no_network_and_no_torch_are_needed(tmp_path: Path) -> None:

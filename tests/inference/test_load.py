@@ -12,7 +12,7 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
-from seg.inference import load
+from seg.inference.load import Loader, find_checkpoint
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 
@@ -41,22 +41,22 @@ def content(node: Any = NODE, model: nn.Module | None = None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def saved(path: Path, held: Any) -> Path:
-    torch.save(held, path)
+def saved(path: Path, stored: Any) -> Path:
+    torch.save(stored, path)
     return path
 
 
 def test_weights_and_what_a_prediction_needs_are_there(tmp_path: Path) -> None:
-    held = content()
-    network = load.load(saved(tmp_path / "a.ckpt", held), build=build)
-    for key, value in network.model.state_dict().items():
-        assert torch.equal(value, held["state_dict"][f"model.{key}"])
-    assert network.preprocessing.size == (32, 48)
-    assert network.preprocessing.classes == {"polyp": 255}
-    assert (network.classes, network.threshold) == (["polyp"], 0.25)
-    assert network.postprocess == {"largest_component": [], "fill_holes": []}
-    assert not network.model.training
-    out = network.normalize(torch.full((1, 3, 1, 1), 9, dtype=torch.uint8))
+    stored = content()
+    model = Loader(build=build).load_file(saved(tmp_path / "a.ckpt", stored))
+    for key, value in model.predictor.model.state_dict().items():
+        assert torch.equal(value, stored["state_dict"][f"model.{key}"])
+    assert model.preprocessing.size == (32, 48)
+    assert model.preprocessing.classes == {"polyp": 255}
+    assert (model.classes, model.threshold) == (["polyp"], 0.25)
+    assert model.postprocess == {"largest_component": [], "fill_holes": []}
+    assert not model.predictor.model.training
+    out = model.predictor.normalize(torch.full((1, 3, 1, 1), 9, dtype=torch.uint8))
     assert out.flatten().tolist() == pytest.approx([8 / 4, 7 / 5, 6 / 6])
 
 
@@ -71,7 +71,7 @@ class Evil:
 def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path) -> None:
     path = saved(tmp_path / "evil.ckpt", {"seg": Evil(tmp_path / "ran")})
     with pytest.raises(ValueError, match=r"evil\.ckpt"):
-        load.load(path, build=build)
+        Loader(build=build).load_file(path)
     assert not (tmp_path / "ran").exists()
 
 
@@ -101,7 +101,7 @@ def test_what_is_no_network_of_a_trusted_package_is_refused_unrun(
     built = []
     path = saved(tmp_path / "a.ckpt", content(node))
     with pytest.raises(ValueError, match=r"a\.ckpt.*(refused|_target_)"):
-        load.load(path, build=built.append)
+        Loader(build=built.append).load_file(path)
     assert not built
     assert not (tmp_path / "ran").exists()
 
@@ -128,21 +128,21 @@ def test_a_users_own_class_is_made_once_it_is_named(
                  {"_target_": "my_package.net"}):  # fmt: skip
         path = saved(tmp_path / "a.ckpt", content(node, nn.Linear(2, 1)))
         with pytest.raises(ValueError, match="add trust=my_package"):
-            load.load(path, build=build)
-        network = load.load(path, build=build, trust=["my_package"])
-        assert isinstance(network.model, package.Net)
+            Loader(build=build).load_file(path)
+        model = Loader(build=build, trust=["my_package"]).load_file(path)
+        assert isinstance(model.predictor.model, package.Net)
         with pytest.raises(ValueError, match="refused"):  # a prefix ends at a dot
-            load.load(path, build=build, trust=["my_pack"])
+            Loader(build=build, trust=["my_pack"]).load_file(path)
 
 
 def test_an_encoders_own_weights_are_not_fetched(tmp_path: Path) -> None:
-    asked = {"_target_": "torch.nn.Sequential", "pretrained": True,
+    node = {"_target_": "torch.nn.Sequential", "pretrained": True,
              "encoder": {"encoder_weights": "imagenet", "checkpoint_path": "x.pth"}}  # fmt: skip
-    path, got = saved(tmp_path / "a.ckpt", content(asked)), {}
+    path, given = saved(tmp_path / "a.ckpt", content(node)), {}
     with pytest.raises(ValueError, match="makes no network"):
-        load.load(path, build=got.update)
-    assert got["pretrained"] is False
-    assert got["encoder"] == {"encoder_weights": None, "checkpoint_path": ""}
+        Loader(build=given.update).load_file(path)
+    assert given["pretrained"] is False
+    assert given["encoder"] == {"encoder_weights": None, "checkpoint_path": ""}
 
 
 def half(path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_used_is_one_message_with_its_name(
     path = saved(tmp_path / "best.ckpt", content())
     spoil(path)
     with pytest.raises(ValueError, match=r"best\.ckpt") as caught:
-        load.load(path, build=build)
+        Loader(build=build).load_file(path)
     assert len(str(caught.value)) < 500
 
 
@@ -179,9 +179,9 @@ def test_other_weights_are_never_taken_instead(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").mkdir()
     last = saved(tmp_path / "checkpoints" / "last.ckpt", {})
     with pytest.raises(FileNotFoundError, match=r"best\.ckpt.*last\.ckpt"):
-        load.find(tmp_path, "best")
-    assert load.find(tmp_path, "last") == last
-    assert load.find(tmp_path / "elsewhere", str(last)) == last
+        find_checkpoint(tmp_path, "best")
+    assert find_checkpoint(tmp_path, "last") == last
+    assert find_checkpoint(tmp_path / "elsewhere", str(last)) == last
     for run, which in ((tmp_path / "none", "best"), (tmp_path, "gone.ckpt")):
         with pytest.raises(FileNotFoundError, match=r"run=.*none|checkpoint=gone\.ckpt"):
-            load.find(run, which)
+            find_checkpoint(run, which)

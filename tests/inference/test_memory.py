@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seg.inference.memory import ASSUMED, MIB, MOST, at_hand, budget
+from seg.inference.memory import ASSUMED, MIB, MOST, available, budget
 
 MACHINE = "MemTotal:  16000 kB\nMemFree:  1 kB\nMemAvailable:  8000 kB\nBuffers: 3 kB\n"
 
@@ -18,7 +18,7 @@ def write(root: Path, files: dict[str, object]) -> Path:
 
 
 def test_a_machine_of_its_own_gives_what_is_available_not_what_is_free(tmp_path: Path) -> None:
-    assert at_hand(write(tmp_path, {"proc/meminfo": MACHINE})) == 8000 * 1024
+    assert available(write(tmp_path, {"proc/meminfo": MACHINE})) == 8000 * 1024
 
 
 def test_the_narrowest_group_around_a_process_counts(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_the_narrowest_group_around_a_process_counts(tmp_path: Path) -> None:
             f"{base}/memory.current": 0,
         },
     )
-    assert at_hand(root) == 5000 - 4000 + 300
+    assert available(root) == 5000 - 4000 + 300
 
 
 def test_a_container_that_shows_its_group_as_the_top_is_seen(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_container_that_shows_its_group_as_the_top_is_seen(tmp_path: Path) -> 
             "sys/fs/cgroup/memory.current": 500,
         },
     )
-    assert at_hand(root) == 1500
+    assert available(root) == 1500
 
 
 def test_groups_of_the_older_kind_are_read(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_groups_of_the_older_kind_are_read(tmp_path: Path) -> None:
             f"{base}/memory.stat": "inactive_file 1\ntotal_inactive_file 400\n",
         },
     )
-    assert at_hand(root) == 500
+    assert available(root) == 500
 
 
 def test_a_group_that_is_full_leaves_nothing_and_still_a_little_is_tried(tmp_path: Path) -> None:
@@ -77,18 +77,18 @@ def test_a_group_that_is_full_leaves_nothing_and_still_a_little_is_tried(tmp_pat
             "sys/fs/cgroup/memory.current": 20,
         },
     )
-    assert at_hand(root) == 0
+    assert available(root) == 0
     assert budget(0) == MIB
 
 
-def test_where_nothing_is_told_something_is_assumed(
+def test_where_the_system_says_nothing_a_value_is_assumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def untold(name: str) -> int:
+    def unknown(name: str) -> int:
         raise ValueError(name)
 
-    monkeypatch.setattr(os, "sysconf", untold)
-    assert at_hand(tmp_path) == ASSUMED
+    monkeypatch.setattr(os, "sysconf", unknown)
+    assert available(tmp_path) == ASSUMED
 
 
 def test_a_budget_is_a_share_and_never_more_than_is_of_use() -> None:
@@ -97,4 +97,4 @@ def test_a_budget_is_a_share_and_never_more_than_is_of_use() -> None:
 
 
 def test_this_machine_has_some() -> None:
-    assert MIB < at_hand() < 1 << 50
+    assert MIB < available() < 1 << 50

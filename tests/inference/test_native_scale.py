@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.inference.native_scale import LARGEST, OwnSize, ScaledPredictor, at_size, choose, window
+from seg.inference.native_scale import (
+    LARGEST,
+    AnySize,
+    ScaledPredictor,
+    at_size,
+    largest_side,
+    window_of,
+)
 from seg.inference.tta import TestTimeAugmentation
-from tests.inference.asked import Brightness, picture, predictor
+from tests.inference.small import Brightness, picture, predictor
 
 REACH = 22  # of the U-Net of depth 2, to each side; measured with up to 7 more
 
@@ -23,9 +30,9 @@ def one_pass(image: NDArray, scale: float, **more) -> NDArray[np.float32]:
 def test_windows_that_memory_allows_give_what_one_pass_gives_away_from_borders(
     scale: float, size: tuple[int, int], outputs: int
 ) -> None:
-    image, asks = picture(*size), predictor(32, outputs=outputs)
-    scaled = ScaledPredictor(asks, scale=scale, budget=3_000_000)
-    parts = list(scaled.rows(image))
+    image, network = picture(*size), predictor(32, outputs=outputs)
+    scaled = ScaledPredictor(network, scale=scale, budget=3_000_000)
+    parts = list(scaled.strips(image))
     assert len(parts) > 1  # in windows
     expected = one_pass(image, scale, outputs=outputs)
     assert np.ptp(expected) > 0.3
@@ -39,7 +46,7 @@ def test_windows_that_memory_allows_give_what_one_pass_gives_away_from_borders(
 def test_a_window_stays_within_the_budget(budget: int) -> None:
     scaled = ScaledPredictor(predictor(32), scale=1.0, budget=budget)
     assert scaled.window.side**2 * scaled.bytes_per_pixel <= budget
-    assert choose(100.0, 1 << 60) == LARGEST
+    assert largest_side(100.0, 1 << 60) == LARGEST
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.5])
@@ -50,7 +57,7 @@ def test_an_image_that_fits_or_must_goes_in_one_pass(
     image = picture(100, 150)
     scaled = ScaledPredictor(predictor(32), scale=scale, tile=tile, budget=budget)
     np.testing.assert_allclose(scaled.probabilities(image), one_pass(image, scale), atol=1e-6)
-    assert len(list(scaled.rows(image))) == 1
+    assert len(list(scaled.strips(image))) == 1
 
 
 def test_a_tile_of_ones_own_has_as_many_image_pixels() -> None:
@@ -63,7 +70,7 @@ def test_a_tile_of_ones_own_has_as_many_image_pixels() -> None:
     assert np.abs(difference)[inner].max() < 1e-5
 
 
-def test_a_window_too_small_for_what_the_network_sees_is_said(
+def test_a_window_too_small_for_the_receptive_field_is_warned_of(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -74,7 +81,7 @@ def test_a_window_too_small_for_what_the_network_sees_is_said(
     assert small.probabilities(picture(150, 150)).shape == (1, 150, 150)
 
 
-def test_a_network_that_sees_all_at_once_is_said_to(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_network_that_sees_a_whole_image_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         scaled = ScaledPredictor(predictor(32, norm="instance"), scale=1.0, tile=128)
     assert "looks at all of an image" in caplog.text
@@ -82,38 +89,40 @@ def test_a_network_that_sees_all_at_once_is_said_to(caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize(
-    ("side", "seen", "exact"), [(128, 22, True), (128, 32, True), (128, 33, False), (128, 0, True)]
+    ("side", "reach", "exact"), [(128, 22, True), (128, 32, True), (128, 33, False), (128, 0, True)]
 )
-def test_overlap_covers_what_is_seen_and_leaves_room_to_blend(
-    side: int, seen: int, exact: bool
+def test_overlap_covers_the_receptive_field_and_leaves_pixels_to_blend(
+    side: int, reach: int, exact: bool
 ) -> None:
-    found = window(side, seen, 0.0)
+    found = window_of(side, reach, 0.0)
     assert found.exact is exact
     if exact:
-        assert found.overlap * side >= 2 * seen + 32
+        assert found.overlap * side >= 2 * reach + 32
         assert found.overlap <= 0.75
-    assert window(side, 0, 0.7).overlap == 0.7
+    assert window_of(side, 0, 0.7).overlap == 0.7
 
 
 @pytest.mark.parametrize("budget", [3_000_000, 1 << 30])
 def test_views_are_those_of_one_pass_in_windows_as_well(budget: int) -> None:
-    image, asks = picture(256, 288), predictor(32)
-    scaled = ScaledPredictor(TestTimeAugmentation(asks, transforms="d4"), scale=1.0, budget=budget)
-    views = TestTimeAugmentation(OwnSize(asks), transforms="d4").probabilities(image)
+    image, network = picture(256, 288), predictor(32)
+    scaled = ScaledPredictor(
+        TestTimeAugmentation(network, transforms="d4"), scale=1.0, budget=budget
+    )
+    views = TestTimeAugmentation(AnySize(network), transforms="d4").probabilities(image)
     found = scaled.probabilities(image)
     assert np.abs(found - views)[:, 30:-30, 30:-30].max() < 1e-5
-    assert scaled.tiled.asks.views_at_once == 1  # the budget is for one
-    assert np.abs(found - OwnSize(asks).probabilities(image)).max() > 0.01
+    assert scaled.windows.predictor.views_at_once == 1  # the budget is for one
+    assert np.abs(found - AnySize(network).probabilities(image)).max() > 0.01
 
 
-def test_the_network_asked_before_keeps_its_size() -> None:
-    asks = predictor(32)
-    other = at_size(asks, (64, 96))
-    assert (asks.size, other.size) == ((32, 32), (64, 96))
-    assert other.model is asks.model
+def test_the_network_at_another_size_leaves_the_first_one_as_it_was() -> None:
+    network = predictor(32)
+    other = at_size(network, (64, 96))
+    assert (network.size, other.size) == ((32, 32), (64, 96))
+    assert other.model is network.model
 
 
-def test_what_resizes_by_itself_and_odd_scales_are_refused() -> None:
+def test_predictors_that_resize_by_themselves_and_odd_scales_are_refused() -> None:
     with pytest.raises(ValueError, match="scale needs a checkpoint"):
         ScaledPredictor(Brightness(), scale=0.5)
     with pytest.raises(ValueError, match="tile=3 must be at least 16"):

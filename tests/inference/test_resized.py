@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seg.inference.resized import ResizedPredictor, enlarged
-from tests.inference.asked import picture, predictor
+from tests.inference.small import picture, predictor
 
 
 def _reference_enlarged(probs: NDArray, size: tuple[int, int]) -> NDArray[np.float64]:
@@ -39,7 +39,7 @@ def test_parts_are_those_of_the_whole(size: tuple[int, int], height: int) -> Non
     np.testing.assert_allclose(together, np.stack(shown), atol=1e-6)
 
 
-def test_a_number_that_is_none_stays_one_and_spreads_no_further_than_its_neighbours() -> None:
+def test_nan_stays_nan_and_spreads_no_further_than_its_neighbours() -> None:
     probs = np.full((1, 8, 8), 0.5, np.float32)
     probs[0, 2, 3] = np.nan
     together = np.concatenate(
@@ -49,8 +49,8 @@ def test_a_number_that_is_none_stays_one_and_spreads_no_further_than_its_neighbo
     assert np.isfinite(together[0, 32:]).all()
 
 
-def whole(asks, **more) -> ResizedPredictor:
-    return ResizedPredictor(asks, network_size=(32, 32), **{"outputs": 1} | more)
+def resized(network, **more) -> ResizedPredictor:
+    return ResizedPredictor(network, network_size=(32, 32), **{"outputs": 1} | more)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -58,24 +58,26 @@ def whole(asks, **more) -> ResizedPredictor:
 def test_an_image_larger_than_the_budget_is_predicted_as_in_evaluation(
     size: tuple[int, int], outputs: int
 ) -> None:
-    image, asks = picture(*size), predictor(32, outputs=outputs)
-    small = whole(asks, outputs=outputs, budget=30_000)
-    parts = list(small.rows(image))
+    image, network = picture(*size), predictor(32, outputs=outputs)
+    small = resized(network, outputs=outputs, budget=30_000)
+    parts = list(small.strips(image))
     assert len(parts) > 3
     # all that is made of a part stays within the budget, or it is a single row
     assert max(p.nbytes for _, p in parts) <= max(30_000 / 4, 4 * outputs * size[1])
-    np.testing.assert_allclose(small.probabilities(image), asks.probabilities(image), atol=1e-6)
+    np.testing.assert_allclose(small.probabilities(image), network.probabilities(image), atol=1e-6)
 
 
 def test_an_image_that_fits_is_predicted_to_the_last_bit() -> None:
-    image, asks = picture(150, 210), predictor(32)
-    np.testing.assert_array_equal(whole(asks).probabilities(image), asks.probabilities(image))
-    assert len(list(whole(asks).rows(image))) == 1
+    image, network = picture(150, 210), predictor(32)
+    np.testing.assert_array_equal(
+        resized(network).probabilities(image), network.probabilities(image)
+    )
+    assert len(list(resized(network).strips(image))) == 1
 
 
 @pytest.mark.parametrize("budget", [1, 200_000, 1 << 30])
 def test_several_images_agree_with_single_ones_whether_they_fit_or_not(budget: int) -> None:
     images = [picture(60, 70), picture(120, 130), picture(33, 20)]
-    asks = predictor(32)
-    for probs, image in zip(whole(asks, budget=budget).batch(images), images, strict=True):
-        np.testing.assert_allclose(probs, asks.probabilities(image), atol=1e-5)
+    network = predictor(32)
+    for probs, image in zip(resized(network, budget=budget).batch(images), images, strict=True):
+        np.testing.assert_allclose(probs, network.probabilities(image), atol=1e-5)

@@ -1,4 +1,4 @@
-"""Windows of a large image: where they lie, and what becomes of what is said about them."""
+"""Windows of a large image: where they lie, and how their predictions are blended."""
 
 import itertools
 
@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.inference.sliding_window import SlidingWindow
+from seg.inference.sliding_window import SlidingWindow, blending_weights
 from seg.inference.tta import TestTimeAugmentation
-from tests.inference.asked import Brightness, picture, predictor
+from tests.inference.small import Brightness, picture, predictor
 
 
 def _reference_blend(
@@ -56,22 +56,22 @@ def test_windows_are_blended_as_written_out() -> None:
 
 @pytest.mark.parametrize("size", [(100, 100), (33, 200), (500, 20), (64, 65), (257, 130)])
 @pytest.mark.parametrize(("tile", "overlap"), [(64, 0.25), (50, 0.0), (41, 0.6)])
-def test_what_is_said_pixel_by_pixel_stays_whatever_the_windows(
+def test_a_prediction_pixel_by_pixel_stays_whatever_the_windows(
     size: tuple[int, int], tile: int, overlap: float
 ) -> None:
-    image, asks = picture(*size), Brightness()
-    tiled = SlidingWindow(asks, tile=tile, network_size=(48, 48), overlap=overlap, batch_size=3)
+    image, network = picture(*size), Brightness()
+    tiled = SlidingWindow(network, tile=tile, network_size=(48, 48), overlap=overlap, batch_size=3)
     probs = tiled.probabilities(image)
     assert probs.dtype == np.float32
     np.testing.assert_allclose(probs, Brightness().probabilities(image), atol=1e-6)
-    assert {s for sizes in asks.sizes for s in sizes} == {(tile, tile)}
-    assert max(len(sizes) for sizes in asks.sizes) <= 3
+    assert {s for sizes in network.sizes for s in sizes} == {(tile, tile)}
+    assert max(len(sizes) for sizes in network.sizes) <= 3
 
 
 @pytest.mark.parametrize("length", [65, 97, 128, 250, 1000, 6000])
 @pytest.mark.parametrize(("tile", "network"), [(64, 64), (64, 128), (300, 128), (37, 32)])
 @pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5])
-def test_windows_reach_the_end_overlap_as_asked_and_do_not_waste(
+def test_windows_reach_the_end_overlap_enough_and_do_not_waste(
     length: int, tile: int, network: int, overlap: float
 ) -> None:
     tiled = SlidingWindow(Mean(), tile=tile, network_size=(network, network), overlap=overlap)
@@ -97,9 +97,9 @@ def test_windows_start_where_the_network_halves_its_input() -> None:
 
 def test_a_mosaic_cut_at_its_joints_is_predicted_as_its_images_are() -> None:
     images = [[picture(64, 64, seed=3 * i + j) for j in range(3)] for i in range(2)]
-    asks = predictor(32)
-    tiled = SlidingWindow(asks, tile=64, network_size=(32, 32), overlap=0, batch_size=1)
-    expected = np.block([[asks.probabilities(image)[0] for image in row] for row in images])
+    network = predictor(32)
+    tiled = SlidingWindow(network, tile=64, network_size=(32, 32), overlap=0, batch_size=1)
+    expected = np.block([[network.probabilities(image)[0] for image in row] for row in images])
     mosaic = np.concatenate([np.concatenate(row, axis=1) for row in images])
     np.testing.assert_array_equal(tiled.probabilities(mosaic)[0], expected)
 
@@ -130,10 +130,10 @@ def test_several_classes_still_add_up_to_one() -> None:
     np.testing.assert_allclose(tiled.probabilities(picture(100, 140)).sum(0), 1, atol=1e-5)
 
 
-def test_rows_join_to_the_whole_and_few_are_held_at_a_time() -> None:
+def test_strips_join_to_the_whole_and_are_small() -> None:
     image = picture(900, 96)
     tiled = SlidingWindow(predictor(32, outputs=3), tile=64, network_size=(32, 32))
-    parts = list(tiled.rows(image))
+    parts = list(tiled.strips(image))
     assert [y for y, _ in parts] == [0, *np.cumsum([p.shape[1] for _, p in parts])[:-1]]
     assert max(p.shape[1] for _, p in parts) <= 64
     np.testing.assert_array_equal(
@@ -141,8 +141,8 @@ def test_rows_join_to_the_whole_and_few_are_held_at_a_time() -> None:
     )
 
 
-def test_parts_that_were_handed_on_do_not_change() -> None:
-    rows = SlidingWindow(Brightness(), tile=32, network_size=(32, 32)).rows(picture(200, 40))
+def test_strips_that_were_yielded_do_not_change() -> None:
+    rows = SlidingWindow(Brightness(), tile=32, network_size=(32, 32)).strips(picture(200, 40))
     first = next(rows)[1]
     kept = first.copy()
     list(rows)
@@ -150,10 +150,10 @@ def test_parts_that_were_handed_on_do_not_change() -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 64), (40, 64), (10, 30)])
-def test_an_image_that_fits_into_a_tile_is_asked_for_as_it_is(size: tuple[int, int]) -> None:
-    asks, image = predictor(32), picture(*size)
-    tiled = SlidingWindow(asks, tile=64, network_size=(32, 32))
-    np.testing.assert_array_equal(tiled.probabilities(image), asks.probabilities(image))
+def test_an_image_that_fits_into_a_tile_is_predicted_as_it_is(size: tuple[int, int]) -> None:
+    network, image = predictor(32), picture(*size)
+    tiled = SlidingWindow(network, tile=64, network_size=(32, 32))
+    np.testing.assert_array_equal(tiled.probabilities(image), network.probabilities(image))
 
 
 def test_several_images_are_as_single_ones_whatever_fills_a_batch() -> None:
@@ -165,10 +165,10 @@ def test_several_images_are_as_single_ones_whatever_fills_a_batch() -> None:
 
 
 def test_windows_have_the_networks_proportions() -> None:
-    asks = Brightness()
+    network = Brightness()
     image = picture(300, 300)
-    probs = SlidingWindow(asks, tile=96, network_size=(32, 64)).probabilities(image)
-    assert {s for sizes in asks.sizes for s in sizes} == {(48, 96)}
+    probs = SlidingWindow(network, tile=96, network_size=(32, 64)).probabilities(image)
+    assert {s for sizes in network.sizes for s in sizes} == {(48, 96)}
     np.testing.assert_allclose(probs, Brightness().probabilities(image), atol=1e-6)
 
 
@@ -191,7 +191,7 @@ def test_views_within_windows_are_the_views_of_the_image() -> None:
     np.testing.assert_allclose(inside, around, atol=1e-6)
 
 
-def test_a_prediction_that_is_no_number_shows_where_it_is() -> None:
+def test_nan_stays_where_it_is() -> None:
     class Lost(Brightness):
         def batch(self, images: list[NDArray]) -> list[NDArray[np.float32]]:
             return [np.where(p > 0.99, np.nan, p) for p in super().batch(images)]
@@ -215,3 +215,47 @@ def test_a_prediction_that_is_no_number_shows_where_it_is() -> None:
 def test_values_out_of_range_are_refused(change: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         SlidingWindow(Mean(), **{"tile": 64, "network_size": (32, 32)} | change)
+
+
+@pytest.mark.parametrize("margin", [0, 3])
+@pytest.mark.parametrize("starts", [[0], [0, 12], [0, 10, 20], [0, 5, 10, 15], [0, 3, 12, 17]])
+def test_weights_add_up_to_one_wherever_there_is_a_window(starts: list[int], margin: int) -> None:
+    total = np.zeros(starts[-1] + 20)
+    for start, share in zip(starts, blending_weights(starts, 20, margin=margin), strict=True):
+        assert share.min() >= 0
+        total[start : start + 20] += share
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_weights_fall_smoothly_to_a_neighbour_and_not_at_the_ends() -> None:
+    first, last = blending_weights([0, 12], 20)
+    np.testing.assert_allclose(first[:12], 1)
+    np.testing.assert_allclose(last[8:], 1)
+    expected = np.cos(np.pi / 2 * (np.arange(8) + 0.5) / 8) ** 2
+    np.testing.assert_allclose(first[12:], expected, atol=1e-6)
+    np.testing.assert_allclose(first[12:], last[:8][::-1], atol=1e-6)
+
+
+def test_a_margin_does_not_count_where_a_neighbour_has_it() -> None:
+    first, middle, last = blending_weights([0, 10, 20], 20, margin=3)
+    assert (middle[:3] == 0).all()
+    assert (middle[-3:] == 0).all()
+    assert (first[:10] == 1).all()
+    assert (last[-10:] == 1).all()
+    assert (first[-3:] == 0).all()
+    expected = np.cos(np.pi / 2 * (np.arange(4) + 0.5) / 4) ** 2  # all of the overlap that is left
+    np.testing.assert_allclose(first[13:17], expected, atol=1e-6)
+
+
+def test_windows_that_touch_have_a_hard_edge() -> None:
+    assert all((share == 1).all() for share in blending_weights([0, 20, 40], 20))
+
+
+def test_too_narrow_an_overlap_for_the_margin_is_refused_with_the_figures() -> None:
+    with pytest.raises(ValueError, match="overlap by 8: margin=4 needs more than 8"):
+        blending_weights([0, 12], 20, margin=4)
+
+
+def test_windows_with_a_gap_between_them_are_refused() -> None:
+    with pytest.raises(ValueError, match="overlap by -1"):
+        blending_weights([0, 21], 20)

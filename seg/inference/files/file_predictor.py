@@ -17,9 +17,8 @@ from seg.inference.files import output
 from seg.inference.files.journal import Journal
 from seg.inference.files.pipeline import Failed, Pipeline
 from seg.inference.files.reading import File, Picture, Read, bytes_of, reader
-from seg.inference.model import LoadedModel
-from seg.inference.segmentation import NonFiniteError, Segmentation, segmentation
-from seg.inference.strips import rows_of
+from seg.inference.model import LoadedModel, strips_of
+from seg.inference.segmentation import NonFiniteError, Segmentation, segment
 
 Draw = Callable[[NDArray, NDArray, Path], None]  # an image, its class indices, where to
 LARGE = 4_000_000  # pixels; such an image goes alone, and its probabilities some rows at a time
@@ -84,20 +83,14 @@ class FilePredictor:
         """Probabilities; of a large image what is made of them."""
         images = [read.image for read in reads]
         if len(images) == 1 and math.prod(images[0].shape[:2]) > LARGE:
-            return [self._decided(rows_of(self.model.asks, images[0]), images[0].shape[:2])]
+            return [self._decided(strips_of(self.model.predictor, images[0]), images[0].shape[:2])]
         if len(images) == 1:
-            return [self.model.asks.probabilities(images[0])]
-        return self.model.asks.batch(images)
+            return [self.model.predictor.probabilities(images[0])]
+        return self.model.predictor.batch(images)
 
     def _decided(self, rows: Iterator, size: tuple[int, int]) -> Segmentation:
-        return segmentation(
-            rows,
-            size,
-            threshold=self.model.threshold,
-            steps=self.model.postprocess,
-            classes=self.model.classes,
-            keep=self.wanted.probabilities is not None,
-        )
+        keep = self.wanted.probabilities is not None
+        return segment(rows, size, self.model, keep_probs=keep)
 
     def _write(
         self, picture: Picture, read: Read, answer: Any, seconds: float

@@ -1,4 +1,4 @@
-"""Small stand-ins for what predicts, and pictures to ask them about."""
+"""Small predictors, and pictures for them."""
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 
 
 class Brightness:
-    """Pixel by pixel, so that every way of cutting must give the same; counts what it is asked."""
+    """Predicts pixel by pixel, so that every way of cutting gives the same; keeps all sizes."""
 
     def __init__(self) -> None:
         self.sizes: list[list[tuple[int, int]]] = []

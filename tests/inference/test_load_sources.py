@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seg.data.images import read_image
-from seg.inference import opening
-from seg.inference.grey import AsGrey, to_grey
+from seg.inference.ensemble import GreyPredictor, join, to_grey
+from seg.inference.load import Loader, digest_of
+from seg.inference.model import LoadedModel
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 
@@ -56,32 +57,35 @@ def content(
 
 def run(folder: Path, *, status: str = "finished", **more: Any) -> Path:
     (folder / "checkpoints").mkdir(parents=True)
-    held = content(**more)
-    torch.save(held, folder / "checkpoints" / "best.ckpt")
-    (folder / "config.yaml").write_text(yaml.safe_dump(held["seg"]["config"]))
+    checkpoint = content(**more)
+    torch.save(checkpoint, folder / "checkpoints" / "best.ckpt")
+    (folder / "config.yaml").write_text(yaml.safe_dump(checkpoint["seg"]["config"]))
     (folder / "run.json").write_text(json.dumps({"status": status}))
     return folder
 
 
-def probabilities(source: Any, **more: Any) -> NDArray:
-    given = source if isinstance(source, list) else str(source)
-    return opening.open_model(given, build=build, **more).model.asks.probabilities(IMAGE)
+def loaded(*sources: Path) -> LoadedModel:
+    return join(Loader(build=build).load([str(source) for source in sources]))
+
+
+def probabilities(*sources: Path) -> NDArray:
+    return loaded(*sources).predictor.probabilities(IMAGE)
 
 
 def test_a_run_its_checkpoint_and_weights_beside_it_are_one_model(tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
-    held = content()
-    weights = {k[6:]: v for k, v in held["state_dict"].items() if k.startswith("model.")}
+    checkpoint = content()
+    weights = {k[6:]: v for k, v in checkpoint["state_dict"].items() if k.startswith("model.")}
     torch.save(weights, folder / "model.pth")
-    torch.save(held, tmp_path / "export.pth")
+    torch.save(checkpoint, tmp_path / "export.pth")
     expected = probabilities(folder)
     assert np.ptp(expected) > 0
     places = [folder / "checkpoints" / "best.ckpt", folder / "model.pth", tmp_path / "export.pth"]
     for place in places:
         np.testing.assert_array_equal(probabilities(place), expected)
-    opened = opening.open_model(str(folder), build=build)
-    assert opened.members == [folder / "checkpoints" / "best.ckpt"]
-    assert (opened.model.mean, opened.model.std) == ([90.0] * 3, [50.0] * 3)
+    model = loaded(folder)
+    assert model.members == [folder / "checkpoints" / "best.ckpt"]
+    assert (model.mean, model.std) == ([90.0] * 3, [50.0] * 3)
 
 
 def test_other_weights_beside_a_run_are_taken_and_not_the_checkpoints(tmp_path: Path) -> None:
@@ -100,11 +104,11 @@ def test_weights_alone_say_what_is_missing(tmp_path: Path) -> None:
 
 def test_safetensors_carry_all_or_lie_beside_a_run(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors.torch")
-    held, folder = content(), run(tmp_path / "run")
+    checkpoint, folder = content(), run(tmp_path / "run")
     safetensors.save_file(
-        held["state_dict"], tmp_path / "a.safetensors", {"seg": json.dumps(held["seg"])}
+        checkpoint["state_dict"], tmp_path / "a.safetensors", {"seg": json.dumps(checkpoint["seg"])}
     )
-    bare = {k[6:]: v for k, v in held["state_dict"].items() if k.startswith("model.")}
+    bare = {k[6:]: v for k, v in checkpoint["state_dict"].items() if k.startswith("model.")}
     safetensors.save_file(bare, folder / "model.safetensors")
     expected = probabilities(folder)
     for place in (tmp_path / "a.safetensors", folder / "model.safetensors"):
@@ -118,11 +122,11 @@ def test_several_are_the_mean_of_their_probabilities(tmp_path: Path) -> None:
     a = run(tmp_path / "a", threshold=0.2)
     b = run(tmp_path / "b", seed=1, size=48, threshold=0.6)
     expected = (probabilities(a) + probabilities(b)) / 2
-    found = probabilities([str(a), str(b)])
+    found = probabilities(a, b)
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    opened = opening.open_model([str(a), str(b)], build=build)
-    assert opened.model.threshold == pytest.approx(0.4)
-    assert len(opened.members) == 2
+    model = loaded(a, b)
+    assert model.threshold == pytest.approx(0.4)
+    assert len(model.members) == 2
 
 
 def test_a_sweeps_folder_is_the_ensemble_of_its_finished_runs(
@@ -152,21 +156,21 @@ def test_a_folder_without_finished_runs_is_refused(tmp_path: Path) -> None:
 def test_members_that_mean_other_things_are_no_ensemble(tmp_path: Path, other: dict) -> None:
     a, b = run(tmp_path / "a"), run(tmp_path / "b", **other)
     with pytest.raises(ValueError, match=r"b/checkpoints/best\.ckpt: .* no ensemble"):
-        probabilities([str(a), str(b)])
+        probabilities(a, b)
 
 
-def test_an_ensemble_mends_what_all_its_members_mend(tmp_path: Path) -> None:
+def test_an_ensemble_cleans_up_what_all_its_members_clean_up(tmp_path: Path) -> None:
     steps = {"largest_component": ["polyp"], "fill_holes": ["polyp"]}
     a = run(tmp_path / "a", postprocess=steps)
     b = run(tmp_path / "b", postprocess=steps | {"fill_holes": []})
-    model = opening.open_model([str(a), str(b)], build=build).model
+    model = loaded(a, b)
     assert model.postprocess == {"largest_component": ["polyp"], "fill_holes": []}
 
 
 def test_a_member_of_grey_images_sees_the_picture_in_grey(tmp_path: Path) -> None:
     a, b = run(tmp_path / "a", channels=1), run(tmp_path / "b")
-    grey = opening.open_model(str(a), build=build).model.asks.probabilities(to_grey(IMAGE))
-    found = probabilities([str(a), str(b)])
+    grey = loaded(a).predictor.probabilities(to_grey(IMAGE))
+    found = probabilities(a, b)
     np.testing.assert_allclose(found, (grey + probabilities(b)) / 2, atol=1e-6)
 
 
@@ -176,8 +180,8 @@ def test_grey_is_the_readers_grey(tmp_path: Path, deep: bool) -> None:
     np.save(tmp_path / "a.npy", values)
     expected = read_image(tmp_path / "a.npy", channels=1)
     np.testing.assert_allclose(to_grey(values), expected, atol=1e-4 if deep else 0)
-    asked = AsGrey(_Brightness())
-    np.testing.assert_allclose(asked.batch([values])[0], expected[None, ..., 0] / 255, atol=1e-5)
+    grey = GreyPredictor(_Brightness())
+    np.testing.assert_allclose(grey.batch([values])[0], expected[None, ..., 0] / 255, atol=1e-5)
 
 
 class _Brightness:
@@ -190,14 +194,11 @@ class _Brightness:
 
 def test_the_digest_is_of_all_members_and_their_bytes(tmp_path: Path) -> None:
     a, b = run(tmp_path / "a"), run(tmp_path / "b", seed=1)
-    found = {
-        opening.open_model([str(p) for p in places], build=build).digest
-        for places in ([a], [b], [a, b])
-    }
+    found = {digest_of(loaded(*places).members) for places in ([a], [b], [a, b])}
     assert len(found) == 3
 
 
 def test_the_axis_of_volumes_comes_from_the_training(tmp_path: Path) -> None:
-    assert opening.open_model(str(run(tmp_path / "a", axis=0)), build=build).axis == 0
+    assert loaded(run(tmp_path / "a", axis=0)).axis == 0
     with pytest.raises(ValueError, match="different axes"):
-        opening.open_model([str(tmp_path / "a"), str(run(tmp_path / "b"))], build=build)
+        loaded(tmp_path / "a", run(tmp_path / "b"))

@@ -5,7 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seg.inference.postprocess import NOTHING, apply, decide, fill_holes, largest_component
+from seg.inference.model import NO_POSTPROCESS
+from seg.inference.segmentation import clean_up, decide, fill_holes, largest_component
 
 EIGHT = np.ones((3, 3))
 
@@ -65,13 +66,13 @@ def test_the_mask_that_came_in_is_left_as_it_was() -> None:
     np.testing.assert_array_equal(mask, before)
 
 
-def test_only_the_classes_that_are_named_are_mended() -> None:
+def test_only_the_classes_that_are_named_are_cleaned_up() -> None:
     mask = blobs(1)
-    np.testing.assert_array_equal(apply(mask, NOTHING, ["a", "b"]), mask)
+    np.testing.assert_array_equal(clean_up(mask, NO_POSTPROCESS, ["a", "b"]), mask)
     steps = {"largest_component": ["b"], "fill_holes": ["b"]}
     expected = _reference_filled(_reference_largest(mask, 2), 2)
     assert (expected != mask).any()
-    np.testing.assert_array_equal(apply(mask, steps, ["a", "b"]), expected)
+    np.testing.assert_array_equal(clean_up(mask, steps, ["a", "b"]), expected)
 
 
 def test_a_single_class_is_above_the_threshold_and_several_take_the_likeliest() -> None:
