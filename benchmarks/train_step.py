@@ -41,7 +41,8 @@ from torch.utils.data import DataLoader, Dataset
 from seg.cli import build, compose
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.pairs import Pair
-from seg.training import hardware as precision
+from seg.runs.folder import RunFolder
+from seg.training.hardware import choose_hardware
 from seg.training.module import SegmentationModule
 
 WARMUP = 3  # uncounted steps of every round: buffers, optimizer state, loader processes
@@ -209,7 +210,7 @@ def prepare(
         overrides += ["dataset=folder", f"dataset.root='{args.data}'"]
     cfg = compose.compose([*overrides, *args.overrides])
     compose.check(cfg)
-    hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
+    hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision)
     if hardware.precision not in AUTOCAST:
         raise ValueError(f"trainer.precision={hardware.precision} is none of {', '.join(AUTOCAST)}")
     on_cpu = hardware.accelerator == "cpu"
@@ -236,10 +237,11 @@ def prepare(
         num_workers=data.num_workers,
         pin_memory=torch.cuda.is_available(),
     )
+    run = RunFolder(folder)
     model, layout = instantiate(cfg.model, _convert_="all"), getattr(torch, args.loop_layout)
     contestants = {
         "seg": seg_path(
-            lambda: build.build_trainer(cfg, hardware, data, module, folder, None), module, data
+            lambda: build.build_trainer(cfg, hardware, data, module, run, None), module, data
         ),
         "ceiling": ceiling(module, batch, hardware.precision, device),
         "fp32 loop": fp32_loop(model, loader, device, layout),

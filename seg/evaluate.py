@@ -24,9 +24,10 @@ from seg.inference.predictor import device_of
 from seg.inference.segmentation import mask_of
 from seg.launch import launch
 from seg.report import diagnostics, panels, results
-from seg.runs import atomic, resume
+from seg.runs import atomic
+from seg.runs.folder import RunFolder
 from seg.training import checkpoint, progress
-from seg.training import hardware as precision
+from seg.training.hardware import choose_hardware
 from seg.trust import refuse_untrusted
 
 log = logging.getLogger("seg.evaluate")  # __name__ is __main__ here
@@ -37,7 +38,7 @@ Ask = Callable[[Sequence[cases.Case]], Iterator[PredictedCase]]
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """One checkpoint on one set of cases. Returns what its JSON holds."""
-    hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
+    hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision)
     run = Path(cfg.run).expanduser().absolute()
     loader = Loader(
         build=partial(instantiate, _convert_="all"),
@@ -52,7 +53,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         predictor=network.predictor,
         shape=network.preprocessing,
         count=cfg.batch_size,
-        progress=progress.shown,
+        progress=progress.with_bar,
     )
     if cfg.tune:
         network = tune(cfg, run, network, ask)
@@ -90,7 +91,7 @@ def own_source(run: Path, root: str | None) -> Source:
     """The data set that the run was made with, from `root` if it lies elsewhere now."""
     if not (run / "config.yaml").is_file():
         raise FileNotFoundError(f"{run}: no run folder, it has no config.yaml")
-    node = resume.stored(run).get("dataset")
+    node = RunFolder(run).get("dataset")
     refuse_untrusted(node, where=f"{run / 'config.yaml'}: dataset", trust=None)
     node = node | ({"root": root} if root is not None else {})
     return build.build_source(OmegaConf.create({"dataset": node}))
@@ -105,7 +106,7 @@ def find_cases(
     if "_target_" not in cfg.dataset:
         found = read_pairs(own_source(run, cfg.dataset.root))
         table = run / "split.csv"
-        return cases.of_run(found, table, cfg.split, progress=progress.shown), cfg.split, ask
+        return cases.of_run(found, table, cfg.split, progress=progress.with_bar), cfg.split, ask
     source = build.build_source(cfg)
     build.require_data(cfg.dataset, source)
     shape, given = network.preprocessing, build.build_preprocessing(cfg, source)
@@ -160,7 +161,9 @@ def tune(cfg: DictConfig, run: Path, network: LoadedModel, ask: Ask) -> LoadedMo
     """Choose threshold and clean-up on the run's validation cases; store them in the checkpoint."""
     root = None if "_target_" in cfg.dataset else cfg.dataset.root
     table = run / "split.csv"
-    found = cases.of_run(read_pairs(own_source(run, root)), table, "val", progress=progress.shown)
+    found = cases.of_run(
+        read_pairs(own_source(run, root)), table, "val", progress=progress.with_bar
+    )
     chosen = tuning.tune(
         lambda: ask(found), classes=network.classes, threshold=network.config["threshold"]
     )

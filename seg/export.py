@@ -140,7 +140,9 @@ def of_split(
     """Cases of the run, evenly from all of a split."""
     source = own_source(run, root)
     try:
-        found = cases.of_run(read_pairs(source), run / "split.csv", split, progress=progress.shown)
+        found = cases.of_run(
+            read_pairs(source), run / "split.csv", split, progress=progress.with_bar
+        )
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error}; images=DIR tries the file on others") from error
     samples = []

@@ -20,7 +20,7 @@ from seg.cli.compose import CONF_DIR, ConfigError
 from seg.cli.console import report, speak
 from seg.cli.overrides import parse, quoted
 from seg.cli.review import review
-from seg.runs import disk_full
+from seg.runs import failures
 
 # Hydra shall write and log nothing: the run folder is ours.
 _QUIET = ["hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
@@ -121,7 +121,7 @@ def _end_with_parent(parent: int) -> None:
 
 def _in_thread(told: threading.ExceptHookArgs) -> None:
     """A writer's thread on a full disk fails as its main thread does, which says so in a line."""
-    if not disk_full.is_full(told.exc_value):
+    if not failures.is_full_disk(told.exc_value):
         threading.__excepthook__(told)
 
 

@@ -30,8 +30,8 @@ from seg.inference.sliding_window import SlidingWindow
 from seg.inference.tta import TestTimeAugmentation
 from seg.launch import launch
 from seg.report import predictions
-from seg.training import hardware as precision
 from seg.training import progress
+from seg.training.hardware import Hardware, choose_hardware
 
 log = logging.getLogger("seg.predict")  # __name__ is __main__ here
 
@@ -51,7 +51,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     output = Path(cfg.output).expanduser().absolute()
     places.refuse_inside(output, keys["input"])
     found = inputs.find(keys["input"], recursive=cfg.recursive, root=cfg.root)
-    hardware = precision.choose(cfg.trainer.accelerator, cfg.trainer.precision)
+    hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision)
     model = load_model(cfg, hardware)
     log_model(model, hardware)
     axis = model.axis if cfg.axis is None else cfg.axis
@@ -107,7 +107,7 @@ def run(
         batch_size=cfg.batch_size,
     )
     started, done = time.perf_counter(), 0
-    for file, result in progress.shown(masks.run(left), len(left), "predicting"):
+    for file, result in progress.with_bar(masks.run(left), len(left), "predicting"):
         if isinstance(result, Failed):
             failed[file.input.image] = result.reason
         else:
@@ -136,7 +136,7 @@ def kept(
         return None
 
 
-def load_model(cfg: DictConfig, hardware: precision.Hardware) -> LoadedModel:
+def load_model(cfg: DictConfig, hardware: Hardware) -> LoadedModel:
     """The model that `run` names, or the ensemble, with the keys that change how it predicts."""
     loader = load.Loader(
         build=partial(instantiate, _convert_="all"),
@@ -244,7 +244,7 @@ def draw_sheet(
     os.replace(path, journal.folder / SHEET)
 
 
-def log_model(model: LoadedModel, hardware: precision.Hardware) -> None:
+def log_model(model: LoadedModel, hardware: Hardware) -> None:
     """What predicts, how it treats images, and what it makes of probabilities."""
     single = len(model.members) == 1
     networks = model.path if single else f"the mean of {len(model.members)} networks"

@@ -21,9 +21,9 @@ from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
 from seg.report import audit as pictures
 from seg.runs import atomic
-from seg.runs.run import fresh_folder
-from seg.training import hardware as precision
+from seg.runs.atomic import fresh_folder
 from seg.training import progress
+from seg.training.hardware import choose_hardware
 
 log = logging.getLogger("seg.prepare")  # __name__ is __main__ here
 
@@ -45,9 +45,9 @@ def prepare(cfg: DictConfig) -> None:
         "ignore_value": shape.ignore_value,
         "window": shape.window,
     }
-    facts = audit.scan(pairs, progress=progress.shown, **reading)
+    facts = audit.scan(pairs, progress=progress.with_bar, **reading)
     mine = hash.stack([f.fingerprint for f in facts])
-    near = hash.near_pairs(mine, progress=progress.shown)
+    near = hash.near_pairs(mine, progress=progress.with_bar)
     labels, refused = draw_split(pairs, facts, near, compose.plain(cfg.dataset.split))
     found = audit.summarize(
         facts,
@@ -128,8 +128,8 @@ def shared_images(
     files = audit.pictures_below(other)
     if not files:
         raise FileNotFoundError(f"against={other}: no images in it or below it")
-    theirs = hash.stack(audit.fingerprints(files, progress=progress.shown))
-    pairs = hash.near_pairs(mine, theirs, progress=progress.shown)
+    theirs = hash.stack(audit.fingerprints(files, progress=progress.with_bar))
+    pairs = hash.near_pairs(mine, theirs, progress=progress.with_bar)
     cases = list(dict.fromkeys(i for i, _ in pairs))
     text = f"{len(cases)} of {len(facts)} images are in {other} as well"
     log.info("%s", text)
@@ -156,7 +156,7 @@ def write_plan(
     read: Callable[[int], tuple[Any, Any]],
 ) -> None:
     """experiment/NAME.yaml in the folder where the command was started."""
-    hardware = precision.choose("auto", "auto")
+    hardware = choose_hardware("auto", "auto")
     outputs = compose.out_channels(classes)
     machine = plan.time_machine(hardware, channels=3, outputs=outputs, batch=8)
     some = [read(i)[1] for i in plan.spread(facts)]

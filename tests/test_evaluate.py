@@ -29,10 +29,10 @@ from seg.data.errors import DataErrors
 from seg.evaluate import evaluate
 from seg.evaluation.bootstrap import bootstrap
 from seg.models.unet import UNet
-from seg.runs import resume
+from seg.runs.run import Run
 from seg.train import train
-from seg.training import hardware
 from seg.training.checkpoint import read, write_atomically
+from seg.training.hardware import choose_hardware
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("dice", "iou", "precision", "recall", "specificity", "accuracy")
@@ -62,7 +62,7 @@ def untrained(root: Path, output: Path, *overrides: str) -> Path:
     cfg = compose([*chosen, *where, *small, *overrides])
     content, run = config.plain(cfg), output / "folder-unet" / "now"
     torch.manual_seed(0)
-    data = build.build_data(cfg, hardware.choose("cpu", "32"))
+    data = build.build_data(cfg, choose_hardware("cpu", "32"))
     data.setup()
     model = build.instantiate(cfg.model, _convert_="all")
     module = build.build_module(cfg, content, data, model, build.build_stages(cfg))
@@ -72,11 +72,12 @@ def untrained(root: Path, output: Path, *overrides: str) -> Path:
         some = torch.cat([data.samples("val")[i]["image"] for i in range(3)])
         bias -= module.eval()(some).transpose(0, 1).flatten(1).median(1).values
     run.mkdir(parents=True)
-    resume.store(run, content)
-    data.write_split(run / "split.csv")
-    carried = module.carried | {"threshold": module.threshold, "stage": 0}
-    held = {"state_dict": module.state_dict(), "epoch": 0, "seg": carried}
-    write_atomically(held, run / "checkpoints" / "best.ckpt")
+    folder = Run(run, config=content, facts={})
+    folder.write_config()
+    folder.write_split(data.split_rows())
+    metadata = module.metadata | {"threshold": module.threshold, "stage": 0}
+    best = {"state_dict": module.state_dict(), "epoch": 0, "seg": metadata}
+    write_atomically(best, run / "checkpoints" / "best.ckpt")
     return run
 
 

@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from seg import launch
 from seg.cli.compose import compose
 from seg.report import panels
-from seg.runs import resume
+from seg.runs.run import Run
 from seg.train import train
 from seg.training import checkpoint
 from seg.training.epoch_log import EpochLog
@@ -100,7 +100,7 @@ PLACES: dict[str, tuple[object, str, Callable[[tuple], bool], str]] = {
     "events": (
         SummaryWriter, "add_scalar", lambda args: len(args) > 3 and args[3] == 2, "tfevents",
     ),
-    "configuration": (resume, "store", lambda args: True, "config.yaml"),
+    "configuration": (Run, "write_config", lambda args: True, "config.yaml"),
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from seg.cli import compose as config
 from seg.cli.compose import check, compose
-from seg.runs import resume
+from seg.runs.folder import RunFolder
 from seg.train import train
 from seg.training.checkpoint import read
 from seg.training.epoch_log import EpochLog
@@ -107,7 +107,7 @@ def assert_same(whole: Path, halves: Path) -> None:
     )
     pd.testing.assert_frame_equal(a, b)
     assert (whole / "test_cases.csv").read_text() == (halves / "test_cases.csv").read_text()
-    scores = [resume.facts(f)["val/dice"] for f in (whole, halves)]
+    scores = [RunFolder(f).facts["val/dice"] for f in (whole, halves)]
     assert scores[0] == scores[1]
     weights = [torch.load(f / "model.pth", weights_only=True) for f in (whole, halves)]
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
@@ -129,7 +129,7 @@ def test_a_run_that_sigterm_ended_within_an_epoch_equals_the_uninterrupted_one(
     monkeypatch.undo()
     assert left.value.code == 143
     folder = only_run(tmp_path / "halves")
-    assert resume.status(folder) == "interrupted"
+    assert RunFolder(folder).status == "interrupted"
     assert read(folder / "checkpoints" / "last.ckpt")["seg"]["position"] == {"epoch": 1, "batch": 3}
     assert_same(whole, run([*options, "resume=auto"], tmp_path / "halves"))
 
@@ -292,7 +292,7 @@ def test_a_signal_to_all_processes_of_a_run_ends_it_in_order_and_nothing_is_lost
     assert "SIGUSR1: " in said
     assert "Error" not in said
     folder = only_run(tmp_path / "halves")
-    assert resume.status(folder) == "interrupted"
+    assert RunFolder(folder).status == "interrupted"
     position = read(folder / "checkpoints" / "last.ckpt")["seg"]["position"]
     assert position["epoch"] >= 1
     rest = started(*options, "resume=auto", f"output_dir={tmp_path / 'halves'}", cwd=tmp_path)
@@ -329,7 +329,7 @@ def test_a_moved_run_goes_on_and_keeps_its_best(
     last = read(moved / "checkpoints" / "last.ckpt")
     state = next(v for k, v in last["callbacks"].items() if "val/dice" in k)
     train(configured([*options, f"resume={moved}"], tmp_path / "a"))
-    facts = resume.facts(moved)
+    facts = RunFolder(moved).facts
     assert facts["status"] == "finished"
     assert facts["val/dice"] >= float(state["best_model_score"])
     scores = pd.read_csv(moved / "metrics.csv")["val/dice"].nlargest(2)
@@ -359,13 +359,13 @@ def test_more_epochs_are_trained_at_the_schedules_last_rate(
     )
     assert rates(folder) == [*before, pytest.approx(last, rel=1e-5)]
     assert last < before[-1]
-    assert resume.stored(folder)["schedule_epochs"] == 2
+    assert RunFolder(folder).get("schedule_epochs") == 2
     # once more, and the schedule is still that of the first two
     train(configured([*options, "trainer.max_epochs=4", f"resume={folder}"], tmp_path))
     assert rates(folder) == [*before, *[pytest.approx(last, rel=1e-5)] * 2]
-    carried = read(folder / "checkpoints" / "last.ckpt")["seg"]["config"]
-    assert (carried["schedule_epochs"], carried["trainer"]["max_epochs"]) == (2, 4)
-    assert resume.status(folder) == "finished"
+    stored = read(folder / "checkpoints" / "last.ckpt")["seg"]["config"]
+    assert (stored["schedule_epochs"], stored["trainer"]["max_epochs"]) == (2, 4)
+    assert RunFolder(folder).status == "finished"
     with pytest.raises(
         ValueError, match=r"max_epochs: 4 -> 3\); a run cannot be given fewer epochs"
     ):

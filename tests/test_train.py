@@ -190,7 +190,7 @@ def test_the_same_seed_gives_the_same_figures(tmp_path: Path, tiny: list[str]) -
 
 
 def test_two_launches_in_one_second_get_two_folders(tmp_path: Path) -> None:
-    from seg.runs.run import fresh_folder
+    from seg.runs.atomic import fresh_folder
 
     assert len({fresh_folder(tmp_path) for _ in range(5)}) == 5
 

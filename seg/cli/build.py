@@ -21,24 +21,23 @@ from seg.data.sources import Source
 from seg.models.normalize import Normalize
 from seg.report import panels
 from seg.runs import distributed
-from seg.training import checkpoint, progress, weights
-from seg.training import hardware as precision
+from seg.runs.folder import MONITOR, RunFolder
+from seg.training import checkpoint, progress, pruning, weights
 from seg.training.epoch_log import EpochLog
-from seg.training.module import MONITOR, SegmentationModule
+from seg.training.hardware import Hardware
+from seg.training.module import SegmentationModule
 from seg.training.panels import Panels, fixed_cases
 from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
-from seg.training.stages import NextStage, Stage
-from seg.training.stopping import Stopping
+from seg.training.stages import NextStage, Stage, Stopping
 
 PANEL_ROWS = 5
 
 
 def build_source(cfg: DictConfig) -> Source:
-    """The data set, from those keys of `dataset` that its signature names."""
+    """The data set; it gets the keys of `dataset` that neither load nor download."""
     node = compose.plain(cfg.dataset)
-    return instantiate(
-        {k: v for k, v in node.items() if k not in LOADING | DOWNLOAD}, _convert_="all"
-    )
+    own = {key: value for key, value in node.items() if key not in LOADING | DOWNLOAD}
+    return instantiate(own, _convert_="all")
 
 
 def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
@@ -52,7 +51,12 @@ def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
 
 
 def require_data(node: DictConfig, source: Source) -> None:
-    """Raises FileNotFoundError with the way to get the data, where there are none."""
+    """Raises FileNotFoundError, which says how to get them, where there are no data.
+
+    Args:
+        node: the group `dataset` of a configuration.
+        source: made from it.
+    """
     if source.root.is_dir() and any(source.root.iterdir()):
         return
     ways = [f"{key} {node[key]}" for key in ("url", "kaggle") if node.get(key)]
@@ -65,10 +69,10 @@ def require_data(node: DictConfig, source: Source) -> None:
     raise FileNotFoundError("\n  ".join([*lines, "or set dataset.root to where they are"]))
 
 
-def build_data(cfg: DictConfig, hardware: precision.Hardware) -> SegmentationDataModule:
-    """The source gets the keys that its signature names, the data module the others."""
+def build_data(cfg: DictConfig, hardware: Hardware) -> SegmentationDataModule:
+    """The batches of a data set. Raises FileNotFoundError where there are no data."""
     node = compose.plain(cfg.dataset)
-    loading = {k: v for k, v in node.items() if k in LOADING}
+    loading = {key: value for key, value in node.items() if key in LOADING}
     if loading["num_workers"] == "auto":
         loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
     source = build_source(cfg)
@@ -77,7 +81,7 @@ def build_data(cfg: DictConfig, hardware: precision.Hardware) -> SegmentationDat
         source=source,
         augmentation=instantiate(cfg.augmentation, _convert_="all"),
         seed=cfg.seed,
-        progress=progress.shown,
+        progress=progress.with_bar,
         **loading,
     )
 
@@ -107,7 +111,17 @@ def build_module(
     model: nn.Module,
     stages: list[Stage],
 ) -> SegmentationModule:
-    """The model with its normalisation and stages; weights from `init_from` if it is given."""
+    """The network to train, tried on one image. Its weights start from `init_from`, if that is set.
+
+    Args:
+        cfg: the configuration.
+        content: the same, plain: checkpoints will hold it.
+        data: set up.
+        model: gives logits (N, outputs, H, W) for normalised images (N, C, H, W).
+        stages: what it is trained with.
+    Raises:
+        ValueError: the model or a loss does not keep its contract, or `init_from` does not fit.
+    """
     mean, std = data.statistics()
     module = SegmentationModule(
         model=model,
@@ -117,7 +131,7 @@ def build_module(
         groups=data.groups,
         threshold=cfg.threshold,
         seed=cfg.seed,
-        carried={
+        metadata={
             "config": content,
             "classes": data.class_names,
             "data": data.fingerprint(),
@@ -131,14 +145,13 @@ def build_module(
             },
         },
     )
-    try_out(module, data)
+    _try_out(module, data)
     if cfg.init_from is not None:
         weights.start_from(module.model, Path(cfg.init_from).expanduser())
     return module
 
 
-def try_out(module: SegmentationModule, data: SegmentationDataModule) -> None:
-    """Raises ValueError if the model or a loss breaks its contract, on one training image."""
+def _try_out(module: SegmentationModule, data: SegmentationDataModule) -> None:
     batch = data.samples("train")[0]
     outputs = compose.out_channels(data.source.classes)
     module.eval()
@@ -162,59 +175,65 @@ def try_out(module: SegmentationModule, data: SegmentationDataModule) -> None:
 
 def build_trainer(
     cfg: DictConfig,
-    hardware: precision.Hardware,
+    hardware: Hardware,
     data: SegmentationDataModule,
     module: SegmentationModule,
-    folder: Path,
+    run: RunFolder,
     writer: SummaryWriter | None,
 ) -> pl.Trainer:
     """Lightning's Trainer, with the callbacks that fill the run folder."""
-    validation = data.rows("val")
-    positions = fixed_cases(data.cache.foreground[validation], PANEL_ROWS)
-    callbacks: list[pl.Callback] = []
-    if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
-        callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
-    last = folder / "checkpoints" / "last.ckpt"
-    if cfg.checkpoints.every_steps is not None:
-        callbacks.append(StepCheckpoint(last=last, steps=cfg.checkpoints.every_steps))
-    callbacks += [
-        PreemptionCheckpoint(last=last),
-        NextStage(best=folder / "checkpoints" / "best.ckpt"),
-        EpochLog(path=folder / "metrics.csv", writer=writer),
-        Panels(
-            samples=data.samples("val"),
-            positions=positions,
-            names=[data.pairs[validation[p]].case for p in positions],
-            draw=partial(panels.draw, class_names=data.class_names),
-            folder=folder / "panels",
-            writer=writer,
-            every=cfg.panels_every,
-        ),
-        *checkpoint.best_and_last(
-            folder / "checkpoints", monitor=MONITOR, top_k=cfg.checkpoints.top_k
-        ),
-    ]
-    if progress.on_terminal():
-        callbacks.append(progress.Bar())
-    if (folder / "trial.json").is_file():  # a search's, which may end the run
-        from seg.training.pruning import pruning_callback  # noqa: PLC0415 - an extra
-
-        callbacks.append(pruning_callback(folder))
-    # as find_folder has it: stray SLURM_* variables of a login shell mean nothing
-    environment = distributed.environment(cfg.trainer.num_nodes)
     return instantiate(
         cfg.trainer,
         _convert_="all",
         accelerator=hardware.accelerator,
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),
-        callbacks=callbacks,
-        plugins=[checkpoint.AtomicCheckpointIO(), environment],
+        callbacks=_build_callbacks(cfg, data, run, writer),
+        # the environment that `detect_rank` goes by: stray SLURM_* variables mean nothing
+        plugins=[
+            checkpoint.AtomicCheckpointIO(), distributed.environment(cfg.trainer.num_nodes),
+        ],
         logger=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_progress_bar=progress.on_terminal(),
         enable_model_summary=False,
-        default_root_dir=folder,  # where Lightning looks for a SLURM job's checkpoints of its own
+        default_root_dir=run.path,  # where Lightning looks for a SLURM job's checkpoints of its own
         benchmark=not cfg.trainer.deterministic,
-    )
+    )  # fmt: skip
+
+
+def _build_callbacks(
+    cfg: DictConfig, data: SegmentationDataModule, run: RunFolder, writer: SummaryWriter | None
+) -> list[pl.Callback]:
+    """In their order: some of them need what the ones before have written."""
+    best, last = run.checkpoint("best"), run.checkpoint("last")
+    validation = data.rows("val")
+    positions = fixed_cases(data.cache.foreground[validation], PANEL_ROWS)
+    callbacks: list[pl.Callback] = []
+    if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
+        callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
+    if cfg.checkpoints.every_steps is not None:
+        callbacks.append(StepCheckpoint(last=last, steps=cfg.checkpoints.every_steps))
+    callbacks += [
+        PreemptionCheckpoint(last=last),
+        NextStage(best=best),
+        EpochLog(path=run.metrics_path, writer=writer),
+        Panels(
+            samples=data.samples("val"),
+            positions=positions,
+            names=[data.pairs[validation[p]].case for p in positions],
+            draw=partial(panels.draw, class_names=data.class_names),
+            folder=run.panels_path,
+            writer=writer,
+            every=cfg.panels_every,
+        ),
+        *checkpoint.best_and_last(
+            run.checkpoints_path, monitor=MONITOR, top_k=cfg.checkpoints.top_k
+        ),
+    ]
+    if progress.on_terminal():
+        callbacks.append(progress.Bar())
+    if (run.path / pruning.TRIAL_FILE).is_file():  # of a search, which may end the run
+        callbacks.append(pruning.pruning_callback(run.path))
+    return callbacks

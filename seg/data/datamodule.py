@@ -1,7 +1,5 @@
 """The LightningDataModule: a source's pairs, decoded once, split by group, in batches."""
 
-import csv
-import itertools
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -141,30 +139,12 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def fingerprint(self) -> str:
         """sha256 of split.csv: cases, groups, their split and the digests of the files."""
-        return file.digest(self._split_rows())
+        return file.digest(self.split_rows())
 
-    def _split_rows(self) -> list[list[str]]:
+    def split_rows(self) -> list[list[str]]:
+        """The rows of split.csv: image, mask (relative to the root), group, split, both digests."""
         digests = self.cache.image_sha256, self.cache.mask_sha256
         return file.rows(self.pairs, self.groups, self.labels, *digests)
-
-    def write_split(self, path: Path) -> None:
-        """Write the split to `path`, a split.csv; if it exists, of a resumed run, compare it.
-
-        Raises:
-            ValueError: the data differ from those in the existing file.
-        """
-        rows = self._split_rows()
-        if not path.is_file():
-            file.write(path, rows)
-            return
-        with path.open(newline="", encoding="utf-8") as handle:
-            before = list(csv.reader(handle))[1:]
-        for old, new in itertools.zip_longest(before, rows):
-            if old != new:
-                raise ValueError(
-                    f"{path}: the data are not those of this run, the first difference is at "
-                    f"{(new or old)[0]}; restore them, or start a new run"
-                )
 
     def samples(self, split: str, *, augment: bool = False) -> SegmentationDataset:
         """The cases of a split as cached, or augmented."""

@@ -1,24 +1,27 @@
 """curves.png: loss, Dice and IoU of training and validation over the epochs."""
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from seg.runs import atomic
-from seg.training.epoch_log import read_rows
 
 CURVES = (("loss", "loss"), ("dice", "Dice, mean over images"), ("iou", "IoU, mean over images"))
 COLOURS = {"train": "#0072B2", "val": "#D55E00"}
 
 
-def draw(metrics: Path, path: Path) -> None:
-    """Draw metrics.csv to `path`; the best epoch by validation Dice is marked, and where a stage
-    begins.
+def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Draw the curves; the best epoch by validation Dice is marked, and where a stage begins.
+
+    Args:
+        rows: of metrics.csv, as `RunFolder.epochs` has them.
+        path: where the picture is written.
     """
-    rows = read_rows(metrics)
     epochs = [int(row["epoch"]) for row in rows]
     best = rows[int(np.nanargmax(_column(rows, "val/dice")))]
     starts = [
@@ -41,12 +44,12 @@ def draw(metrics: Path, path: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False)
     figure.suptitle(
-        f"best epoch {best['epoch']}: "
-        f"val Dice {float(best['val/dice']):.4f}, IoU {float(best['val/iou']):.4f}"
+        f"best epoch {int(best['epoch'])}: "
+        f"val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}"
     )
     with atomic.replacing(path) as handle:
         figure.savefig(handle, format="png")
 
 
-def _column(rows: Sequence[Mapping[str, str]], name: str) -> list[float]:
-    return [float(row[name] or "nan") for row in rows]
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
+    return [math.nan if row[name] is None else row[name] for row in rows]

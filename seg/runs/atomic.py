@@ -6,6 +6,7 @@ here, so that the message of a full disk can name it.
 """
 
 import csv
+import datetime
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from seg.runs import disk_full
+from seg.runs import failures
 
 
 def temporary_path(path: Path) -> Path:
@@ -95,15 +96,49 @@ def replacing_files(folder: Path, *, last: str) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def fresh_folder(parent: Path) -> Path:
+    """Make `parent/<date>_<time>[-n]`; two launches in one second get two folders.
+
+    Raises:
+        OSError: it names the folder that cannot be made.
+    """
+    stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    n = 1
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            folder = parent / (stamp if n == 1 else f"{stamp}-{n}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                n += 1
+            else:
+                return folder
+    except OSError as error:
+        full = failures.is_full_disk(error)
+        fix = failures.FIX_FULL if full else "give another output_dir"
+        raise OSError(error.errno, f"{error.strerror}; {fix}", error.filename) from error
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files that a killed process has left: a checkpoint's can be large.
+
+    Only for a process that has the folder alone.
+    """
+    for path in folder.glob(".*.*"):
+        if path.suffix[1:].isdigit():
+            path.unlink(missing_ok=True)
+
+
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Let an error of a full disk, and any error about the temporary file, name `path`."""
     try:
         yield
     except Exception as error:
-        cause = disk_full.cause(error) or error
+        cause = failures.full_disk(error) or error
         if isinstance(cause, OSError) and (
-            disk_full.is_full(cause) or cause.filename in (None, str(temporary_path(path)))
+            failures.is_full_disk(cause) or cause.filename in (None, str(temporary_path(path)))
         ):
             raise OSError(cause.errno, cause.strerror, str(path)) from error
         raise

@@ -1,4 +1,4 @@
-"""Which of a run's processes this one is, by whoever has started it."""
+"""Which of a run's processes this one is, and what has started it."""
 
 import os
 from dataclasses import dataclass
@@ -11,25 +11,28 @@ from pytorch_lightning.plugins.environments import (
 )
 from pytorch_lightning.utilities import rank_zero_only
 
-OF_RANKS = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID")
+RANK_VARIABLES = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID")
 
 
 @dataclass(frozen=True)
 class ProcessRank:
-    """rank: 0 is the first process, which owns the run folder. started: how many processes were
-    started from outside, None where Lightning starts them. address, port: where the first one can
-    be reached; None for processes that need no telling.
+    """The number of a process, and where the first one can be reached.
+
+    Args:
+        number: from 0, the process that owns the run folder.
+        address: host name of the first process; None for processes that Lightning starts.
+        port: MASTER_PORT, the one that torch.distributed uses.
     """
 
-    rank: int
-    started: int | None = None
+    number: int
     address: str | None = None
     port: int | None = None
 
 
 def environment(num_nodes: int) -> ClusterEnvironment:
-    """What has started this process: torchrun; srun, where several nodes are asked for, since the
-    variables of a login shell look alike; or a user, once on each node.
+    """What has started this process: torchrun, srun, or a user, once on each node.
+
+    srun counts only where several nodes are asked for: a login shell has the same variables.
     """
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()
@@ -39,66 +42,69 @@ def environment(num_nodes: int) -> ClusterEnvironment:
 
 
 def detect_rank(*, devices: int | str | list[int], num_nodes: int) -> ProcessRank:
-    """This process's place; Lightning is told of its rank, which it would guess from the
-    environment.
+    """The rank of this process. Lightning, which would guess it from the environment, is told.
 
-    Raises ValueError where devices and nodes are not what was started.
+    Args:
+        devices: the key trainer.devices, per node.
+        num_nodes: the key trainer.num_nodes.
+    Raises:
+        ValueError: another number of processes was started than these keys say.
     """
     engine = environment(num_nodes)
-    asked = f"trainer.devices={devices} trainer.num_nodes={num_nodes}"
+    keys = f"trainer.devices={devices} trainer.num_nodes={num_nodes}"
     if isinstance(engine, TorchElasticEnvironment | SLURMEnvironment):
-        by = "torchrun" if isinstance(engine, TorchElasticEnvironment) else "srun"
+        starter = "torchrun" if isinstance(engine, TorchElasticEnvironment) else "srun"
         started = engine.world_size()
         if isinstance(devices, int) and devices > 0 and devices * num_nodes != started:
             raise ValueError(
-                f"{asked}: these are {devices * num_nodes} processes, and {by} has started "
+                f"{keys}: these are {devices * num_nodes} processes, and {starter} has started "
                 f"{started}; give the same number to both"
             )
-        place = ProcessRank(engine.global_rank(), started, engine.main_address, engine.main_port)
+        rank = ProcessRank(engine.global_rank(), engine.main_address, engine.main_port)
         if started == 1:
-            place = ProcessRank(0)
+            rank = ProcessRank(0)
     elif devices == 1 and num_nodes == 1:
         # a single process is the first, whatever a surrounding job left in the environment
-        for key in OF_RANKS:
+        for key in RANK_VARIABLES:
             os.environ.pop(key, None)
-        place = ProcessRank(0)
+        rank = ProcessRank(0)
     elif num_nodes == 1:
         os.environ.pop("NODE_RANK", None)
         os.environ.pop("GROUP_RANK", None)
-        _refuse_srun(asked)
+        _refuse_srun(keys)
         if os.environ.get("LOCAL_RANK") == "0" and "WORLD_SIZE" not in os.environ:
             del os.environ["LOCAL_RANK"]  # Lightning would wait for others, and start none
-        place = ProcessRank(int(os.environ.get("LOCAL_RANK", "0")))
+        rank = ProcessRank(int(os.environ.get("LOCAL_RANK", "0")))
     else:
-        place = _on_a_node(asked, devices, num_nodes)
-    rank_zero_only.rank = place.rank
-    return place
+        rank = _rank_on_node(keys, devices, num_nodes)
+    rank_zero_only.rank = rank.number
+    return rank
 
 
-def _on_a_node(asked: str, devices: int | str | list[int], num_nodes: int) -> ProcessRank:
-    wanted = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
-    missing = [key for key in wanted if key not in os.environ]
+def _rank_on_node(keys: str, devices: int | str | list[int], num_nodes: int) -> ProcessRank:
+    needed = ("NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
+    missing = [key for key in needed if key not in os.environ]
     if missing:
         raise ValueError(
-            f"{asked}: {', '.join(missing)} not set; give the same command on every node with "
+            f"{keys}: {', '.join(missing)} not set; give the same command on every node with "
             f"NODE_RANK=0 to {num_nodes - 1}, and MASTER_ADDR and MASTER_PORT of node 0, or use "
             "srun or torchrun"
         )
     try:
         node, port = int(os.environ["NODE_RANK"]), int(os.environ["MASTER_PORT"])
     except ValueError:
-        raise ValueError(f"{asked}: NODE_RANK and MASTER_PORT must be whole numbers") from None
+        raise ValueError(f"{keys}: NODE_RANK and MASTER_PORT must be whole numbers") from None
     if not 0 <= node < num_nodes:
-        raise ValueError(f"{asked}: NODE_RANK={node} must be 0 to {num_nodes - 1}")
-    each = devices if isinstance(devices, int) and devices > 0 else 1
-    local = int(os.environ.get("LOCAL_RANK", "0"))
-    return ProcessRank(node * each + local, num_nodes, os.environ["MASTER_ADDR"], port)
+        raise ValueError(f"{keys}: NODE_RANK={node} must be 0 to {num_nodes - 1}")
+    per_node = devices if isinstance(devices, int) and devices > 0 else 1
+    number = node * per_node + int(os.environ.get("LOCAL_RANK", "0"))
+    return ProcessRank(number, os.environ["MASTER_ADDR"], port)
 
 
-def _refuse_srun(asked: str) -> None:
+def _refuse_srun(keys: str) -> None:
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))
     if tasks > 1 and "LOCAL_RANK" not in os.environ:
         raise ValueError(
-            f"{asked}: srun has started {tasks} processes, and each would start its own; "
+            f"{keys}: srun has started {tasks} processes, and each would start its own; "
             "use srun --ntasks=1, or trainer.num_nodes for several nodes"
         )

@@ -13,10 +13,11 @@ import yaml
 from seg.runs import results, split_table
 from seg.runs.results import Result
 from seg.runs.split_table import SplitTable
+from seg.runs.watchdog import STATUS_FILE
 
 MONITOR = "val/dice"
 UNSTARTED = "never started"  # the status of a folder without run.json, as of a job to come
-STATUS_FILE, CONFIG_FILE = "run.json", "config.yaml"
+CONFIG_FILE = "config.yaml"
 MARKS = (STATUS_FILE, CONFIG_FILE)  # a folder with one of them is a run folder
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C is ten times faster
 

@@ -1,4 +1,8 @@
-"""One process a folder: a lock that is given back by any death of its process."""
+"""One process a folder: a lock that any death of its process gives back.
+
+Not the package filelock: it cannot ask without taking the lock, before version 4 a forked child
+keeps its parent's lock, and it makes the watchdog half as large again (20 MB instead of 13).
+"""
 
 import logging
 import os
@@ -13,25 +17,24 @@ except ImportError:  # Windows
 log = logging.getLogger(__name__)
 
 NAME = ".lock"
-PATIENCE = 0.3  # seconds; who asks `held` has the lock for some microseconds
+PATIENCE = 0.3  # seconds; `is_locked` takes a shared lock for some microseconds
 
-_descriptors: set[int] = set()  # those of this process's locks
-_told: set[str] = set()
+_descriptors: set[int] = set()  # open files of this process's locks
+_warned: set[int] = set()  # devices without locks
 
 
 class Lock:
     """A folder's lock, until `release` or the end of the process. Also a context."""
 
-    def __init__(self, folder: Path, descriptor: int | None) -> None:
-        self.folder = folder
-        self.descriptor = descriptor
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
 
     def release(self) -> None:
-        """Give it back; a second call does nothing."""
-        if self.descriptor is not None:
-            _descriptors.discard(self.descriptor)
-            os.close(self.descriptor)
-            self.descriptor = None
+        """Give the lock back; a second call does nothing."""
+        if self._descriptor is not None:
+            _descriptors.discard(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def __enter__(self) -> "Lock":
         return self
@@ -41,49 +44,48 @@ class Lock:
 
 
 def acquire(folder: Path) -> Lock | None:
-    """The folder's lock, or None if it is held already, by another process or by this one.
+    """Lock a folder, by `flock` on the file .lock in it.
 
-    The lock is `flock` on FOLDER/.lock. Where the file system has no locks, the lock given holds
-    nothing, and one line of the log says so.
-
-    Raises OSError if the file cannot be made.
+    Returns:
+        The lock; None if another process has it, or this one. Where the file system has no locks, a
+        lock that keeps nobody out, and a warning in the log.
+    Raises:
+        OSError: the file cannot be made.
     """
     path = folder / NAME
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            taken = _take(descriptor, shared=False)
-        except OSError as error:
-            os.close(descriptor)
-            path.unlink(missing_ok=True)  # no file, so that others go by the process's number
-            _tell_once(folder, error)
-            return Lock(folder, None)
-        if taken:
-            _descriptors.add(descriptor)
-            return Lock(folder, descriptor)
-        if time.monotonic() > deadline:
-            os.close(descriptor)
-            return None
-        time.sleep(0.02)
+    try:
+        while not _take(descriptor, shared=False):
+            if time.monotonic() > deadline:
+                os.close(descriptor)
+                return None
+            time.sleep(0.02)
+    except OSError as error:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)  # without it others go by the process's number
+        _warn_once(folder, error)
+        return Lock(None)
+    _descriptors.add(descriptor)
+    return Lock(descriptor)
 
 
-def held(folder: Path) -> bool:
-    """Whether any process holds the folder's lock; False where there are no locks."""
+def is_locked(folder: Path) -> bool:
+    """Whether any process has the folder's lock; False where there are no locks."""
     try:
         descriptor = os.open(folder / NAME, os.O_RDONLY)
     except OSError:
         return False
     try:
-        return not _take(descriptor, shared=True)  # two that ask at once do not see one another
+        return not _take(descriptor, shared=True)  # shared, so that two can ask at once
     except OSError:
         return False
     finally:
         os.close(descriptor)
 
 
-def exists(folder: Path) -> bool:
-    """Whether `held` can tell: not so in a folder that was made where there are no locks."""
+def has_lock_file(folder: Path) -> bool:
+    """Whether `is_locked` can tell: not in a folder that was made where there are no locks."""
     return (folder / NAME).is_file()
 
 
@@ -97,15 +99,15 @@ def _take(descriptor: int, *, shared: bool) -> bool:
     return True
 
 
-def _tell_once(folder: Path, error: OSError) -> None:
-    device = str(folder.stat().st_dev)
-    if device not in _told:
-        _told.add(device)
+def _warn_once(folder: Path, error: OSError) -> None:
+    device = folder.stat().st_dev
+    if device not in _warned:
+        _warned.add(device)
         log.warning("%s: no locks there (%s); start no two runs in one folder", folder, error)
 
 
-def _let_go() -> None:
-    # A flock belongs to the open file, which a fork shares: a loader's worker that outlives its
+def _close_copies() -> None:
+    # A flock belongs to the open file, which a fork shares: a data-loader process that outlives its
     # parent would keep the folder locked. Closing the copy leaves the parent's lock as it is.
     for descriptor in _descriptors:
         os.close(descriptor)
@@ -113,4 +115,4 @@ def _let_go() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
+    os.register_at_fork(after_in_child=_close_copies)

@@ -1,96 +1,197 @@
-"""Going on with a run: which folder, and what is in it."""
+"""Which run a command resumes, and what must not have changed since it was started."""
 
-import json
+import logging
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
+from seg.runs import lock
+from seg.runs.folder import RunFolder
 
-from seg.runs import atomic, lock
-from seg.runs.same import differences, is_longer, require_same
+log = logging.getLogger(__name__)
 
-
-def facts(folder: Path) -> dict[str, Any]:
-    """What run.json says of a run."""
-    path = folder / "run.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"resume={folder}: no run folder, it has no run.json")
-    return json.loads(path.read_text(encoding="utf-8"))
+# keys that say how and where a run was started, not what it is; data are compared by their contents
+LAUNCH_KEYS = (
+    "resume", "output_dir", "dataset.cache_dir", "dataset.num_workers", "dataset.root",
+    "checkpoints", "panels_every",
+)  # fmt: skip
 
 
-def status(folder: Path) -> str:
-    return facts(folder)["status"]
+def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
+    """The run folder to resume.
 
-
-def is_finished(folder: Path) -> bool:
-    return (folder / "run.json").is_file() and status(folder) == "finished"
-
-
-def is_over(folder: Path, config: Mapping[str, Any]) -> bool:
-    """Whether a run is finished, and `config` does not give it more epochs."""
-    return is_finished(folder) and not is_longer(stored(folder), config)
-
-
-def store(folder: Path, config: Mapping[str, Any]) -> None:
-    """Write config.yaml, from which `seg.train` can be started again, whole or not at all."""
-    text = yaml.safe_dump({**config, "resume": None}, sort_keys=False, allow_unicode=True)
-    atomic.write_text(folder / "config.yaml", text)
-
-
-def is_alive(folder: Path) -> bool:
-    """Whether the process that runs in this folder still does: it holds the folder's lock.
-
-    Where there are no locks, as far as this machine can tell.
+    Args:
+        which: a run folder, or `auto`: the newest unfinished run of this configuration, the newest
+            finished one if there is no other.
+        config: the configuration now; for a run folder that is named it may have more epochs.
+        runs: where `auto` looks.
+    Returns:
+        A run folder; None if `auto` finds none.
+    Raises:
+        FileNotFoundError: `which` is no run folder.
+        ValueError: that run is still running, or has another configuration; it names the keys.
     """
-    if lock.exists(folder):
-        return lock.held(folder)
-    of_run = facts(folder)
-    if of_run["status"] != "running" or of_run["host"] != platform.node():
+    if which == "auto":
+        folders = [RunFolder(path) for path in sorted(runs.glob("*/"), reverse=True)]
+        same = [
+            folder
+            for folder in folders
+            if folder.facts and folder.config
+            and not differences(folder.config, config)
+            and not is_alive(folder)
+        ]  # fmt: skip
+        unfinished = (folder.path for folder in same if not folder.is_finished)
+        return next(unfinished, same[0].path if same else None)
+    folder = RunFolder(Path(which).expanduser().absolute())
+    if not (folder.facts and folder.config):
+        raise FileNotFoundError(f"resume={which}: no run folder, {folder.problems[0]}")
+    if is_alive(folder):
+        raise ValueError(f"resume={which}: that run is still running")
+    require_same(folder.config, config, f"resume={which}", may_be_longer=True)
+    return folder.path
+
+
+def is_over(folder: RunFolder, config: Mapping[str, Any]) -> bool:
+    """Whether a run is finished, and `config` does not ask for more epochs."""
+    return folder.is_finished and not is_longer(folder.config, config)
+
+
+def is_alive(folder: RunFolder) -> bool:
+    """Whether a process runs in this folder: it has the folder's lock.
+
+    Where there are no locks, run.json names its process, which this machine can look for.
+    """
+    if lock.has_lock_file(folder.path):
+        return lock.is_locked(folder.path)
+    pid = folder.facts.get("pid")
+    if folder.status != "running" or folder.facts.get("host") != platform.node():
         return False
     try:
-        os.kill(of_run["pid"], 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         return True
-    return of_run["pid"] != os.getpid()
+    return pid != os.getpid()
 
 
-def last_checkpoint(folder: Path) -> Path | None:
-    """last.ckpt, or None if the run ended before its first epoch was over."""
-    path = folder / "checkpoints" / "last.ckpt"
-    return path if path.is_file() else None
+def require_same(
+    before: Mapping[str, Any], config: Mapping[str, Any], what: str, *, may_be_longer: bool = False
+) -> None:
+    """Refuse to resume a run of another configuration.
 
-
-def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
-    """The run folder to go on with.
-
-    which: a run folder, whose configuration must be `config`, but for more epochs now; or `auto`:
-        the newest unfinished run of `config` below `runs`, the newest finished one if there is no
-        other, None if there is none.
-
-    Raises FileNotFoundError, or ValueError naming the keys in which the configurations differ.
+    Args:
+        before: the run's configuration.
+        config: the configuration now.
+        what: begins the message: the key or the folder by which the run was chosen.
+        may_be_longer: whether more epochs than before are allowed.
+    Raises:
+        ValueError: the configurations differ; it names the keys.
     """
-    if which != "auto":
-        folder = Path(which).expanduser().absolute()
-        if is_alive(folder):
-            raise ValueError(f"resume={which}: that run is still running")
-        require_same(stored(folder), config, f"resume={which}", may_be_longer=True)
-        return folder
-    same = [
-        folder
-        for folder in sorted(runs.glob("*/"), reverse=True)
-        if (folder / "run.json").is_file()
-        and (folder / "config.yaml").is_file()
-        and not differences(stored(folder), config)
-        and not is_alive(folder)
-    ]
-    return next((f for f in same if not is_finished(f)), same[0] if same else None)
+    if may_be_longer and is_longer(before, config):
+        if config.get("stages"):
+            raise ValueError(
+                f"{what}: stages cannot be given more epochs; start anew with init_from"
+            )
+        different = differences(before, config, ignored=(*LAUNCH_KEYS, "trainer.max_epochs"))
+    else:
+        different = differences(before, config)
+    if different:
+        fewer = "a run cannot be given fewer epochs; " if is_longer(config, before) else ""
+        raise ValueError(
+            f"{what}: it was started with another configuration ({'; '.join(different[:8])}); "
+            f"{fewer}give the same, or start anew with init_from"
+        )
 
 
-def stored(folder: Path) -> dict[str, Any]:
-    """The configuration of a run; empty if there is none in the file."""
-    return yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}
+def is_longer(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether `now` asks for more epochs."""
+    return _epochs(now) > _epochs(before)
+
+
+def schedule_epochs(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, folder: Path
+) -> int | None:
+    """The epochs for which a resumed run's schedule was made; None where these are all.
+
+    A run that was given more epochs keeps its schedule, and the log says what its rate will be.
+    """
+    spanned = before.get("schedule_epochs")
+    spanned = spanned or (_epochs(before) if is_longer(before, now) else None)
+    if spanned is not None and spanned < _epochs(now):
+        if str(now["scheduler"]["_target_"]).endswith("ReduceLROnPlateau"):
+            rate = "the schedule goes on as it was"
+        else:
+            rate = (
+                f"the schedule stays that of {spanned} epochs, and its last rate that of the others"
+            )
+        log.info(
+            "%d epochs: %s; for a new schedule start with init_from=%s", _epochs(now), rate, folder
+        )
+    return spanned
+
+
+def _epochs(config: Mapping[str, Any]) -> int:
+    return (config.get("trainer") or {}).get("max_epochs") or 0
+
+
+def require_fitting(saved: Mapping[str, Any], now: Mapping[str, Any], *, path: Path) -> None:
+    """Refuse a checkpoint of other data or another model.
+
+    Args:
+        saved: metadata of the checkpoint: its classes, the fingerprint of its data, and the shapes
+            of its weights by name.
+        now: those of this run.
+        path: of the checkpoint.
+    Raises:
+        ValueError: it names the difference.
+    """
+    if "position" not in saved:
+        raise ValueError(f"{path}: is of an older version; start anew with init_from")
+    classes = [", ".join(metadata["classes"]) for metadata in (saved, now)]
+    if classes[0] != classes[1]:
+        raise ValueError(
+            f"{path}: its classes are {classes[0]}, not {classes[1]}; "
+            "restore them, or start anew with init_from"
+        )
+    if saved["data"] != now["data"]:
+        raise ValueError(
+            f"{path}: the data are not those of this run (fingerprint {saved['data'][:12]}, now "
+            f"{now['data'][:12]}); restore them, or start a new run"
+        )
+    different = _differences(saved["shapes"], now["shapes"], "", ())
+    if different:
+        more = f" and {len(different) - 3} more" if len(different) > 3 else ""
+        raise ValueError(
+            f"{path}: the model is another one ({'; '.join(different[:3])}{more}); "
+            "restore its code, or start anew with init_from"
+        )
+
+
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, ignored: Sequence[str] = LAUNCH_KEYS
+) -> list[str]:
+    """`key: before -> now` for every difference between two configurations that matters."""
+    different = _differences(before, now, "", (*ignored, "schedule_epochs"))
+    # a run that was given more epochs has it, and the command that resumes it need not
+    spanned, wanted = before.get("schedule_epochs") or _epochs(before), now.get("schedule_epochs")
+    if wanted not in (None, spanned):
+        different.append(f"schedule_epochs: {spanned} -> {wanted}")
+    return different
+
+
+def _differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], prefix: str, ignored: Sequence[str]
+) -> list[str]:
+    different = []
+    for key in sorted(before.keys() | now.keys(), key=str):
+        if f"{prefix}{key}" in ignored:
+            continue
+        a, b = before.get(key), now.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            different += _differences(a, b, f"{prefix}{key}.", ignored)
+        elif a != b:
+            different.append(f"{prefix}{key}: {a} -> {b}")
+    return different

@@ -1,4 +1,4 @@
-"""The run folder: made once, never overwritten, and its run.json tells what became of the run."""
+"""A run: one process has its folder, and run.json says what became of it."""
 
 import datetime
 import importlib.metadata
@@ -9,115 +9,116 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import pytorch_lightning
 import torch
+import yaml
+from pytorch_lightning.utilities import rank_zero_only
 
 import seg
-from seg.runs import disk_full, lock, workers
-from seg.runs import watchdog as watch
+from seg.runs import atomic, distributed, failures, rendezvous, resume, split_table, watchdog
+from seg.runs import lock as locks
+from seg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
-close = watch.close  # of a process that died without a word
-
-LONGEST = 4000  # letters of an error; run.json keeps to the space that is reserved for it
+MAX_ERROR = 4000  # letters of an error; run.json keeps to the space that is reserved for it
 
 
-def fresh_folder(parent: Path) -> Path:
-    """Make `parent/<date>_<time>[-n]`; two launches in one second get two folders.
+class Run(RunFolder):
+    """A run folder that is being written: a context in which the network is trained.
 
-    Raises OSError naming the folder that cannot be made.
-    """
-    stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    n = 1
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        while True:
-            folder = parent / (stamp if n == 1 else f"{stamp}-{n}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                n += 1
-            else:
-                return folder
-    except OSError as error:
-        mend = disk_full.FIX if disk_full.is_full(error) else "give another output_dir"
-        raise OSError(error.errno, f"{error.strerror}; {mend}", error.filename) from error
+    run.json says `running` in the context and `finished` after it; after an error `failed`,
+    `interrupted`, or what the error's class has as `status` (`pruned`). An error that a full disk
+    or a lost process has caused leaves the context as an OSError that says how to go on.
 
+    The further ranks of a training write nothing.
 
-def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files that a killed process has left in a run folder: a checkpoint's
-    can be large. Only for who has the folder alone.
-    """
-    for place in (folder, folder / "checkpoints"):
-        for path in place.glob(".*.*"):
-            if path.suffix[1:].isdigit():
-                path.unlink(missing_ok=True)
-
-
-def git_commit() -> str | None:
-    """The commit of the code that runs, with `+` if the tree differs from it; None outside a
-    checkout.
-    """
-    here = Path(__file__).parent
-    try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=here,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "-uno"],
-            cwd=here, capture_output=True, text=True, check=True, timeout=10,
-        ).stdout.strip()  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return commit + ("+" if dirty else "")
-
-
-class Run:
-    """A context whose run.json says running, then finished, failed, interrupted, or what the
-    error's class has as `status` (pruned).
-
-    folder: the run folder. facts: what else run.json shall hold. held: the folder's lock, which
-    the end of the run gives back. watch: whether another process shall tell of this one's death.
-
-    An error that a full disk or the loss of a process has caused leaves as an OSError with the
-    mend.
+    Args:
+        path: the run folder.
+        config: the configuration, plain and resolved.
+        facts: what else run.json holds.
+        resumed_from: where a resumed run starts; None for a new one.
+        lock: of the folder; it is given back at the end.
+        watched: whether another process says in run.json if this one was killed.
     """
 
     def __init__(
         self,
-        folder: Path,
+        path: Path,
         *,
+        config: dict[str, Any],
         facts: dict[str, Any],
-        held: lock.Lock | None = None,
-        watch: bool = True,
+        resumed_from: Path | None = None,
+        lock: locks.Lock | None = None,
+        watched: bool = True,
     ) -> None:
-        self.folder = folder
+        super().__init__(path)
+        self.config = config
         self.facts = facts
-        self.held = held
-        self.watch = watch
-        self.started = time.time()
-        self.cpu_started = time.process_time()
-        self.end_watch: Callable[[], None] = lambda: None
+        self.resumed_from = resumed_from
+        self._lock = lock or locks.Lock(None)
+        self._watched = watched
+        self._end_watch: Callable[[], None] = lambda: None
 
+    @rank_zero_only
     def record(self, **facts: Any) -> None:
         """Add facts to run.json, now."""
         self.facts |= facts
-        final = self.facts["status"] != "running"
-        watch.write_status(self.facts, self.folder, final=final)
+        watchdog.write_status(self.facts, self.path, final=self.status != "running")
+
+    @rank_zero_only
+    def write_config(self) -> None:
+        """Write config.yaml, from which the command can be started again."""
+        content = {**self.config, "resume": None}
+        text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+        atomic.write_text(self.config_path, text)
+
+    @rank_zero_only
+    def write_split(self, rows: Sequence[Sequence[str]]) -> None:
+        """Write split.csv; the one of a resumed run must have the same rows.
+
+        Args:
+            rows: image, mask, group, split, and the SHA-256 of both files.
+        Raises:
+            ValueError: a resumed run had other data; it names the first difference.
+        """
+        if not self.split_path.is_file():
+            atomic.write_csv(self.split_path, [split_table.COLUMNS, *rows])
+            return
+        table = self.split.rows if self.split is not None else []
+        before = [[row[column] for column in split_table.COLUMNS] for row in table]
+        for old, new in zip_longest(before, rows):
+            if old != new:
+                raise ValueError(
+                    f"{self.split_path}: the data are not those of this run, the first difference "
+                    f"is at {(new or old)[0]}; restore them, or start a new run"
+                )
 
     def __enter__(self) -> "Run":
-        remove_leftovers(self.folder)
+        self._begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            failures.end_workers()
+        self._end(error)
+
+    @rank_zero_only
+    def _begin(self) -> None:
+        self._started = time.time(), time.process_time()
+        for folder in (self.path, self.checkpoints_path):
+            atomic.remove_leftovers(folder)
         try:
             self.record(
                 status="running",
@@ -125,7 +126,7 @@ class Run:
                 command=shlex.join(["python", *sys.orig_argv[1:]]),
                 pid=os.getpid(),
                 host=platform.node(),
-                git_commit=git_commit(),
+                git_commit=_git_commit(),
                 versions={
                     "seg": seg.__version__,
                     "python": platform.python_version(),
@@ -135,54 +136,113 @@ class Run:
                 },
             )
         except OSError as error:
-            self._let_go()
-            raise disk_full.explained(error, self.folder) or error from error
-        if self.watch:
-            self.end_watch = watch.start(self.folder)
-        return self
+            self._lock.release()
+            raise failures.explained(error, self.path) or error from error
+        if self._watched:
+            self._end_watch = watchdog.start(self.path)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
+    @rank_zero_only
+    def _end(self, error: BaseException | None) -> None:
+        if error is None:
             status = "finished"
-        elif issubclass(kind, KeyboardInterrupt | SystemExit):
+        elif isinstance(error, KeyboardInterrupt | SystemExit):
             status = "interrupted"
         else:
-            status = getattr(kind, "status", "failed")
-        plain = None
-        if error is not None:
-            workers.end_workers()
-            plain = disk_full.explained(error, self.folder) or workers.explained(error)
-        reason = {} if status in ("finished", "interrupted") else {"error": told(plain or error)}
+            status = getattr(type(error), "status", "failed")
+        plain = failures.explained(error, self.path) if error is not None else None
+        reason = {} if status in ("finished", "interrupted") else {"error": _text(plain or error)}
         try:
             self.record(
                 status=status,
-                seconds=round(time.time() - self.started, 1),
-                cpu_seconds=round(time.process_time() - self.cpu_started, 1),
+                seconds=round(time.time() - self._started[0], 1),
+                cpu_seconds=round(time.process_time() - self._started[1], 1),
                 **reason,
             )
         except OSError as unwritten:
-            # The watcher goes on: it tries again when this process is gone.
+            # The watchdog stays: it tries again when this process is gone.
             if error is None:
-                raise disk_full.explained(unwritten, self.folder) or unwritten from unwritten
-            log.error("%s could not be written: %s", self.folder / "run.json", unwritten)
+                raise failures.explained(unwritten, self.path) or unwritten from unwritten
+            log.error("%s could not be written: %s", self.status_path, unwritten)
         else:
-            self.end_watch()
+            self._end_watch()
         finally:
-            self._let_go()
+            self._lock.release()
         if plain is not None:
             raise plain from error
 
-    def _let_go(self) -> None:
-        if self.held is not None:
-            self.held.release()
+
+def start(config: dict[str, Any], *, job_folder: Path | None = None, device: str = "") -> Run:
+    """Find or make the folder of a run, and lock it. Further ranks get the folder of the first.
+
+    Args:
+        config: the configuration of seg.train, plain and resolved. Where it gives a resumed run
+            more epochs, its `schedule_epochs` becomes those that the schedule was made for.
+        job_folder: the folder of a job of a sweep, which is also the one to resume.
+        device: what the network is trained on, for run.json.
+    Returns:
+        The run. Where it `is_finished`, nothing is left to do.
+    Raises:
+        OSError: the folder cannot be made.
+        ValueError: the run to resume has another configuration, or is still running.
+    """
+    trainer = config["trainer"]
+    rank = distributed.detect_rank(devices=trainer["devices"], num_nodes=trainer["num_nodes"])
+    lock = None
+    if rank.number > 0:
+        logging.getLogger("seg").setLevel(logging.ERROR)  # the first one says it all
+        path, checkpoint = rendezvous.receive(rank=rank, config=config)
+    else:
+        path, lock = _claim_folder(config, job_folder)
+        last = RunFolder(path).checkpoint("last")
+        checkpoint = last if last.is_file() else None
+        if trainer["devices"] != 1 or trainer["num_nodes"] != 1:
+            rendezvous.announce(path, checkpoint, rank=rank, config=config)
+    before = RunFolder(path)
+    if resume.is_over(before, config):
+        return Run(path, config=config, facts=before.facts)
+    if checkpoint is not None:
+        config["schedule_epochs"] = resume.schedule_epochs(before.config, config, folder=path)
+    facts = {"name": config["name"], "seed": config["seed"], "device": device}
+    return Run(path, config=config, facts=facts, resumed_from=checkpoint, lock=lock)
 
 
-def told(error: BaseException | None) -> str:
+def _claim_folder(
+    config: dict[str, Any], job_folder: Path | None
+) -> tuple[Path, locks.Lock | None]:
+    """The folder and its lock, so that two launches in one second never share a folder."""
+    runs = Path(config["output_dir"]).expanduser().absolute() / config["name"]
+    while True:
+        path = job_folder
+        if path is not None:
+            path.mkdir(parents=True, exist_ok=True)
+            before = RunFolder(path)
+            if before.config_path.is_file():  # the sweep is continued
+                resume.require_same(before.config, config, str(path))
+        elif config["resume"] is not None:
+            path = resume.find(config["resume"], config, runs)
+        path = path or atomic.fresh_folder(runs)
+        lock = locks.acquire(path)
+        if lock is not None and resume.is_over(RunFolder(path), config):
+            lock.release()
+            return path, None
+        if lock is not None:
+            return path, lock
+        if job_folder is not None:
+            raise ValueError(f"{path}: another process is running in this folder")
+        # another launch was quicker: `find` sees that now
+
+
+def _git_commit() -> str | None:
+    """The commit of this code, with `+` if files differ from it; None outside a checkout."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    kept = {"cwd": Path(__file__).parent, "capture_output": True, "text": True}
+    try:
+        return subprocess.run(command, check=True, timeout=10, **kept).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _text(error: BaseException | None) -> str:
     """An error as run.json keeps it."""
     text = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else str(error)
-    return text[:LONGEST]
+    return text[:MAX_ERROR]

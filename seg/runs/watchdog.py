@@ -1,4 +1,4 @@
-"""A small process that tells in run.json of the death of a run that could not tell itself."""
+"""A small process that says in run.json that a run was killed, when the run cannot."""
 
 import contextlib
 import datetime
@@ -15,57 +15,62 @@ from typing import Any
 
 from seg.runs import lock
 
+STATUS_FILE = "run.json"
 RESERVE = 8192  # bytes, more than any run.json takes
 POLL = 0.5  # seconds, where the system cannot wait for a process that is no child
 
 
-def reserve(folder: Path) -> Path:
-    """The file that holds the disk space for run.json's last word."""
-    return folder / ".run.json.reserve"
-
-
 def write_status(content: dict[str, Any], folder: Path, *, final: bool) -> None:
-    """Write run.json, whole or not at all; the final one also on a full disk.
+    """Write run.json, whole or not at all.
 
-    Raises OSError.
+    Args:
+        content: of the file.
+        folder: the run folder.
+        final: whether the run has ended: this one is written also on a full disk.
+    Raises:
+        OSError: it cannot be written.
     """
     text = json.dumps(content, indent=2) + "\n"
-    spare, target = reserve(folder), folder / "run.json"
+    path = folder / STATUS_FILE
+    reserve, temporary = folder / f".{path.name}.reserve", folder / f".{path.name}.{os.getpid()}"
     if final:
         # Its blocks are there already: writing over them and renaming takes no further space.
-        with contextlib.suppress(OSError), spare.open("r+", encoding="utf-8") as handle:
+        with contextlib.suppress(OSError), reserve.open("r+", encoding="utf-8") as handle:
             handle.write(text)
             handle.truncate()
             handle.flush()
             os.fsync(handle.fileno())
-            os.replace(spare, target)
+            os.replace(reserve, path)
             return
-    temporary = folder / f".run.json.{os.getpid()}"
     try:
         temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    if not final and not spare.exists():
-        spare.write_text(" " * RESERVE, encoding="utf-8")
+    if not final and not reserve.exists():
+        reserve.write_text(" " * RESERVE, encoding="utf-8")
 
 
-def close(folder: Path, *, status: str, error: str, pid: int | None = None) -> bool:
-    """Say in run.json what became of a process that died without a word, or could not start;
-    whether there was anything to say.
+def record_death(folder: Path, *, status: str, error: str, pid: int | None = None) -> bool:
+    """Say in run.json how a run ended that died without saying it, or could not start.
 
-    Leaves alone a run.json that tells of an end already, or of another process than `pid` if one
-    is given, and a folder that a living process holds. Adds the seconds since the start.
-
-    Raises OSError if it cannot be written.
+    Args:
+        folder: the run folder. It is left alone if its run.json says how it ended, or a living
+            process has its lock.
+        status: for run.json, as is `error`.
+        error: the reason.
+        pid: the process that died; a run.json of another one is left alone. None: any.
+    Returns:
+        Whether run.json was written.
+    Raises:
+        OSError: it cannot be written.
     """
-    mine = lock.acquire(folder)
-    if mine is None:
+    own_lock = lock.acquire(folder)
+    if own_lock is None:
         return False
-    with mine:
-        path = folder / "run.json"
+    with own_lock:
         try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
+            facts = json.loads((folder / STATUS_FILE).read_text(encoding="utf-8"))
         except FileNotFoundError:
             facts = {"status": "running", "pid": pid}
         if facts["status"] != "running" or pid not in (None, facts["pid"]):
@@ -78,11 +83,13 @@ def close(folder: Path, *, status: str, error: str, pid: int | None = None) -> b
 
 
 def start(folder: Path) -> Callable[[], None]:
-    """Watch this process from another one, which closes `folder` if this one dies; returns what
-    ends the watch.
+    """Watch this process from another one, which writes run.json if this one is killed.
 
     The other one has a session of its own, since a terminal, a shell or a scheduler kills groups
-    of processes. It loads none of the packages: 13 MB.
+    of processes. It imports no packages: 13 MB.
+
+    Returns:
+        A function that ends the watch.
     """
     root = str(Path(__file__).resolve().parents[2])
     code = (
@@ -100,19 +107,16 @@ def start(folder: Path) -> Callable[[], None]:
 
 
 def main() -> None:
-    """The other process: argv holds the process to watch, which has started this one, and the
-    folder.
-    """
+    """The other process; sys.argv holds the process to watch, its parent, and the run folder."""
     pid, folder = int(sys.argv[2]), Path(sys.argv[3])
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # told to all of a job, they are for the run
-    wait_for_end(pid)
-    with contextlib.suppress(OSError):  # nobody is left to tell
-        close(folder, status="interrupted", error="killed", pid=pid)
+        signal.signal(number, signal.SIG_IGN)  # sent to all of a job, they are for the run
+    _wait_for_end(pid)
+    with contextlib.suppress(OSError):  # nobody is left to read an error
+        record_death(folder, status="interrupted", error="killed", pid=pid)
 
 
-def wait_for_end(parent: int) -> None:
-    """Return when the process that started this one is gone."""
+def _wait_for_end(parent: int) -> None:
     try:
         descriptor = os.pidfd_open(parent)
     except (AttributeError, OSError):

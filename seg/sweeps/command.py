@@ -16,8 +16,8 @@ from seg.cli import compose, console
 from seg.cli.review import Reviewed
 from seg.report import leaderboard
 from seg.runs import lock
+from seg.runs.atomic import fresh_folder
 from seg.runs.folder import MONITOR, RunFolder
-from seg.runs.run import fresh_folder
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.gpus import take_gpu, visible_gpus
 from seg.sweeps.isolation import run_isolated

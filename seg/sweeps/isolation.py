@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from seg.cli.console import report
-from seg.runs import lock, run
+from seg.runs import lock, watchdog
 from seg.runs.folder import RunFolder
 from seg.sweeps.jobs import ENDED
 
@@ -63,7 +63,7 @@ def wait_until_free(folder: Path, *, seconds: float = GRACE) -> None:
         ValueError: it has not ended after `seconds`.
     """
     deadline = time.monotonic() + seconds
-    while folder.is_dir() and lock.held(folder):
+    while folder.is_dir() and lock.is_locked(folder):
         if time.monotonic() > deadline:
             raise ValueError(f"{folder}: another process still works on this job")
         time.sleep(0.5)
@@ -82,7 +82,7 @@ def _attempt(task: Callable[[], object], folder: Path) -> int:
         task()
     except (KeyboardInterrupt, Exception) as error:
         if not isinstance(error, KeyboardInterrupt) and RunFolder(folder).status not in ENDED:
-            run.close(folder, status="failed", error=str(error))
+            watchdog.record_death(folder, status="failed", error=str(error))
         return report(error)
     return 0
 
@@ -121,4 +121,4 @@ def _record_end(exit_status: int | None, folder: Path) -> None:
     reason = f"ended with status {exit_status}"
     if exit_status < 0:
         reason = REASONS.get(exit_status, f"ended by signal {-exit_status}")
-    run.close(folder, status="failed", error=reason)
+    watchdog.record_death(folder, status="failed", error=reason)

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from seg.cli.compose import ConfigError, check
-from seg.runs import run as runs
+from seg.runs import watchdog
 from seg.runs.folder import RunFolder
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.folder import Job
@@ -52,7 +52,7 @@ def run_jobs(jobs: Sequence[Job], *, launcher: Any, config: DictConfig) -> list[
         )
     for job in missing:
         if RunFolder(job.folder).status not in ENDED:
-            runs.close(job.folder, status="failed", error="the job never came back")
+            watchdog.record_death(job.folder, status="failed", error="the job never came back")
         if not is_done(job.folder):
             config_of_job = dict(line.lstrip("+").partition("=")[::2] for line in job.overrides)
             tensorboard.add_hparams_of(job.folder, instead=config_of_job)
@@ -68,7 +68,7 @@ def _can_start(job: Job, config: DictConfig, loader: Any) -> bool:
         reason = "; ".join(lines[1:] if isinstance(error, ConfigError) else lines[:2])
         log.error("job %s cannot start: %s", job.folder.name, reason)
         job.folder.mkdir(parents=True, exist_ok=True)
-        runs.close(job.folder, status="failed", error=reason)
+        watchdog.record_death(job.folder, status="failed", error=reason)
         return False
     return True
 

@@ -1,6 +1,7 @@
 """Checkpoints that survive a kill: written beside the target, synced, renamed."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ PREFIX = "model."
 def write_atomically(content: Any, path: Path) -> None:
     """`torch.save` that leaves the old file or the whole new one, whenever it is interrupted.
 
-    Lightning's own stages in TMPDIR and moves, which is a copy where that is another file system.
+    Lightning's own writes to TMPDIR first, and copies where that is another file system.
     """
     with replacing(path, sync=True) as handle:
         torch.save(content, handle)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, written atomically."""
+    """Lightning's plugin, with `write_atomically`."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
@@ -43,10 +44,15 @@ class _Movable(ModelCheckpoint):
 
 
 class Top(Checkpoint):
-    """Keeps the `count` best epochs' weights as folder/epoch_007_0.8312.ckpt.
+    """Keeps the weights of the best epochs as epoch_007_0.8312.ckpt.
 
     Not ModelCheckpoint's `save_top_k`: the state of two that monitor one figure shares a key, and
     after a kill it loses track of files. Here the folder holds what the state says, no more.
+
+    Args:
+        folder: where the files go.
+        monitor: the figure by which epochs are ranked; higher is better.
+        count: how many epochs are kept.
     """
 
     NAME = re.compile(r"epoch_\d{3,}_\d\.\d{4}\.ckpt")
@@ -82,7 +88,7 @@ def best_and_last(folder: Path, *, monitor: str, top_k: int = 1) -> list[Checkpo
 
     Two, since Lightning's `save_last` writes only in epochs that are the best so far. The best
     comes first, so that the last knows of it, and holds weights alone: a third of the bytes, and
-    it is `last` that a run goes on from.
+    a run is resumed from `last`.
     """
     both = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
     top = [Top(folder=folder / "top", monitor=monitor, count=top_k)] if top_k > 1 else []
@@ -96,7 +102,9 @@ def best_and_last(folder: Path, *, monitor: str, top_k: int = 1) -> list[Checkpo
 def read(path: Path) -> dict[str, Any]:
     """A checkpoint's content, tensors and plain containers only.
 
-    Raises FileNotFoundError, or ValueError for a file that is damaged or would run code.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or would run code.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such checkpoint")
@@ -113,10 +121,22 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def model_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
-    """The model's state_dict out of a run's checkpoint, or `content` itself where it is bare
-    weights.
+def read_metadata(path: Path) -> dict[str, Any]:
+    """What a checkpoint says about its run, and the `shapes` of its weights by name.
+
+    The weights themselves are not kept in memory. Raises as `read`.
     """
+    content = read(path)
+    return content.get("seg", {}) | {"shapes": shapes(content["state_dict"])}
+
+
+def shapes(state: Mapping[str, torch.Tensor]) -> dict[str, list[int]]:
+    """The shape of each tensor of a state_dict."""
+    return {name: list(value.shape) for name, value in state.items()}
+
+
+def model_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The model's state_dict in a run's checkpoint; `content` itself where it is bare weights."""
     if "state_dict" not in content:
         return content
     return {

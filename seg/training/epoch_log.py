@@ -13,20 +13,17 @@ from seg.runs import atomic
 log = logging.getLogger(__name__)
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a metrics.csv; none if it is not there yet."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
-
-
 class EpochLog(pl.Callback):
     """After each epoch: a row of metrics.csv, the scalars of TensorBoard, a line of the log.
 
-    path: metrics.csv. writer: TensorBoard's. Epochs are counted from 1, for people. A resumed run
-    keeps the rows of the epochs before it.
+    Epochs are counted from 1. A resumed run keeps the rows of the epochs before it.
+
+    Args:
+        path: of metrics.csv.
+        writer: of TensorBoard; None where there is none.
     """
+
+    state_key = "History"  # in checkpoints of all versions
 
     def __init__(self, *, path: Path, writer: SummaryWriter | None) -> None:
         self.path = path
@@ -40,12 +37,15 @@ class EpochLog(pl.Callback):
         return {"lr": self.lr, "seconds": time.perf_counter() - self.epoch_started}
 
     def load_state_dict(self, state_dict: dict[str, float]) -> None:
-        """Of an epoch that is gone on with in its middle; its start will not be told of again."""
+        """Restore the timer and the learning rate when a run resumes inside an epoch.
+
+        Lightning does not call on_train_epoch_start again then.
+        """
         self.lr = state_dict["lr"]
         self.epoch_started = time.perf_counter() - state_dict["seconds"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.rows = [r for r in read_rows(self.path) if int(r["epoch"]) <= trainer.current_epoch]
+        self.rows = [r for r in self._read() if int(r["epoch"]) <= trainer.current_epoch]
         self.best = max((float(r["val/dice"]) for r in self.rows), default=float("-inf"))
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -76,6 +76,12 @@ class EpochLog(pl.Callback):
             figures["val/loss"], figures["val/dice"], figures["val/iou"],
             " *" if best else "  ", self.lr, seconds,
         )  # fmt: skip
+
+    def _read(self) -> list[dict[str, str]]:
+        if not self.path.is_file():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as handle:
+            return list(csv.DictReader(handle))
 
     def _write(self) -> None:
         columns = list(dict.fromkeys(key for row in self.rows for key in row))

@@ -1,4 +1,4 @@
-"""What an epoch has gathered when it is left in its middle, so that its figures stay whole."""
+"""The metric state of a half epoch: a checkpoint holds it, so that a resumed epoch is whole."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from seg.metrics.cases import CaseCounts
 
 
 def position(trainer: pl.Trainer) -> dict[str, int]:
-    """The epoch (from 0) and the batch in it that a checkpoint written now goes on with."""
+    """The epoch and the batch in it, both from 0, that a run resumed from here starts with."""
     progress = trainer.fit_loop.epoch_progress.current
     if progress.processed > progress.completed:  # the end of an epoch
         return {"epoch": progress.processed, "batch": 0}
@@ -19,7 +19,7 @@ def position(trainer: pl.Trainer) -> dict[str, int]:
 
 
 def gather(table: CaseCounts, mean: torchmetrics.MeanMetric) -> list[dict[str, Any]]:
-    """The counts and the running mean of every rank, as plain tensors. All ranks must call it."""
+    """The counts and the running mean loss of every rank, on the CPU. All ranks must call it."""
     own = {
         "cases": torch.cat(table.cases).cpu(),
         "counts": torch.cat(table.counts).cpu(),
@@ -36,7 +36,7 @@ def gather(table: CaseCounts, mean: torchmetrics.MeanMetric) -> list[dict[str, A
 def restore(
     table: CaseCounts, mean: torchmetrics.MeanMetric, ranks: list[dict[str, Any]], rank: int
 ) -> None:
-    """Give a rank back what `gather` found there; the metrics' device is the one they are on."""
+    """Put into a rank's metrics what `gather` returned for it; they stay on their device."""
     own = ranks[rank]
     device = mean.weight.device
     table.cases, table.counts = [own["cases"].to(device)], [own["counts"].to(device)]

@@ -8,18 +8,25 @@ import torch
 
 @dataclass(frozen=True)
 class Hardware:
-    """accelerator and precision in Lightning's words; line: the choice, for the log."""
+    """A device and a precision.
+
+    Args:
+        accelerator: as Lightning's Trainer takes it.
+        precision: as Lightning's Trainer takes it.
+        line: the choice and its reason, for the log.
+    """
 
     accelerator: str
     precision: str
     line: str
 
 
-def choose(accelerator: str, precision: str | int, *, devices: int | str = 1) -> Hardware:
+def choose_hardware(accelerator: str, precision: str | int, *, devices: int | str = 1) -> Hardware:
     """Resolve `auto`: the GPU if there is one, and bf16 where the hardware multiplies it.
 
-    Raises ValueError if a GPU is asked for and there is none: a silent CPU would be a surprise of
-        days; and if more devices are asked for than the machine has.
+    Raises:
+        ValueError: the machine has no such device, or fewer; a training that silently ran on the
+            CPU would take days.
     """
     has_cuda, has_mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if accelerator == "auto":

@@ -10,21 +10,25 @@ import torchmetrics
 from torch import Tensor, nn
 
 from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
+from seg.runs.folder import MONITOR
 from seg.training.epoch_state import gather, position, restore
 from seg.training.stages import Stage, configure, schedule_length
 
-MONITOR = "val/dice"
 SPLITS = ("train", "val", "test")
 
 
 class SegmentationModule(pl.LightningModule):
     """Logits inside; decisions only at the border, by `threshold` or the likeliest class.
 
-    model: image (N, C, H, W) float to logits (N, outputs, H, W). normalize: stored image to model
-        input.
-    class_names: foreground classes, index 1 first. groups: the group of every case, in the order of
-        the data module's rows. carried: plain containers that make a checkpoint self-contained.
-    seed: from which each batch's randomness (dropout) is drawn.
+    Args:
+        model: image (N, C, H, W) float to logits (N, outputs, H, W).
+        normalize: stored image to model input.
+        stages: with which losses and optimizers it is trained, and how long.
+        class_names: foreground classes, index 1 first.
+        groups: the group of every case, in the order of the data module's rows.
+        threshold: probability above which a pixel is foreground, where there is one class.
+        seed: from which each batch's randomness (dropout) is drawn.
+        metadata: plain containers that make a checkpoint self-contained.
     """
 
     def __init__(
@@ -37,24 +41,22 @@ class SegmentationModule(pl.LightningModule):
         groups: Sequence[str],
         threshold: float = 0.5,
         seed: int = 0,
-        carried: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        self.model = model.to(
-            memory_format=torch.channels_last
-        )  # the order in which batches arrive
+        # the order in which batches arrive
+        self.model = model.to(memory_format=torch.channels_last)
         self.normalize = normalize
         self.stages = list(stages)
-        self.losses = nn.ModuleList(
-            stage.loss for stage in stages
-        )  # so that their buffers move along
+        # so that their buffers move along
+        self.losses = nn.ModuleList(stage.loss for stage in stages)
         self.stage_index = 0
         self.class_names = list(class_names)
         self.groups = list(groups)
         self.threshold = threshold
         self.seed = seed
         self.schedule_length = 0
-        self.carried = carried or {}
+        self.metadata = metadata or {}
         self.tables = nn.ModuleList(CaseCounts(classes=len(self.class_names)) for _ in SPLITS)
         # "disable": the other strategies look at every value, which would stall a GPU at each step
         self.means = nn.ModuleList(torchmetrics.MeanMetric(nan_strategy="disable") for _ in SPLITS)
@@ -159,22 +161,20 @@ class SegmentationModule(pl.LightningModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        if (
-            self.trainer.precision == "16-mixed"
-        ):  # gradients are scaled: Lightning clips, or says why not
+        if self.trainer.precision == "16-mixed":
+            # gradients are scaled: Lightning clips, or says why not
             super().configure_gradient_clipping(
                 optimizer, gradient_clip_val, gradient_clip_algorithm
             )
-        elif (
-            gradient_clip_val is not None
-        ):  # Lightning would refuse fused optimizers here, needlessly
+        elif gradient_clip_val is not None:
+            # Lightning would refuse fused optimizers here, needlessly
             nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         place = position(self.trainer)
         so_far = gather(self.tables[0], self.means[0]) if place["batch"] else []
         state = {"threshold": self.threshold, "stage": self.stage_index}
-        checkpoint["seg"] = self.carried | state | {"position": place, "so_far": so_far}
+        checkpoint["seg"] = self.metadata | state | {"position": place, "so_far": so_far}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.stage_index = checkpoint["seg"]["stage"]

@@ -11,8 +11,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seg.data.dataset import SegmentationDataset
 
-# (case names, images, references, predictions, title) -> picture (H, W, 3) uint8; also written to
-# the path
+# (case names, images, references, predictions, title, path) -> picture (H, W, 3) uint8, which is
+# also written to the path
 Draw = Callable[[Sequence[str], NDArray, NDArray, NDArray, str, Path], NDArray]
 
 
@@ -27,8 +27,10 @@ def fixed_cases(foreground: Sequence[float], count: int) -> list[int]:
 def predict_rows(
     module: pl.LightningModule, samples: SegmentationDataset, positions: Sequence[int]
 ) -> tuple[NDArray, NDArray, NDArray]:
-    """images (N, H, W, C), references and predictions (N, H, W) of some samples, the module in eval
-    mode.
+    """Predict some samples, with the module in eval mode.
+
+    Returns:
+        Images (N, H, W, C) in 0-255, references and predictions (N, H, W) as class indices.
     """
     batch = samples.__getitems__(list(positions))
     training = module.training
@@ -41,9 +43,16 @@ def predict_rows(
 
 
 class Panels(pl.Callback):
-    """Draws `positions` of `samples` every `every` epochs and after the last one.
+    """Draws the same cases every few epochs, and after the last one.
 
-    folder: where `epoch_<n>.png` go. draw: makes and writes the picture. names: of the cases.
+    Args:
+        samples: of the validation.
+        positions: which of the samples are drawn.
+        names: of these cases.
+        draw: makes and writes the picture.
+        folder: where `epoch_<n>.png` go.
+        writer: of TensorBoard; None where there is none.
+        every: epochs between two pictures.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A bar on a terminal, for the training and for what comes before it; plain lines elsewhere."""
+"""Progress bars on a terminal, for downloads, the reading of data and the training."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -18,16 +18,16 @@ from rich.progress import (
     track,
 )
 
-SHORT = 200  # steps of preparation that need no bar
+FEW = 200  # steps that need no bar
 
 
 def on_terminal() -> bool:
     return sys.stderr.isatty()
 
 
-def shown(steps: Iterator, total: int, label: str) -> Iterator:
-    """Pass `steps` on, with a bar where there is a terminal and enough of them."""
-    if total < SHORT or not on_terminal():
+def with_bar(steps: Iterator, total: int, label: str) -> Iterator:
+    """The same steps, with a bar where there is a terminal and enough of them."""
+    if total < FEW or not on_terminal():
         return steps
     console = Console(stderr=True)
     return track(steps, description=label, total=total, console=console, transient=True)
@@ -35,8 +35,8 @@ def shown(steps: Iterator, total: int, label: str) -> Iterator:
 
 @contextmanager
 def download_bar() -> Iterator[Callable[[int, int | None], None] | None]:
-    """A bar for a download, called with (bytes so far, bytes in all or None); None where there is
-    no terminal, and lines will do.
+    """A function that moves a bar, called with (bytes so far, bytes in all or None); None where
+    there is no terminal.
     """
     if not on_terminal():
         yield None
@@ -49,9 +49,7 @@ def download_bar() -> Iterator[Callable[[int, int | None], None] | None]:
 
 
 class Bar(RichProgressBar):
-    """Lightning's bar, for the batches of the present epoch only: the lines above tell of the
-    others.
-    """
+    """Lightning's bar, for the batches of the present epoch; the lines above it are the others."""
 
     def __init__(self) -> None:
         super().__init__(leave=False, theme=RichProgressBarTheme(), console_kwargs={"stderr": True})

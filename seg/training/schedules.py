@@ -7,10 +7,15 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def cosine_factor(step: int, *, total_steps: int, warmup: float, final: float) -> float:
-    """Factor of the rate at `step`: linear rise over the `warmup` share, then half a cosine to
-    `final`.
+    """Factor of the learning rate: a linear rise, then half a cosine.
 
     Loshchilov and Hutter 2017, arXiv:1608.03983, without restarts.
+
+    Args:
+        step: from 0.
+        total_steps: after which the factor stays.
+        warmup: share of the steps in which the factor rises to 1.
+        final: the last factor.
     """
     rise = max(1, round(warmup * total_steps)) if warmup > 0 else 0
     if step < rise:
@@ -22,9 +27,7 @@ def cosine_factor(step: int, *, total_steps: int, warmup: float, final: float) -
 def cosine(
     optimizer: Optimizer, *, total_steps: int, warmup: float = 0.03, final: float = 0.01
 ) -> LambdaLR:
-    """Warm-up and cosine decay over `total_steps` batches. warmup, final: shares of steps and of
-    the rate.
-    """
+    """Warm-up and cosine decay over `total_steps` batches (see `cosine_factor`)."""
     if not (0 <= warmup < 1 and 0 <= final <= 1):
         raise ValueError(
             f"scheduler.warmup={warmup} must lie in 0 to 1, and scheduler.final={final} too"

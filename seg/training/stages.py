@@ -1,4 +1,7 @@
-"""Stages: one run whose loss and optimizer change, each stage from the best weights before."""
+"""Stages: with which loss and optimizer a network is trained, and for how many epochs.
+
+A further stage starts from the best weights of the one before. Early stopping ends the last one.
+"""
 
 import inspect
 import logging
@@ -9,6 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 from torch.optim import Optimizer
 
@@ -17,11 +21,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Stage:
-    """What is trained with, and for how many epochs.
+    """What a network is trained with, and for how many epochs.
 
-    optimizer: `optimizer(parameters)`. scheduler: `scheduler(optimizer)`, stepped after each epoch,
-        or `scheduler(optimizer, total_steps=)`, stepped after each batch. scheduled: the epochs
-        that the schedule spans, where they are not all; the others keep its last rate.
+    Args:
+        name: for metrics.csv and the log.
+        loss: `loss(logits, target)`.
+        optimizer: `optimizer(parameters)`.
+        scheduler: `scheduler(optimizer)`, stepped after each epoch, or
+            `scheduler(optimizer, total_steps=)`, stepped after each batch.
+        epochs: how many.
+        scheduled: epochs that the schedule spans; None: all. Later ones keep its last rate.
     """
 
     name: str
@@ -37,7 +46,7 @@ def _by_batch(stage: Stage) -> bool:
 
 
 def schedule_length(stage: Stage, steps_per_epoch: int) -> int:
-    """Steps of a stage's schedule: of the optimizer, or epochs if that is what it is stepped by."""
+    """Steps of a stage's schedule: batches or epochs, whichever it is stepped after."""
     epochs = stage.scheduled or stage.epochs
     return steps_per_epoch * epochs if _by_batch(stage) else epochs
 
@@ -70,9 +79,10 @@ def configure(
 
 
 class NextStage(pl.Callback):
-    """Moves on to the next stage at its first epoch, from the best weights so far.
+    """Starts the next stage at its first epoch, from the best weights so far.
 
-    best: the checkpoint with those weights.
+    Args:
+        best: path of the checkpoint with those weights.
     """
 
     def __init__(self, *, best: Path) -> None:
@@ -82,13 +92,27 @@ class NextStage(pl.Callback):
         index = stage_at(pl_module.stages, trainer.current_epoch)
         if index == pl_module.stage_index:
             return
-        weights = torch.load(self.best, map_location=pl_module.device, weights_only=True)[
-            "state_dict"
-        ]
-        pl_module.load_state_dict(weights)
+        best = torch.load(self.best, map_location=pl_module.device, weights_only=True)
+        pl_module.load_state_dict(best["state_dict"])
         pl_module.stage_index = index
         trainer.strategy.setup_optimizers(trainer)  # asks the module for this stage's optimizer
         log.info(
             "stage %d of %d, %s, from the best weights so far",
             index + 1, len(pl_module.stages), pl_module.stage.name,
         )  # fmt: skip
+
+
+class Stopping(EarlyStopping):
+    """Ends the training after `patience` epochs without a higher `monitor`.
+
+    Lightning's callback forgets that it has stopped: a run killed between its last epoch and its
+    test would train one more.
+    """
+
+    def __init__(self, *, monitor: str, patience: int) -> None:
+        super().__init__(monitor, patience=patience, mode="max")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            log.info("early stopping has ended this run in epoch %d", self.stopped_epoch + 1)
+            trainer.should_stop = True

@@ -1,8 +1,5 @@
-"""What TensorBoard needs beside scalars and panels: the graph, and HParams with the final
-figures.
-"""
+"""TensorBoard's graph, and HParams with the final figures."""
 
-import json
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -12,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
+from pytorch_lightning.utilities import rank_zero_only
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from torch import nn
@@ -20,20 +17,20 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seg.metrics.overlap import METRICS
-from seg.training.epoch_log import read_rows
-from seg.training.module import MONITOR
+from seg.runs.folder import MONITOR, RunFolder
 
 log = logging.getLogger(__name__)
 
 BEST = f"best/{MONITOR}"
-# Named for every run, also where a run has none of them: TensorBoard's table has the columns of the
-# first run that it finds.
+# Written for every run, also where a run has none of them: TensorBoard's table has the columns of
+# the first run that it reads.
 FIGURES = (BEST, *(f"test/{name}{kind}" for kind in ("", "_pooled") for name in METRICS))
 SESSION_END = "_hparams_/session_end_info"
 
 
+@rank_zero_only
 def add_graph(writer: SummaryWriter, model: nn.Module, image: torch.Tensor) -> None:
-    """The model's graph, traced with one normalised image (1, C, H, W)."""
+    """Add the model's graph, traced with one normalised image (1, C, H, W)."""
     training = model.training
     model.eval()
     try:
@@ -46,8 +43,8 @@ def add_graph(writer: SummaryWriter, model: nn.Module, image: torch.Tensor) -> N
         model.train(training)
 
 
-# Where a run lay and how it was started says nothing about what was trained.
-LEFT_OUT = frozenset(
+# Where a run lies and how it was started says nothing about what was trained.
+EXCLUDED = frozenset(
     """
     by_hand cache_dir checkpoints ignore_value init_from kaggle mirrors num_workers output_dir
     panels_every resume root sha256 url
@@ -65,7 +62,7 @@ def hyperparameters(node: Any, prefix: str = "") -> dict[str, bool | int | float
         for key, value in node.items():
             if key == "_target_":
                 flat[prefix] = value.rpartition(".")[2]
-            elif key not in LEFT_OUT and not str(key).startswith("_"):
+            elif key not in EXCLUDED and not str(key).startswith("_"):
                 flat |= hyperparameters(value, f"{prefix}.{key}" if prefix else str(key))
         return flat
     if isinstance(node, list) and node and all(isinstance(n, Mapping) for n in node):
@@ -80,10 +77,16 @@ def add_hparams(
     *,
     succeeded: bool = True,
 ) -> None:
-    """The configuration beside the final figures, in the run's own event file.
+    """Add the configuration and the final figures to the run's own event file.
 
-    `SummaryWriter.add_hparams` would open a second one in a folder below, which shows as a run of
-    its own. succeeded: TensorBoard shows a run's status beside its figures.
+    `SummaryWriter.add_hparams` would open a second file in a folder below, which TensorBoard shows
+    as another run.
+
+    Args:
+        writer: of the run.
+        config: nested.
+        figures: by tag, such as `best/val/dice`.
+        succeeded: the status that TensorBoard shows.
     """
     columns = {**figures, **{name: 0.0 for name in FIGURES if name not in figures}}
     experiment, start, end = hparams(hyperparameters(config), columns)
@@ -104,57 +107,54 @@ def _set_failed(end: Any) -> None:
 
 
 @contextmanager
-def event_file(folder: Path) -> Iterator[SummaryWriter]:
-    """A run's writer; where the run ends with an error, HParams say how far it had come."""
-    writer = SummaryWriter(str(folder))
+def event_file(run: RunFolder) -> Iterator[SummaryWriter | None]:
+    """A run's writer, None on further ranks. After an error HParams hold the figures so far."""
+    if rank_zero_only.rank != 0:
+        yield None
+        return
+    writer = SummaryWriter(str(run.path))
     try:
         yield writer
     except BaseException:
         try:
             writer.close()
-            add_hparams_of(folder)
+            add_hparams_of(run.path)
         except OSError as error:  # a full disk: what ended the run matters more
             log.error("no HParams for TensorBoard: %s", error)
         raise
     writer.close()
 
 
-def add_hparams_of(folder: Path, *, instead: Mapping[str, Any] | None = None) -> None:
-    """HParams for a run folder whose process cannot write them any more, from its files.
+def add_hparams_of(path: Path, *, instead: Mapping[str, Any] | None = None) -> None:
+    """Add HParams, from its files, to the run folder of a process that cannot do it any more.
 
-    Adds an event file with config.yaml, the best val/dice of metrics.csv and the figures of
-    test.json, unless there are HParams with the same figures already. instead: told where there is
-    no config.yaml, of a job that could not start.
+    Nothing is added where HParams with the same figures are there already.
+
+    Args:
+        path: the run folder.
+        instead: the configuration where there is no config.yaml, as of a job that could not start.
     """
-    path = folder / "config.yaml"
-    if not path.is_file() and not instead:
-        return  # it ended before there was anything to tell
-    figures = _figures(folder)
-    told = _told(folder)
-    if told is not None and all(told.get(k) == np.float32(v) for k, v in figures.items()):
-        return
-    config = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else instead
-    with SummaryWriter(str(folder)) as writer:
-        add_hparams(writer, config or {}, figures, succeeded=False)
-
-
-def _figures(folder: Path) -> dict[str, float]:
-    scores = [float(row[MONITOR]) for row in read_rows(folder / "metrics.csv") if row.get(MONITOR)]
+    run = RunFolder(path)
+    if not run.config_path.is_file() and not instead:
+        return  # it ended before there was anything to show
+    scores = [score for _, score in run.curve(MONITOR)]
     figures = {BEST: max(scores)} if scores else {}
-    path = folder / "test.json"
-    if path.is_file():
-        metrics = json.loads(path.read_text(encoding="utf-8"))["metrics"]
-        figures |= {f"test/{name}": figure["value"] for name, figure in metrics.items()}
-    return figures
+    if run.test is not None:
+        figures |= {f"test/{name}": figure.value for name, figure in run.test.metrics.items()}
+    before = _stored_figures(path)
+    if before is not None and all(before.get(k) == np.float32(v) for k, v in figures.items()):
+        return
+    with SummaryWriter(str(path)) as writer:
+        add_hparams(writer, run.config or instead or {}, figures, succeeded=False)
 
 
-def _told(folder: Path) -> dict[str, np.float32] | None:
-    """The figures beside the HParams that the event files hold; None if there are no HParams."""
-    found, figures = False, {}
-    for path in sorted(folder.glob("events.out.tfevents.*")):
-        for event in EventFileLoader(str(path)).Load():
+def _stored_figures(path: Path) -> dict[str, np.float32] | None:
+    """The figures beside the HParams in the event files; None if there are no HParams."""
+    has_hparams, figures = False, {}
+    for file in sorted(path.glob("events.out.tfevents.*")):
+        for event in EventFileLoader(str(file)).Load():
             for value in event.summary.value:
-                found |= value.tag == SESSION_END
+                has_hparams |= value.tag == SESSION_END
                 if value.tag == BEST or value.tag.startswith("test/"):
                     figures[value.tag] = np.float32(value.tensor.float_val[0])
-    return figures if found else None
+    return figures if has_hparams else None

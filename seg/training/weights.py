@@ -1,6 +1,4 @@
-"""Weights alone, beside a checkpoint or instead of one: .pth and .safetensors; where to start
-from.
-"""
+"""Weights alone, as .pth or .safetensors: written beside the checkpoints, or started from."""
 
 import json
 import logging
@@ -12,17 +10,18 @@ from typing import Any
 from torch import Tensor, nn
 
 from seg.runs.atomic import replacing
+from seg.runs.folder import RunFolder
 from seg.training.checkpoint import PREFIX, model_weights, read, write_atomically
 
 log = logging.getLogger(__name__)
 
 SAFETENSORS = ".safetensors"
-CARRIED = ("classes", "preprocessing", "threshold")
-SHOWN = 3  # names in a line of the log
+METADATA = ("classes", "preprocessing", "threshold")
+MAX_NAMES = 3  # in a line of the log
 
 
 def safetensors() -> Any:
-    """The module. Raises ImportError naming the extra that brings it."""
+    """The package. Raises ImportError naming the extra to install."""
     try:
         import safetensors.torch as module  # noqa: PLC0415 - an extra
     except ImportError as error:
@@ -33,39 +32,42 @@ def safetensors() -> Any:
     return module
 
 
-def require(form: str) -> None:
-    """Raises ImportError if weights cannot be written in this form, before a training needs it."""
+def require_form(form: str) -> None:
+    """Raises ImportError, before the training, if weights cannot be written in this form."""
     if form == "safetensors":
         safetensors()
 
 
-def write_weights(content: Mapping[str, Any], folder: Path, *, form: str) -> Path:
-    """A checkpoint's network as `folder`/model.pth or model.safetensors, whole or not at all.
+def write_weights(content: Mapping[str, Any], path: Path) -> None:
+    """Write the network of a run's checkpoint, whole or not at all.
 
-    content: of a run's checkpoint. form: `pth`, a plain state_dict, or `safetensors`, whose
-    metadata hold classes, preprocessing and threshold too, as JSON.
+    Args:
+        content: of the checkpoint.
+        path: *.pth, a plain state_dict, or *.safetensors, whose metadata hold classes,
+            preprocessing and threshold too, as JSON.
     """
     weights = model_weights(content)
-    if form == "pth":
-        path = folder / "model.pth"
+    if path.suffix != SAFETENSORS:
         write_atomically(weights, path)
-        return path
-    path = folder / f"model{SAFETENSORS}"
+        return
     # what is channels last in memory is not what safetensors calls contiguous
     plain = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-    about = {key: json.dumps(content["seg"][key]) for key in CARRIED}
+    about = {key: json.dumps(content["seg"][key]) for key in METADATA}
     data = safetensors().save(plain, metadata={"format": "pt", **about})
     with replacing(path, sync=True) as handle:
         handle.write(data)
-    return path
 
 
 def read_weights(source: Path) -> dict[str, Tensor]:
-    """The network's state_dict of a run folder (its best), a .ckpt, .pth or .safetensors file.
+    """The network's state_dict.
 
-    Raises FileNotFoundError, or ValueError naming a file that cannot be read.
+    Args:
+        source: a .ckpt, .pth or .safetensors file, or a run folder, of which the best are read.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it cannot be read.
     """
-    path = source / "checkpoints" / "best.ckpt" if source.is_dir() else source
+    path = RunFolder(source).checkpoint("best") if source.is_dir() else source
     if path.suffix.lower() != SAFETENSORS:
         return model_weights(read(path))
     if not path.is_file():
@@ -82,42 +84,44 @@ def read_weights(source: Path) -> dict[str, Tensor]:
 
 
 def start_from(model: nn.Module, source: Path) -> None:
-    """Put into `model` those weights of `source` whose names and shapes agree, and say which.
+    """Put into `model` those weights of `source` whose names and shapes agree, and log which.
 
-    Raises ValueError if none do.
+    Raises:
+        ValueError: none of them does.
     """
-    given, own = read_weights(source), model.state_dict()
+    weights, own = read_weights(source), model.state_dict()
     fitting = {
         k: v
-        for k, v in given.items()
+        for k, v in weights.items()
         if k in own and isinstance(v, Tensor) and v.shape == own[k].shape
     }
     if not fitting:
         raise ValueError(
-            f"init_from={source}: none of its {len(given)} weights fits this model: "
-            f"{_names(given)} there, {_names(own)} here"
+            f"init_from={source}: none of its {len(weights)} weights fits this model: "
+            f"{_names(weights)} there, {_names(own)} here"
         )
     model.load_state_dict(fitting, strict=False)
     log.info("%d of %d weights from %s", len(fitting), len(own), source)
-    for line in _left_out(given, own, fitting):
+    for line in _left_out(weights, own, fitting):
         log.info("%s", line)
 
 
 def _left_out(
-    given: Mapping[str, Any], own: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
+    weights: Mapping[str, Any], own: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
 ) -> list[str]:
     lines = []
-    other = [k for k in own if k in given and k not in fitting]
+    other = [k for k in own if k in weights and k not in fitting]
     for part in dict.fromkeys(key.rpartition(".")[0] for key in other):
         key = next(k for k in other if k.rpartition(".")[0] == part)
-        there, here = (list(getattr(t, "shape", ())) for t in (given[key], own[key]))
+        there, here = (list(getattr(t, "shape", ())) for t in (weights[key], own[key]))
         lines.append(f"{part or key} starts anew: {key} is {there} there, {here} here")
-    if len(lines) > SHOWN:
-        lines = [*lines[:SHOWN], f"and {len(lines) - SHOWN} more parts that differ in shape"]
-    missing = [k for k in own if k not in given]
+    if len(lines) > MAX_NAMES:
+        more = f"and {len(lines) - MAX_NAMES} more parts that differ in shape"
+        lines = [*lines[:MAX_NAMES], more]
+    missing = [k for k in own if k not in weights]
     if missing:
         lines.append(f"{len(missing)} start anew, not in it: {_names(missing)}")
-    unused = [k for k in given if k not in own]
+    unused = [k for k in weights if k not in own]
     if unused:
         lines.append(f"{len(unused)} of its weights are not of this model: {_names(unused)}")
     return lines
@@ -125,4 +129,4 @@ def _left_out(
 
 def _names(keys: Any) -> str:
     names = list(keys)
-    return ", ".join(names[:SHOWN]) + (" ..." if len(names) > SHOWN else "")
+    return ", ".join(names[:MAX_NAMES]) + (" ..." if len(names) > MAX_NAMES else "")

@@ -79,7 +79,7 @@ def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path: Path) -> None:
     "node",
     [
         {"_target_": "os.mkdir", "path": "{mark}"},
-        {"_target_": "seg.runs.run.fresh_folder", "parent": "{mark}"},
+        {"_target_": "seg.runs.atomic.fresh_folder", "parent": "{mark}"},
         {"_target_": "torch.nn.Sequential", "_args_": [{"_target_": "pathlib.Path.mkdir"}]},
         {"_target_": "torch.nn.modules.module.torch.save", "obj": 1, "f": "{mark}"},
         {"_target_": "seg.models.unet.UNet", "norm": "${oc.create:{_target_:os.mkdir}}"},

@@ -28,7 +28,7 @@ def environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rank_zero_only, "rank", 0)
     for key in list(os.environ):
         if key.startswith(("SLURM_", "MASTER_", "TORCHELASTIC")) or key in (
-            *distributed.OF_RANKS, "WORLD_SIZE",
+            *distributed.RANK_VARIABLES, "WORLD_SIZE",
         ):  # fmt: skip
             del os.environ[key]
     yield os.environ.update
@@ -49,22 +49,22 @@ def environment(monkeypatch: pytest.MonkeyPatch):
         (SRUN, 1, 1, ProcessRank(0)),  # left in the shell of an interactive job
         ({"SLURM_PROCID": "3", "NODE_RANK": "1"}, 2, 1, ProcessRank(0)),
         ({"LOCAL_RANK": "1"}, 2, 1, ProcessRank(1)),
-        ({"NODE_RANK": "0", **MASTER}, 2, 2, ProcessRank(0, 2, "node0", 29500)),
-        ({"NODE_RANK": "1", **MASTER}, 2, 2, ProcessRank(2, 2, "node0", 29500)),
-        ({"NODE_RANK": "1", **MASTER, **SRUN}, "auto", 2, ProcessRank(1, 2, "node0", 29500)),
-        ({"NODE_RANK": "1", "LOCAL_RANK": "1", **MASTER}, 2, 2, ProcessRank(3, 2, "node0", 29500)),
-        (SRUN, 2, 2, ProcessRank(3, 4, "gpu3", 15077)),
-        (TORCHRUN, 2, 2, ProcessRank(2, 4, "node0", 29500)),
-        ({**TORCHRUN, "RANK": "1"}, 4, 1, ProcessRank(1, 4, "node0", 29500)),
+        ({"NODE_RANK": "0", **MASTER}, 2, 2, ProcessRank(0, "node0", 29500)),
+        ({"NODE_RANK": "1", **MASTER}, 2, 2, ProcessRank(2, "node0", 29500)),
+        ({"NODE_RANK": "1", **MASTER, **SRUN}, "auto", 2, ProcessRank(1, "node0", 29500)),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "1", **MASTER}, 2, 2, ProcessRank(3, "node0", 29500)),
+        (SRUN, 2, 2, ProcessRank(3, "gpu3", 15077)),
+        (TORCHRUN, 2, 2, ProcessRank(2, "node0", 29500)),
+        ({**TORCHRUN, "RANK": "1"}, 4, 1, ProcessRank(1, "node0", 29500)),
         ({**TORCHRUN, "RANK": "0", "WORLD_SIZE": "1"}, 1, 1, ProcessRank(0)),
     ],
 )
-def test_the_place_is_known_and_lightning_told(
+def test_the_rank_is_known_and_lightning_told(
     environment, variables: dict, devices: int | str, num_nodes: int, expected: ProcessRank
 ) -> None:
     environment(variables)
     assert detect_rank(devices=devices, num_nodes=num_nodes) == expected
-    assert rank_zero_only.rank == expected.rank
+    assert rank_zero_only.rank == expected.number
 
 
 @pytest.mark.parametrize(

@@ -31,27 +31,27 @@ def holder(folder: Path) -> subprocess.Popen:
 
 
 def test_a_lock_is_held_by_one_and_given_back(tmp_path: Path) -> None:
-    assert not lock.held(tmp_path)
+    assert not lock.is_locked(tmp_path)
     first = lock.acquire(tmp_path)
     assert first is not None
-    assert lock.held(tmp_path)
+    assert lock.is_locked(tmp_path)
     assert lock.acquire(tmp_path) is None
     first.release()
     first.release()
-    assert not lock.held(tmp_path)
+    assert not lock.is_locked(tmp_path)
     with lock.acquire(tmp_path):
-        assert lock.held(tmp_path)
-    assert not lock.held(tmp_path)
+        assert lock.is_locked(tmp_path)
+    assert not lock.is_locked(tmp_path)
 
 
 def test_a_killed_process_gives_its_lock_back(tmp_path: Path) -> None:
     other = holder(tmp_path)
     assert other.stdout.readline() == "True\n"
-    assert lock.held(tmp_path)
+    assert lock.is_locked(tmp_path)
     assert lock.acquire(tmp_path) is None
     other.kill()
     other.wait()
-    assert not lock.held(tmp_path)
+    assert not lock.is_locked(tmp_path)
     with lock.acquire(tmp_path) as mine:
         assert mine is not None
 
@@ -68,14 +68,14 @@ def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_lock(tmp_path
     try:
         assert other.stdout.readline() == "True\n"
         assert other.stdout.readline() == "\n"
-        assert lock.held(tmp_path)  # the child's end did not give back the parent's
+        assert lock.is_locked(tmp_path)  # the child's end did not give back the parent's
         other.kill()
         other.wait()
         os.killpg(other.pid, 0)  # the child lives
         # Both have one open file. The child closes its copy as the first thing that it does, and
         # may be given a processor for that only after its parent is gone.
         deadline = time.monotonic() + 10
-        while lock.held(tmp_path):
+        while lock.is_locked(tmp_path):
             assert time.monotonic() < deadline
             time.sleep(0.01)
     finally:
@@ -83,11 +83,11 @@ def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_lock(tmp_path
 
 
 def test_taking_waits_for_who_only_asks(tmp_path: Path) -> None:
-    """`held` has the lock itself for a moment, shared with others that ask."""
+    """`is_locked` has the lock itself for a moment, shared with others that ask."""
     lock.acquire(tmp_path).release()
     asking = os.open(tmp_path / lock.NAME, os.O_RDONLY)
     fcntl.flock(asking, fcntl.LOCK_SH)
-    assert not lock.held(tmp_path)
+    assert not lock.is_locked(tmp_path)
     threading.Timer(0.1, os.close, [asking]).start()
     with lock.acquire(tmp_path) as mine:
         assert mine is not None
@@ -100,11 +100,11 @@ def test_where_there_are_no_locks_a_line_says_so_and_work_goes_on(
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(lock.fcntl, "flock", refuse)
-    monkeypatch.setattr(lock, "_told", set())
+    monkeypatch.setattr(lock, "_warned", set())
     for _ in range(2):
         with lock.acquire(tmp_path) as mine:
             assert mine is not None
-            assert not lock.held(tmp_path)
+            assert not lock.is_locked(tmp_path)
     assert len(caplog.records) == 1
     assert "No locks available" in caplog.text
-    assert not lock.exists(tmp_path)  # so that the process's number is gone by
+    assert not lock.has_lock_file(tmp_path)  # so that the process's number is gone by

@@ -1,4 +1,4 @@
-"""The first process tells the others where the run lies."""
+"""The first process tells the others the run folder, and a death ends them all."""
 
 import os
 import socket
@@ -17,7 +17,7 @@ CONFIG = {"seed": 1, "dataset": {"root": "a", "classes": {"polyp": 1}}, "resume"
 @pytest.fixture(autouse=True)
 def _clean():
     yield
-    rendezvous.forget()
+    rendezvous.close()
 
 
 def free_port() -> int:
@@ -34,56 +34,56 @@ def free_port() -> int:
 
 
 def first(port: int | None) -> ProcessRank:
-    return ProcessRank(0, 2, "127.0.0.1", port)
+    return ProcessRank(0, "127.0.0.1", port)
 
 
 def second(port: int | None) -> ProcessRank:
-    return ProcessRank(1, 2, "127.0.0.1", port)
+    return ProcessRank(1, "127.0.0.1", port)
 
 
 @pytest.mark.parametrize("checkpoint", [None, Path("/x/last.ckpt")])
 def test_children_read_the_environment_and_it_is_cleared(
     tmp_path: Path, checkpoint: Path | None
 ) -> None:
-    rendezvous.give(tmp_path, checkpoint, place=ProcessRank(0), config=CONFIG)
-    assert rendezvous.receive(place=ProcessRank(1), config={}) == (tmp_path, checkpoint)
-    rendezvous.forget()
-    assert not set(rendezvous.HANDED_ON) & os.environ.keys()
+    rendezvous.announce(tmp_path, checkpoint, rank=ProcessRank(0), config=CONFIG)
+    assert rendezvous.receive(rank=ProcessRank(1), config={}) == (tmp_path, checkpoint)
+    rendezvous.close()
+    assert not set(rendezvous.VARIABLES) & os.environ.keys()
 
 
 @pytest.mark.parametrize("checkpoint", [None, Path("/x/last.ckpt")])
-def test_other_nodes_ask_and_their_own_children_are_told(
+def test_other_nodes_are_told_and_pass_it_on_to_their_children(
     tmp_path: Path, checkpoint: Path | None
 ) -> None:
     port = free_port()
-    rendezvous.give(tmp_path, checkpoint, place=first(port), config=CONFIG)
-    for key in rendezvous.HANDED_ON:
+    rendezvous.announce(tmp_path, checkpoint, rank=first(port), config=CONFIG)
+    for key in rendezvous.VARIABLES:
         os.environ.pop(key, None)
-    elsewhere = {**CONFIG, "dataset": {**CONFIG["dataset"], "root": "b"}}  # of the launch alone
-    assert rendezvous.receive(place=second(port), config=elsewhere) == (tmp_path, checkpoint)
-    assert os.environ[rendezvous.HANDED_ON[0]] == str(tmp_path)
+    elsewhere = {**CONFIG, "dataset": {**CONFIG["dataset"], "root": "b"}}  # may differ
+    assert rendezvous.receive(rank=second(port), config=elsewhere) == (tmp_path, checkpoint)
+    assert os.environ[rendezvous.FOLDER] == str(tmp_path)
 
 
 def test_a_node_with_another_configuration_is_refused(tmp_path: Path) -> None:
     port = free_port()
-    rendezvous.give(tmp_path, None, place=first(port), config=CONFIG)
-    os.environ.pop(rendezvous.HANDED_ON[0])
+    rendezvous.announce(tmp_path, None, rank=first(port), config=CONFIG)
+    os.environ.pop(rendezvous.FOLDER)
     with pytest.raises(ValueError, match=r"rank 1 .*seed: 1 -> 2"):
-        rendezvous.receive(place=second(port), config={**CONFIG, "seed": 2})
+        rendezvous.receive(rank=second(port), config={**CONFIG, "seed": 2})
 
 
 def test_a_folder_that_only_the_first_node_has_is_refused(tmp_path: Path) -> None:
     port = free_port()
-    rendezvous.give(tmp_path / "gone", None, place=first(port), config=CONFIG)
-    os.environ.pop(rendezvous.HANDED_ON[0])
+    rendezvous.announce(tmp_path / "gone", None, rank=first(port), config=CONFIG)
+    os.environ.pop(rendezvous.FOLDER)
     with pytest.raises(FileNotFoundError, match="storage that all nodes share"):
-        rendezvous.receive(place=second(port), config=CONFIG)
+        rendezvous.receive(rank=second(port), config=CONFIG)
 
 
 def test_a_first_process_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendezvous, "WAIT", 0.3)
     with pytest.raises(ValueError, match=r"MASTER_ADDR=127.0.0.1: no answer at port"):
-        rendezvous.receive(place=second(free_port()), config=CONFIG)
+        rendezvous.receive(rank=second(free_port()), config=CONFIG)
 
 
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
@@ -92,12 +92,12 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         socket.create_server(("", port + 1)),
         pytest.raises(ValueError, match=rf"port {port + 1}, the one after it, is taken"),
     ):
-        rendezvous.give(tmp_path, None, place=first(port), config=CONFIG)
+        rendezvous.announce(tmp_path, None, rank=first(port), config=CONFIG)
 
 
 def test_a_stray_local_rank_is_named() -> None:
     with pytest.raises(ValueError, match="unset LOCAL_RANK"):
-        rendezvous.receive(place=ProcessRank(1), config=CONFIG)
+        rendezvous.receive(rank=ProcessRank(1), config=CONFIG)
 
 
 RANK = """
@@ -106,20 +106,20 @@ from pathlib import Path
 from seg.runs import rendezvous
 from seg.runs.distributed import ProcessRank
 rendezvous.GRACE = 0.2
-rank, port, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-place = ProcessRank(rank, 2, "127.0.0.1", port)
-if rank:
-    rendezvous.receive(place=place, config={})
+number, port, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+rank = ProcessRank(number, "127.0.0.1", port)
+if number:
+    rendezvous.receive(rank=rank, config={})
 else:
-    rendezvous.give(folder, None, place=place, config={})
+    rendezvous.announce(folder, None, rank=rank, config={})
 print("there", flush=True)
 if "over" in sys.argv:
-    rendezvous.forget()
+    rendezvous.close()
 sys.stdin.read()
 """
 
 
-def rank(number: int, port: int, folder: Path, *more: str) -> subprocess.Popen:
+def started(number: int, port: int, folder: Path, *more: str) -> subprocess.Popen:
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", RANK, str(number), str(port), str(folder), *more],
@@ -136,16 +136,16 @@ def test_a_death_before_they_have_met_ends_the_other_and_says_whose(
     dead: int, tmp_path: Path
 ) -> None:
     port = free_port()
-    processes = [rank(0, port, tmp_path), rank(1, port, tmp_path)]
+    processes = [started(0, port, tmp_path), started(1, port, tmp_path)]
     processes[dead].kill()
     assert processes[1 - dead].wait(timeout=20) == 1
     assert f"rank {dead} is gone" in processes[1 - dead].stderr.read()
 
 
 @pytest.mark.slow
-def test_who_ends_after_the_training_ends_nobody_else(tmp_path: Path) -> None:
+def test_a_process_that_ends_after_the_training_ends_no_other(tmp_path: Path) -> None:
     port = free_port()
-    one, two = rank(0, port, tmp_path), rank(1, port, tmp_path, "over")
+    one, two = started(0, port, tmp_path), started(1, port, tmp_path, "over")
     one.kill()
     with pytest.raises(subprocess.TimeoutExpired):
         two.wait(timeout=2)

@@ -10,16 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
+from pytorch_lightning.utilities import rank_zero_only
 
-from seg.runs import lock, resume, run, watchdog
-from seg.runs.run import Run, close, fresh_folder
+from seg.runs import lock, resume, watchdog
+from seg.runs.atomic import fresh_folder, remove_leftovers
+from seg.runs.folder import RunFolder
+from seg.runs.run import Run
+from seg.runs.watchdog import record_death
 
 ENDS = """
 import sys
 from pathlib import Path
 from seg.runs import lock, watchdog
 folder = Path(sys.argv[1])
-held = lock.acquire(folder)
+own = lock.acquire(folder)
 facts = {"status": "running", "pid": __import__("os").getpid(), "started": sys.argv[2]}
 watchdog.write_status(facts, folder, final=False)
 watchdog.start(folder)
@@ -72,7 +76,7 @@ def wait_until(reached, seconds: float = 10.0) -> float:
 )  # fmt: skip
 def test_the_end_is_told_with_its_reason(tmp_path: Path, error: type, expected: str) -> None:
     def body() -> None:
-        with Run(tmp_path, facts={"seed": 1}, watch=False):
+        with Run(tmp_path, config={}, facts={"seed": 1}, watched=False):
             assert status(tmp_path)["status"] == "running"
             if error is not None:
                 raise error("why")
@@ -91,10 +95,10 @@ def test_the_end_is_told_with_its_reason(tmp_path: Path, error: type, expected: 
 
 
 def test_the_end_of_a_run_gives_its_lock_back_and_ends_its_watch(tmp_path: Path) -> None:
-    with Run(tmp_path, facts={}, held=lock.acquire(tmp_path)):
-        assert resume.is_alive(tmp_path)
+    with Run(tmp_path, config={}, facts={}, lock=lock.acquire(tmp_path)):
+        assert resume.is_alive(RunFolder(tmp_path))
         wait_until(lambda: len(watchers(tmp_path)) == 1)
-    assert not resume.is_alive(tmp_path)
+    assert not resume.is_alive(RunFolder(tmp_path))
     assert watchers(tmp_path) == []
     assert status(tmp_path)["status"] == "finished"
 
@@ -145,18 +149,18 @@ def test_a_watcher_leaves_a_folder_alone_that_another_process_has(tmp_path: Path
 
 
 def test_closing_tells_of_a_child_that_died_and_of_one_that_never_was(tmp_path: Path) -> None:
-    assert close(tmp_path, status="failed", error="it never came back")
+    assert record_death(tmp_path, status="failed", error="it never came back")
     assert status(tmp_path)["error"] == "it never came back"
-    assert not close(tmp_path, status="finished", error="")  # that was told already
+    assert not record_death(tmp_path, status="finished", error="")  # that was told already
     assert status(tmp_path)["status"] == "failed"
     started = {"status": "running", "pid": 1, "started": "2026-01-01T00:00:00+00:00"}
     watchdog.write_status(started, tmp_path, final=False)
-    assert not close(tmp_path, status="failed", error="", pid=2)
-    assert close(tmp_path, status="failed", error="lost", pid=1)
+    assert not record_death(tmp_path, status="failed", error="", pid=2)
+    assert record_death(tmp_path, status="failed", error="lost", pid=1)
     assert status(tmp_path)["seconds"] > 0
     watchdog.write_status(started, tmp_path, final=False)
     with lock.acquire(tmp_path):
-        assert not close(tmp_path, status="failed", error="it lives")
+        assert not record_death(tmp_path, status="failed", error="it lives")
 
 
 def test_an_error_at_the_last_word_does_not_hide_the_first(
@@ -170,11 +174,58 @@ def test_an_error_at_the_last_word_does_not_hide_the_first(
         original(content, folder, final=final)
 
     monkeypatch.setattr(watchdog, "write_status", full)
-    with pytest.raises(ValueError, match="the first"), Run(tmp_path, facts={}, watch=False):
+    with (
+        pytest.raises(ValueError, match="the first"),
+        Run(tmp_path, config={}, facts={}, watched=False),
+    ):
         raise ValueError("the first")
     assert "run.json could not be written" in caplog.text
-    with pytest.raises(OSError, match="resume=auto"), Run(tmp_path, facts={}, watch=False):
+    with (
+        pytest.raises(OSError, match="resume=auto"),
+        Run(tmp_path, config={}, facts={}, watched=False),
+    ):
         pass
+
+
+ROWS = [
+    ["images/a.png", "masks/a.png", "patient 1", "train", "a" * 64, "b" * 64],
+    ["images/b.png", "masks/b.png", "patient 2", "test", "c" * 64, "d" * 64],
+]
+
+
+@pytest.mark.parametrize(("row", "column"), [(0, 5), (1, 3), (1, 0)])
+def test_a_split_that_was_written_is_kept_while_the_data_are_the_same(
+    tmp_path: Path, row: int, column: int
+) -> None:
+    def write(rows: list[list[str]]) -> None:
+        Run(tmp_path, config={}, facts={}).write_split(rows)
+
+    write(ROWS)
+    before = (tmp_path / "split.csv").read_bytes()
+    write(ROWS)
+    rows = [list(line) for line in ROWS]
+    rows[row][column] = "other"
+    with pytest.raises(ValueError, match=rf"first difference is at {rows[row][0]}"):
+        write(rows)
+    with pytest.raises(ValueError, match=ROWS[1][0]):
+        write(ROWS[:1])
+    assert (tmp_path / "split.csv").read_bytes() == before
+    assert [row["group"] for row in RunFolder(tmp_path).split.rows] == ["patient 1", "patient 2"]
+
+
+def test_a_further_rank_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+
+    def body() -> None:
+        with Run(tmp_path, config={"seed": 1}, facts={"seed": 1}) as run:
+            run.write_config()
+            run.write_split(ROWS)
+            run.record(best_epoch=1)
+            raise ValueError("why")
+
+    with pytest.raises(ValueError, match="why"):
+        body()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Path) -> None:
@@ -184,7 +235,8 @@ def test_leftovers_of_a_killed_process_are_removed_and_nothing_else(tmp_path: Pa
         (tmp_path / "checkpoints" / name).write_text("")
     for name in (".metrics.csv.12", ".hidden", ".my.notes"):
         (tmp_path / name).write_text("")
-    run.remove_leftovers(tmp_path)
+    for folder in (tmp_path, tmp_path / "checkpoints"):
+        remove_leftovers(folder)
     assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == ["last.ckpt"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", ".my.notes", "checkpoints"]
 

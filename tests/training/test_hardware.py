@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from seg.training.hardware import choose
+from seg.training.hardware import choose_hardware
 
 
 @pytest.fixture
@@ -26,21 +26,21 @@ def machine(monkeypatch):
 def test_a_gpu_that_is_not_there_is_refused_and_not_replaced(machine, accelerator, precision):
     machine(avx512_bf16=True)
     with pytest.raises(ValueError, match=f"trainer.accelerator={accelerator}: no GPU is visible"):
-        choose(accelerator, precision)
+        choose_hardware(accelerator, precision)
 
 
 def test_cuda_is_refused_where_there_is_another_gpu(machine):
     machine(mps=True)
     with pytest.raises(ValueError, match=r"trainer\.accelerator=cuda"):
-        choose("cuda", "auto")
+        choose_hardware("cuda", "auto")
 
 
 def test_more_gpus_than_there_are_is_refused(machine, monkeypatch):
     machine(cuda=True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(ValueError, match="trainer.devices=3: this machine has 2 GPUs"):
-        choose("gpu", "32", devices=3)
-    assert choose("auto", "32", devices=2).accelerator == "gpu"
+        choose_hardware("gpu", "32", devices=3)
+    assert choose_hardware("auto", "32", devices=2).accelerator == "gpu"
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_more_gpus_than_there_are_is_refused(machine, monkeypatch):
 )
 def test_auto_takes_the_gpu_if_there_is_one(machine, present, expected):
     machine(**present)
-    assert choose("auto", "auto").accelerator == expected
+    assert choose_hardware("auto", "auto").accelerator == expected
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_auto_takes_the_gpu_if_there_is_one(machine, present, expected):
 @pytest.mark.parametrize("accelerator", ["auto", "cpu"])
 def test_a_cpu_takes_bf16_only_where_it_multiplies_it(machine, accelerator, features, expected):
     machine(**features)
-    hardware = choose(accelerator, "auto")
+    hardware = choose_hardware(accelerator, "auto")
     assert (hardware.accelerator, hardware.precision) == ("cpu", expected)
 
 
 def test_a_cpu_that_is_asked_for_is_taken_though_there_is_a_gpu(machine):
     machine(cuda=True, gpu_bf16=True)
-    hardware = choose("cpu", "auto")
+    hardware = choose_hardware("cpu", "auto")
     assert (hardware.accelerator, hardware.precision) == ("cpu", "32-true")
     assert "Some GPU" not in hardware.line
 
@@ -87,21 +87,21 @@ def test_a_cpu_that_is_asked_for_is_taken_though_there_is_a_gpu(machine):
 )
 def test_a_gpu_takes_the_fastest_format_that_it_has(machine, present, expected):
     machine(avx512_bf16=True, **present)
-    assert choose("gpu", "auto").precision == expected
+    assert choose_hardware("gpu", "auto").precision == expected
 
 
 @pytest.mark.parametrize("precision", [32, "32", "32-true", "bf16-mixed", "16-mixed", 16])
 def test_a_precision_that_is_asked_for_is_taken_as_it_is(machine, precision):
     machine(avx512_bf16=True)
-    hardware = choose("cpu", precision)
+    hardware = choose_hardware("cpu", precision)
     assert hardware.precision == str(precision)
     assert "as asked for" in hardware.line
 
 
 def test_the_line_tells_of_device_and_format(machine):
     machine(cuda=True, gpu_bf16=True)
-    line = choose("auto", "auto").line
+    line = choose_hardware("auto", "auto").line
     assert "Some GPU" in line
     assert "bf16-mixed" in line
     machine()
-    assert f"cpu, {torch.get_num_threads()} threads" in choose("auto", "auto").line
+    assert f"cpu, {torch.get_num_threads()} threads" in choose_hardware("auto", "auto").line

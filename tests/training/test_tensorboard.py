@@ -1,5 +1,6 @@
 """HParams show what was trained, in words that fit a column."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 
+from seg.runs.folder import RunFolder
 from seg.training.tensorboard import add_hparams, add_hparams_of, event_file, hyperparameters
 
 
@@ -80,14 +82,15 @@ def test_a_killed_run_gets_hparams_from_its_files_once(killed: Path) -> None:
 def test_final_hparams_are_not_written_again(killed: Path) -> None:
     with SummaryWriter(str(killed)) as writer:
         add_hparams(writer, {"seed": 1}, {"best/val/dice": 0.75, "test/dice": 0.5})
-    (killed / "test.json").write_text('{"metrics": {"dice": {"value": 0.5}}}')
+    test = {"split": "test", "cases": 1, "metrics": {"dice": {"value": 0.5}}}
+    (killed / "test.json").write_text(json.dumps(test))
     add_hparams_of(killed)
     assert told(killed)[1:] == ({"best/val/dice": 0.75, "test/dice": 0.5}, [STATUS_SUCCESS])
 
 
 def test_a_run_that_ends_with_an_error_has_hparams_and_the_error(killed: Path) -> None:
     def fail() -> None:
-        with event_file(killed) as writer:
+        with event_file(RunFolder(killed)) as writer:
             writer.add_scalar("val/dice", 0.75, 2)
             raise KeyError("nan")
 

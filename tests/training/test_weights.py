@@ -31,7 +31,9 @@ def written(model: nn.Module, folder: Path, form: str) -> Path:
     run = folder / "run"
     write_atomically(content(model), run / "checkpoints" / "best.ckpt")
     if form in ("pth", "safetensors"):
-        return write_weights(content(model), run, form=form)
+        path = run / f"model.{form}"
+        write_weights(content(model), path)
+        return path
     return run if form == "folder" else run / "checkpoints" / "best.ckpt"
 
 

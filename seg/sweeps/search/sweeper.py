@@ -16,7 +16,7 @@ from rich.console import Console
 from seg.cli.compose import ConfigError, check, values_line
 from seg.report import search as search_report
 from seg.runs import atomic
-from seg.runs.same import OF_THE_LAUNCH
+from seg.runs.resume import LAUNCH_KEYS
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.jobs import compose_job, run_jobs
 from seg.sweeps.search import options as search_options
@@ -167,7 +167,7 @@ def _defaults(
 
 
 def _is_launch_key(line: str) -> bool:
-    return line.partition("=")[0].lstrip("+~") in OF_THE_LAUNCH
+    return line.partition("=")[0].lstrip("+~") in LAUNCH_KEYS
 
 
 def _log_start(search: Search) -> None:

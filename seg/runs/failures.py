@@ -1,0 +1,88 @@
+"""What ends a run from outside: a full disk, or a process that was killed.
+
+Libraries report both in words of their own. Here such an error becomes one that names the file or
+the process, and how to go on. A failed run also ends its data-loader processes here.
+"""
+
+import contextlib
+import errno
+import multiprocessing
+import os
+import re
+import signal
+import threading
+from pathlib import Path
+
+# The user's quota counts as a full disk; so does a file larger than the limit of the shell.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FIX_FULL = "free some, then give the same command with resume=auto"
+LOST_PROCESSES = {
+    r"DataLoader worker \(pid.*(killed by signal|exited unexpectedly)": (
+        "a process that reads the data was killed, as systems do where memory runs out; lower "
+        "dataset.num_workers, then give the same command with resume=auto"
+    ),
+    r"Connection closed by peer|Connection reset by peer|NCCL.*remote process exited": (
+        "the process of another device was killed or has failed (see its message, if it left one); "
+        "give the same command with resume=auto"
+    ),
+}
+
+
+def explained(error: BaseException, folder: Path) -> OSError | None:
+    """The error to raise instead of one that a full disk or a lost process has caused.
+
+    Args:
+        error: what was raised.
+        folder: named for a full disk where the system named no file.
+    Returns:
+        An error whose text says how to go on; None for errors of other causes.
+    """
+    full = full_disk(error)
+    if full is not None:
+        path = full.filename if full.filename else str(folder)
+        return OSError(full.errno, f"{os.strerror(full.errno)}; {FIX_FULL}", os.fsdecode(path))
+    if isinstance(error, RuntimeError):
+        text = str(error)
+        for pattern, meaning in LOST_PROCESSES.items():
+            if re.search(pattern, text):
+                return ChildProcessError(f"{meaning} ({text.splitlines()[0][:100]})")
+    return None
+
+
+def full_disk(error: BaseException | None) -> OSError | None:
+    """The system's own error about a full disk behind `error`, which libraries often wrap."""
+    while error is not None:
+        if is_full_disk(error):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def is_full_disk(error: BaseException) -> bool:
+    """Whether this error itself is the system's error about a full disk."""
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def end_workers() -> None:
+    """Kill the data-loader processes of a run that has failed.
+
+    At its exit Python would send them SIGTERM, after which they serve on for a minute (see
+    `_settle` in data/datamodule.py).
+    """
+    workers = [
+        child
+        for child in multiprocessing.active_children()
+        if child.daemon and child._parent_pid == os.getpid()  # a fork lists its parent's as well
+    ]
+    if not workers:
+        return
+    is_main = threading.current_thread() is threading.main_thread()
+    # torch's handler would raise an error of its own at each death
+    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL) if is_main else None
+    for worker in workers:
+        worker.kill()
+    for worker in workers:
+        with contextlib.suppress(ChildProcessError):
+            worker.join(timeout=5)
+    if before is not None:
+        signal.signal(signal.SIGCHLD, before)
