@@ -106,7 +106,7 @@ def finish(
 ) -> None:
     """Write the best weights alone, the curves of the training, and HParams with its figures."""
     weights.write_weights(best, run.weights_path(run.config["checkpoints"]["weights"]))
-    curves.draw(RunFolder(run.path).epochs, run.curves_path)
+    curves.draw(RunFolder(run.path))
     final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
     tensorboard.add_hparams(writer, run.config, final | {tensorboard.BEST: score})
 

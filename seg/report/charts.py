@@ -28,6 +28,7 @@ STYLE = {
     "text.parse_math": False,  # a name may have a dollar sign
     "text.color": SOFT,
     "font.size": 12,
+    "axes.titlesize": 12,
     "axes.edgecolor": LINE,
     "axes.labelcolor": SOFT,
     "axes.spines.left": False,
@@ -40,6 +41,7 @@ STYLE = {
     "grid.linewidth": 1,
     "xtick.color": LINE,
     "xtick.major.size": 0,
+    "xtick.major.pad": 6,
     "xtick.labelcolor": SOFT,
     "ytick.color": LINE,
     "ytick.labelcolor": SOFT,

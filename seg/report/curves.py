@@ -1,41 +1,41 @@
-"""curves.png: loss, Dice and IoU of training and validation over the epochs."""
+"""The training over its epochs: curves.png of a run, and the charts of its report."""
 
 import math
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from seg.report import charts
 from seg.runs import atomic
+from seg.runs.folder import MONITOR, RunFolder
 
 CURVES = (("loss", "loss"), ("dice", "Dice, mean over images"), ("iou", "IoU, mean over images"))
 COLOURS = {"train": "#0072B2", "val": "#D55E00"}
+# title, and (name, column of metrics.csv, place in charts.SERIES) of each curve
+CHARTS = (
+    ("loss", (("train", "train/loss", 1), ("validation", "val/loss", 0))),
+    ("Dice, mean over images", (("train", "train/dice", 1), ("validation", "val/dice", 0))),
+    ("learning rate", (("rate", "lr", 2),)),
+)
 
 
-def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draw the curves; the best epoch by validation Dice is marked, and where a stage begins.
-
-    Args:
-        rows: of metrics.csv, as `RunFolder.epochs` has them.
-        path: where the picture is written.
+def draw(run: RunFolder) -> None:
+    """Write curves.png: loss, Dice and IoU of training and validation; the best epoch by validation
+    Dice is dashed, the beginning of a stage dotted.
     """
-    epochs = [int(row["epoch"]) for row in rows]
-    best = rows[int(np.nanargmax(_column(rows, "val/dice")))]
-    starts = [
-        int(row["epoch"]) for before, row in pairwise(rows) if row["stage"] != before["stage"]
-    ]
     figure = Figure(figsize=(13, 4), dpi=100, layout="constrained")
+    epochs = [row["epoch"] for row in run.epochs]
+    best = max(run.epochs, key=lambda row: _value(row.get(MONITOR), missing=-math.inf))
     for axis, (key, label) in zip(figure.subplots(1, len(CURVES)), CURVES, strict=True):
         for split, colour in COLOURS.items():
-            marker = "o" if len(rows) < 3 else None
-            values = _column(rows, f"{split}/{key}")
+            marker = "o" if len(epochs) < 3 else None
+            values = [_value(row.get(f"{split}/{key}")) for row in run.epochs]
             axis.plot(epochs, values, color=colour, label=split, marker=marker, lw=1.6)
-        axis.axvline(int(best["epoch"]), color="0.6", lw=1, ls="--", zorder=0)
-        for start in starts:
-            axis.axvline(start - 0.5, color="0.3", lw=1, ls=":", zorder=0)
+        axis.axvline(best["epoch"], color="0.6", lw=1, ls="--", zorder=0)
+        for start in _stage_starts(run):
+            axis.axvline(start, color="0.3", lw=1, ls=":", zorder=0)
         axis.set_xlabel("epoch")
         axis.set_title(label)
         if key != "loss":
@@ -45,11 +45,67 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         axis.legend(frameon=False)
     figure.suptitle(
         f"best epoch {int(best['epoch'])}: "
-        f"val Dice {best['val/dice']:.4f}, IoU {best['val/iou']:.4f}"
+        f"val Dice {_value(best[MONITOR]):.4f}, IoU {_value(best['val/iou']):.4f}"
     )
-    with atomic.replacing(path) as handle:
+    with atomic.replacing(run.curves_path) as handle:
         figure.savefig(handle, format="png")
 
 
-def _column(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
-    return [math.nan if row[name] is None else row[name] for row in rows]
+@dataclass(frozen=True)
+class Chart:
+    """A chart of a page.
+
+    Args:
+        title: what it shows.
+        svg: the picture.
+        legend: (name, class of page.css) of each curve; empty for one curve.
+    """
+
+    title: str
+    svg: Markup
+    legend: list[tuple[str, str]]
+
+
+def training_charts(run: RunFolder) -> list[Chart]:
+    """Loss, Dice and learning rate, those that metrics.csv has."""
+    drawn = []
+    for title, columns in CHARTS:
+        curves = [(name, run.curve(column), place) for name, column, place in columns]
+        curves = [curve for curve in curves if curve[1]]
+        if curves:
+            legend = [(name, f"s{place}") for name, _, place in curves if len(curves) > 1]
+            drawn.append(Chart(title, _svg(run, title, curves), legend))
+    return drawn
+
+
+def _svg(
+    run: RunFolder, title: str, curves: list[tuple[str, list[tuple[float, float]], int]]
+) -> Markup:
+    def paint(axes: Axes) -> None:
+        for start in _stage_starts(run):
+            axes.axvline(start, color=charts.SOFT, lw=1, ls=":", label="a stage begins")
+        if run.best_epoch is not None:
+            label = f"best epoch, {run.best_epoch}"
+            axes.axvline(run.best_epoch, color=charts.INK, lw=1, ls="--", label=label)
+        for name, points, place in curves:
+            epochs, values = zip(*points, strict=True)
+            label = f"{name}, last {values[-1]:.4g}"
+            marker = "o" if len(points) == 1 else None
+            axes.plot(epochs, values, color=charts.SERIES[place], label=label, marker=marker)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlabel("epoch")
+        if title == "learning rate":
+            axes.set_ylim(bottom=0)
+            axes.ticklabel_format(axis="y", style="sci", scilimits=(-2, 4))
+
+    return charts.svg(paint, label=f"{title} over the epochs", width=380, height=240)
+
+
+def _stage_starts(run: RunFolder) -> list[float]:
+    """Between the last epoch of a stage and the first of the next."""
+    pairs = zip(run.epochs, run.epochs[1:], strict=False)
+    return [b["epoch"] - 0.5 for a, b in pairs if a.get("stage") != b.get("stage")]
+
+
+def _value(value: float | str | None, *, missing: float = math.nan) -> float:
+    return value if isinstance(value, float) else missing

@@ -46,6 +46,12 @@ class Result:
         used = self.facts.get("checkpoint")
         return used is None or str(used).replace("\\", "/").endswith("checkpoints/best.ckpt")
 
+    @property
+    def checkpoint(self) -> str:
+        """The name of the checkpoint's file; "" where the JSON does not say."""
+        used = str(self.facts.get("checkpoint") or "")
+        return used.replace("\\", "/").rpartition("/")[2]
+
     def tuned(self, before: Any) -> list[str]:
         """What was chosen on the validation cases after the training. before: its threshold."""
         used, done = self.facts.get("threshold"), self.facts.get("postprocess")
@@ -58,6 +64,11 @@ class Result:
     def resolution(self) -> str:
         """Where it was scored, as part of a sentence."""
         return "the masks' own size" if self.size is None else f"{self.size[0]}x{self.size[1]}"
+
+    @property
+    def title(self) -> str:
+        """`test, at 256x256`: the name, and where it was scored."""
+        return f"{self.name}, at {self.resolution}"
 
 
 def table_path(path: Path) -> Path:

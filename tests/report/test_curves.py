@@ -12,13 +12,14 @@ HEADER = "epoch,stage,lr,seconds,train/dice,train/iou,train/loss,val/dice,val/io
 DICE = [0.2, 0.5, 0.7, 0.6, 0.65]
 
 
-def _metrics(path, stages):
+def _run(folder, stages):
+    """A run folder with the epochs of these stages."""
     rows = [
         f"{i + 1},{stage},0.001,0.5,{d + 0.1},{d},{1 - d},{d},{d - 0.1},{1.1 - d}"
         for i, (stage, d) in enumerate(zip(stages, DICE, strict=False))
     ]
-    path.write_text("\n".join([HEADER, *rows]) + "\n")
-    return RunFolder(path.parent).epochs
+    (folder / "metrics.csv").write_text("\n".join([HEADER, *rows]) + "\n")
+    return RunFolder(folder)
 
 
 def _drawn(tmp_path, monkeypatch, stages):
@@ -28,7 +29,7 @@ def _drawn(tmp_path, monkeypatch, stages):
     monkeypatch.setattr(
         Figure, "savefig", lambda self, *a, **k: kept.append(self) or save(self, *a, **k)
     )
-    curves.draw(_metrics(tmp_path / "metrics.csv", stages), tmp_path / "curves.png")
+    curves.draw(_run(tmp_path, stages))
     return kept[0], tmp_path / "curves.png"
 
 
@@ -36,7 +37,7 @@ def _drawn(tmp_path, monkeypatch, stages):
     "stages", [["main"], ["main"] * 2, ["main"] * 5, ["bce"] * 3 + ["dice"] * 2]
 )
 def test_the_picture_is_written_and_not_empty(tmp_path, stages):
-    curves.draw(_metrics(tmp_path / "metrics.csv", stages), tmp_path / "curves.png")
+    curves.draw(_run(tmp_path, stages))
     picture = np.asarray(Image.open(tmp_path / "curves.png").convert("RGB")).astype(int)
     for colour in curves.COLOURS.values():
         wanted = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]

@@ -1,24 +1,41 @@
 """One run folder as a page that stands alone and a model card, with what limits its figures."""
 
-import os
+import textwrap
 from pathlib import Path
 
+from rich.console import Console
+
+from seg.report.run import sentences
 from seg.report.run.card import card
-from seg.report.run.console import show
 from seg.report.run.page import page
-from seg.report.run.reading import Report, read
+from seg.report.run.report import Report, read
+from seg.runs.atomic import write_text
 
 __all__ = ["Report", "card", "page", "read", "show", "write"]
 
+CAVEATS = 10  # on the console
+PAGE, CARD = "report.html", "model_card.md"
+
 
 def write(report: Report, folder: Path) -> None:
-    """report.html and model_card.md, each whole or not at all, in a folder that is made."""
-    content = {"report.html": page(report), "model_card.md": card(report)}
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write report.html and model_card.md to a folder, which is made if it is missing."""
+    content = {PAGE: page(report), CARD: card(report)}
     for name, text in content.items():
-        temporary = folder / f".{name}.{os.getpid()}"
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, folder / name)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_text(folder / name, text)
+
+
+def show(report: Report, folder: Path, console: Console) -> None:
+    """The verdict, what limits it in a line each, and the files, in less than twenty lines."""
+
+    def say(text: str) -> None:
+        console.print(text, soft_wrap=True, markup=False, highlight=False)
+
+    say(sentences.verdict(report.run, report.headline))
+    width = max(console.width, 60)
+    for caveat in report.caveats[:CAVEATS]:
+        line = f"{'!' if caveat.grave else '-'} {caveat.kind}: {caveat.with_names}"
+        say(textwrap.shorten(line, width, placeholder=" …"))
+    more = len(report.caveats) - CAVEATS
+    if more > 0:
+        say(f"- and {more} more, in {PAGE}")
+    say(f"{folder}: {PAGE}, {CARD}")

@@ -1,16 +1,30 @@
 """What a reader of the figures must know, worked out from the run folder alone."""
 
-from seg.report.run.caveats import data, scores, training
-from seg.report.run.caveats.caveat import Caveat
-from seg.report.run.evidence import Evidence
+from dataclasses import dataclass
 
-__all__ = ["Caveat", "caveats"]
+from seg.report.text import some
 
 
-def caveats(evidence: Evidence) -> list[Caveat]:
-    """All that apply, the gravest first: whether the figures are of unseen cases, what they stand
-    on, how the training went, what is not known.
+@dataclass(frozen=True)
+class Caveat:
+    """A limit of the figures.
+
+    Args:
+        kind: two or three words.
+        text: what is so, and what follows from it.
+        fix: what to do about it, "" if nothing.
+        grave: whether the figures may be wrong, rather than uncertain or few.
+        names: files, cases or groups that it is about. They may name patients, so that a model
+            card leaves them out.
     """
-    found = [*data.caveats(evidence), *scores.caveats(evidence), *training.caveats(evidence)]
-    found += [Caveat("broken file", f"{problem}.") for problem in evidence.problems]
-    return sorted(found, key=lambda caveat: not caveat.grave)
+
+    kind: str
+    text: str
+    fix: str = ""
+    grave: bool = False
+    names: tuple[str, ...] = ()
+
+    @property
+    def with_names(self) -> str:
+        """The text, and the first of the names."""
+        return f"{self.text} These: {some(self.names)}." if self.names else self.text

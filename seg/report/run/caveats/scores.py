@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from seg.report.comparison.text import number
-from seg.report.run.caveats.caveat import Caveat, counted
-from seg.report.run.evidence import Evidence
+from seg.report.run.caveats import Caveat
+from seg.report.text import counted, number
+from seg.runs.case_table import CaseTable
+from seg.runs.folder import RunFolder
 from seg.runs.results import Result
 
 FEW = 30  # groups
@@ -15,35 +17,34 @@ LOW, BELOW = 0.5, 0.15  # Dice of a class: low in itself, or below the mean
 EMPTY = 1 / 3  # of the references
 
 
-def caveats(evidence: Evidence) -> Iterator[Caveat]:
+def score_caveats(run: RunFolder) -> Iterator[Caveat]:
     """In the order in which they are to be read."""
-    test = evidence.test
+    test = run.test
     if test is None:
-        if evidence.status == "finished":
+        if run.status == "finished":
             yield Caveat(
                 "no test",
                 "The run has no test figures: no cases were held out (dataset.split.test=0), or "
                 "test.json is missing.",
                 grave=True,
             )
-    elif not any(_own(r) and r.size is None for r in evidence.evaluations):
+    elif not any(r.split == "test" and r.size is None for r in run.evaluations):
         yield Caveat(
             "training size only",
             f"The test was made at {test.resolution}, the size of training. At the masks' own size "
             "the figures are usually somewhat different, and only these compare with other work.",
             "python -m seg.evaluate run=RUN",
         )
-    for result in evidence.results:
-        yield from _of(result, evidence)
+    for result in run.results:
+        yield from _making(result, run)
+        if result is run.results[0]:  # the others are about the same cases
+            yield from _few_cases(result)
+            yield from _failing_cases(result)
+            yield from _failing_classes(result)
 
 
-def _own(result: Result) -> bool:
-    return result.split == "test"
-
-
-def _of(result: Result, evidence: Evidence) -> Iterator[Caveat]:
-    """result: each in turn; what is the same in all is said of the first."""
-    first = result is evidence.results[0]
+def _making(result: Result, run: RunFolder) -> Iterator[Caveat]:
+    """How a result was made: what failed, what was tuned, with which weights."""
     where = "" if result.name == "test" else f" ({result.name})"
     failed = result.facts.get("failed")
     if isinstance(failed, int) and failed:
@@ -53,34 +54,23 @@ def _of(result: Result, evidence: Evidence) -> Iterator[Caveat]:
             "as wrong everywhere.",
             grave=True,
         )
-    yield from _tuned(result, evidence)
+    tuned = result.tuned(run.get("threshold"))
+    if tuned:
+        yield Caveat(
+            "tuned on validation",
+            f"In {result.name}, {'; '.join(tuned)} was chosen on the validation cases: its "
+            "figures are of that clean-up, the training's own test is of the network without it, "
+            "and figures of validation with it are too high.",
+        )
     if not result.of_best:
-        used = str(result.facts["checkpoint"]).replace("\\", "/").rpartition("/")[2]
         yield Caveat(
             "other checkpoint",
-            f"{result.name} is of {used}, not of the best weights that the "
+            f"{result.name} is of {result.checkpoint}, not of the best weights that the "
             "training's own test used.",
         )
-    if not first:
-        return
-    yield from _few(result)
-    yield from _cases(result)
-    yield from _classes(result)
 
 
-def _tuned(result: Result, evidence: Evidence) -> Iterator[Caveat]:
-    chosen = result.tuned(evidence.get("threshold"))
-    if not chosen:
-        return
-    yield Caveat(
-        "tuned on validation",
-        f"In {result.name}, {'; '.join(chosen)} was chosen on the validation cases: its "
-        "figures are of that clean-up, the training's own test is of the network without it, and "
-        "figures of validation with it are too high.",
-    )
-
-
-def _few(result: Result) -> Iterator[Caveat]:
+def _few_cases(result: Result) -> Iterator[Caveat]:
     noun = "group" if result.groups < result.cases else "case"
     if result.groups < FEW:
         yield Caveat(
@@ -99,28 +89,28 @@ def _few(result: Result) -> Iterator[Caveat]:
         )
 
 
-def _cases(result: Result) -> Iterator[Caveat]:
+def _failing_cases(result: Result) -> Iterator[Caveat]:
     table = result.table
     if table is None:
         return
     tp, fp, fn, _ = np.moveaxis(table.counts, -1, 0)  # each (M, C)
-    there = (tp + fn).sum(1) > 0
-    missed = [c for c, no in zip(table.cases, there & (tp.sum(1) == 0), strict=True) if no]
+    filled = (tp + fn).sum(1) > 0
+    missed = _names(table, filled & (tp.sum(1) == 0))
     if missed:
         yield Caveat(
             "missed altogether",
             f"{counted(len(missed), 'test case')} with nothing found right, Dice 0.",
-            names=tuple(missed),
+            names=missed,
         )
-    alarms = [c for c, no in zip(table.cases, ~there & (fp.sum(1) > 0), strict=True) if no]
+    alarms = _names(table, ~filled & (fp.sum(1) > 0))
     if alarms:
         yield Caveat(
             "false alarms",
-            f"In {len(alarms)} of {counted(int((~there).sum()), 'test case')} without foreground "
+            f"In {len(alarms)} of {counted(int((~filled).sum()), 'test case')} without foreground "
             "something was found.",
-            names=tuple(alarms),
+            names=alarms,
         )
-    empty = float((~there).mean())
+    empty = float((~filled).mean())
     if empty > EMPTY:
         yield Caveat(
             "mostly empty",
@@ -129,7 +119,11 @@ def _cases(result: Result) -> Iterator[Caveat]:
         )
 
 
-def _classes(result: Result) -> Iterator[Caveat]:
+def _names(table: CaseTable, chosen: NDArray[np.bool_]) -> tuple[str, ...]:
+    return tuple(table.cases[i] for i in np.flatnonzero(chosen))
+
+
+def _failing_classes(result: Result) -> Iterator[Caveat]:
     mean = result.metrics.get("dice")
     several = len(result.classes) > 1
     for name, figures in result.classes.items():

@@ -1,66 +1,67 @@
 """Caveats about the training: how it ended, and what one run cannot tell."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from seg.report.run.caveats.caveat import Caveat
-from seg.report.run.evidence import Evidence
+from seg.report.run import sentences
+from seg.report.run.caveats import Caveat
+from seg.runs.folder import RunFolder
 
 GAP = 0.15  # of Dice, training above validation
 
 
-def caveats(evidence: Evidence) -> Iterator[Caveat]:
+def training_caveats(run: RunFolder) -> Iterator[Caveat]:
     """In the order in which they are to be read."""
-    yield from _ending(evidence)
-    yield from _epochs(evidence)
-    commit = evidence.facts.get("git_commit")
-    if evidence.facts and (commit is None or str(commit).endswith("+")):
+    yield from _ending(run)
+    yield from _epochs(run)
+    commit = run.facts.get("git_commit")
+    if run.facts and (commit is None or str(commit).endswith("+")):
         what = "outside a checkout" if commit is None else "with changes that no commit holds"
         yield Caveat(
             "code not pinned", f"The code ran {what}: it cannot be named exactly, only its version."
         )
-    fold, folds = evidence.get("dataset.split.fold"), evidence.get("dataset.split.folds")
+    fold, folds = run.get("dataset.split.fold"), run.get("dataset.split.folds")
     if fold is not None and folds:
         yield Caveat(
             "one fold",
             f"This is fold {fold} (from 0) of {folds}: its test cases are that fold alone.",
             "compare all folds with seg.compare, which pools them",
         )
-    if evidence.results:
+    if run.results:
         yield Caveat(
             "one seed",
-            f"One training, seed {evidence.get('seed', 'not stated')}: the intervals are about "
+            f"One training, seed {run.get('seed', 'not stated')}: the intervals are about "
             "other cases; by how much another seed would move the figures, one run cannot tell.",
             "train again with seed=1, seed=2 and compare them with seg.compare",
         )
 
 
-def _ending(evidence: Evidence) -> Iterator[Caveat]:
-    status = evidence.status
+def _ending(run: RunFolder) -> Iterator[Caveat]:
+    status = sentences.status(run)
     if status == "finished":
         return
-    said = {
+    ending = {
         "failed": "The run failed",
         "interrupted": "The run was interrupted",
         "pruned": "The run was ended early by the search that it is of",
         "running": "run.json says that the run is running: it still is, or it was killed",
         "unknown": "How the run ended is not known",
     }.get(status, f"The run did not finish (status {status})")
-    error = " ".join(str(evidence.facts.get("error") or "").split())
+    error = sentences.error(run)
     yield Caveat(
         "not finished",
-        f"{said}{f': {error}' if error else '.'}",
+        f"{ending}{f': {error}' if error else '.'}",
         {"interrupted": "the same command with resume=auto goes on with it"}.get(status, ""),
         grave=True,
     )
 
 
-def _epochs(evidence: Evidence) -> Iterator[Caveat]:
-    best, planned = evidence.best_epoch, evidence.planned_epochs
-    if best is None or not evidence.epochs:
+def _epochs(run: RunFolder) -> Iterator[Caveat]:
+    best, planned = run.best_epoch, _planned_epochs(run)
+    if best is None or not run.epochs:
         return
-    last = int(evidence.epochs[-1]["epoch"])
-    if evidence.status == "finished" and planned is not None and last < planned:
-        patience = evidence.get("early_stopping")
+    last = int(run.epochs[-1]["epoch"])
+    if run.status == "finished" and planned is not None and last < planned:
+        patience = run.get("early_stopping")
         if isinstance(patience, int):
             yield Caveat(
                 "stopped early",
@@ -78,7 +79,7 @@ def _epochs(evidence: Evidence) -> Iterator[Caveat]:
             "rising, and a longer training may do better.",
             "more epochs (trainer.max_epochs)",
         )
-    row = next((r for r in evidence.epochs if int(r["epoch"]) == best), {})
+    row = next((r for r in run.epochs if int(r["epoch"]) == best), {})
     train, val = row.get("train/dice"), row.get("val/dice")
     if isinstance(train, float) and isinstance(val, float) and train - val > GAP:
         yield Caveat(
@@ -87,3 +88,12 @@ def _epochs(evidence: Evidence) -> Iterator[Caveat]:
             "network knows its training cases better than new ones.",
             "more data, stronger augmentation, a smaller network or more weight decay",
         )
+
+
+def _planned_epochs(run: RunFolder) -> int | None:
+    """What the configuration asks for, all stages together."""
+    stages = run.get("stages")
+    stages = stages.values() if isinstance(stages, Mapping) else ()
+    planned = [run.get("trainer.max_epochs")]
+    planned += [stage.get("max_epochs") for stage in stages if isinstance(stage, Mapping)]
+    return sum(planned) if all(isinstance(count, int) for count in planned) else None

@@ -2,7 +2,7 @@
 
 import shlex
 
-from seg.report.run.repeat import commands
+from seg.report.run.facts import commands
 
 
 def test_a_folder_with_spaces_and_quotes_stays_one_word():
@@ -13,6 +13,6 @@ def test_a_folder_with_spaces_and_quotes_stays_one_word():
         assert any(run in word for word in words), what
 
 
-def test_every_door_is_one_of_seg():
-    doors = {shlex.split(line)[2] for line in commands("RUN").values()}
-    assert doors == {"seg.train", "seg.evaluate", "seg.predict", "seg.export", "seg.compare"}
+def test_every_command_is_one_of_seg():
+    modules = {shlex.split(line)[2] for line in commands("RUN").values()}
+    assert modules == {"seg.train", "seg.evaluate", "seg.predict", "seg.export", "seg.compare"}

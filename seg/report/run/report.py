@@ -1,0 +1,162 @@
+"""From a run folder to what its report says."""
+
+import difflib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seg.report import embedded
+from seg.report.embedded import Picture
+from seg.report.run.caveats import Caveat
+from seg.report.run.caveats.data import data_caveats
+from seg.report.run.caveats.scores import score_caveats
+from seg.report.run.caveats.training import training_caveats
+from seg.report.run.sentences import Headline
+from seg.runs import split_table
+from seg.runs.folder import RunFolder
+
+AUDITS = 40  # the newest ones, which may be of the same files
+OF_EVALUATION = (
+    ("pr_curve", "precision against recall"),
+    ("reliability", "reliability of the probabilities"),
+    ("confusion", "what each true class was called"),
+)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the page, the card and the console show.
+
+    Args:
+        run: the run folder.
+        headline: the figure that stands for the run, None if it has no test.
+        audit: what `seg.prepare` wrote about the same files, None if it did not.
+        panels: pictures of test and validation cases.
+        diagnostics: pictures of the evaluations' probabilities and confusions.
+        caveats: what limits the figures, the gravest first.
+    """
+
+    run: RunFolder
+    headline: Headline | None
+    audit: dict[str, Any] | None
+    panels: list[Picture]
+    diagnostics: list[Picture]
+    caveats: list[Caveat]
+
+
+def read(folder: Path, *, metric: str = "dice", source: str = "test") -> Report:
+    """Read a run folder for its report. Whatever is wrong in it is a caveat, never an error.
+
+    Args:
+        folder: the run folder, whatever the state of the run.
+        metric: the figure of the headline, such as `dice` or `dice/polyp`.
+        source: the result that it is of: `test`, or `evaluate/NAME`.
+
+    Raises:
+        FileNotFoundError: the run has no such evaluation.
+        ValueError: the result has no such figure.
+    """
+    run = RunFolder(folder)
+    problems = list(run.problems)
+    headline = _headline(run, metric=metric, source=source)
+    audit = None if run.split is None else _find_audit(folder, run.split.digests)
+    panels = _read_pictures(_panels(run), problems)
+    diagnostics = _read_pictures(_diagnostics(run), problems)
+    caveats = [*data_caveats(run, audit), *score_caveats(run), *training_caveats(run)]
+    caveats += [Caveat("broken file", f"{problem}.") for problem in problems]
+    caveats.sort(key=lambda caveat: not caveat.grave)
+    return Report(run, headline, audit, panels, diagnostics, caveats)
+
+
+def _headline(run: RunFolder, *, metric: str, source: str) -> Headline | None:
+    result = next((r for r in run.results if r.name == source), None)
+    if result is None:
+        if source == "test":
+            return None
+        names = ", ".join(r.name for r in run.results) or "none"
+        raise FileNotFoundError(
+            f"source={source}: {run.path} has no such results (it has {names}); "
+            "python -m seg.evaluate makes them"
+        )
+    name, _, class_name = metric.partition("/")
+    figures = result.classes.get(class_name, {}) if class_name else result.metrics
+    if name not in figures:
+        known = [*result.metrics, *(f"{name}/{c}" for c in result.classes)]
+        near = difflib.get_close_matches(metric, known, n=1)
+        raise ValueError(
+            f"metric={metric}: {result.name} does not have it"
+            f"{f' (nearest: {near[0]})' if near else ''}; there are {', '.join(result.metrics)}"
+        )
+    return Headline(metric, figures[name], result)
+
+
+def _find_audit(folder: Path, digests: dict[str, tuple[str, str]]) -> dict[str, Any] | None:
+    """The newest audit of the same images and masks, by their digests, where `seg.prepare` writes
+    it: beside the folder of the runs, or of the sweep. Its split may be another.
+    """
+    root = folder.parent.parent
+    paths = [*root.glob("prepare/*/*/audit.json"), *root.parent.glob("prepare/*/*/audit.json")]
+    paths.sort(key=lambda path: path.parent.name, reverse=True)
+    for path in paths[:AUDITS]:
+        try:
+            if split_table.read(path.with_name(split_table.FILE_NAME)).digests != digests:
+                continue
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue  # a broken one is not of this run
+        if _is_audit(content):
+            return content
+    return None
+
+
+def _is_audit(content: Any) -> bool:
+    """Whether what a report reads in it has the form that seg.prepare gives it."""
+    if not isinstance(content, dict):
+        return False
+    pairs, spans = content.get("near_duplicates"), [content.get(k) for k in ("width", "height")]
+    findings = [content.get(k) for k in ("warnings", "errors")]
+    return (
+        isinstance(pairs, list)
+        and all(isinstance(p, list) and list(map(type, p)) == [str, str] for p in pairs)
+        and all(isinstance(f, list) for f in findings)
+        and all(isinstance(f, dict) and "text" in f for each in findings for f in each)
+        and all(span is None or _is_span(span) for span in spans)
+    )
+
+
+def _is_span(span: Any) -> bool:
+    ends = [span.get(key) for key in ("min", "median", "max")] if isinstance(span, dict) else [None]
+    return all(isinstance(end, int | float) for end in ends)
+
+
+def _panels(run: RunFolder) -> list[tuple[Path, str]]:
+    """Worst, median and best test cases, and the last validation cases that were drawn."""
+    paths = [(run.test_panel(k), f"test, {k} cases") for k in ("worst", "median", "best")]
+    for path in run.panels()[-1:]:
+        epoch = path.stem.removeprefix("epoch_").lstrip("0")
+        paths.append((path, f"validation, after epoch {epoch}"))
+    return paths
+
+
+def _diagnostics(run: RunFolder) -> list[tuple[Path, str]]:
+    return [
+        (result.folder / f"{stem}.png", f"{result.name}: {title}")
+        for result in run.evaluations
+        for stem, title in OF_EVALUATION
+    ]
+
+
+def _read_pictures(paths: list[tuple[Path, str]], problems: list[str]) -> list[Picture]:
+    """Those that are there; what is wrong with the others is added to `problems`."""
+    pictures = []
+    for path, title in paths:
+        try:
+            pictures.append(embedded.read(path, title))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            problems.append(f"{path.name} cannot be read ({error.strerror})")
+        except ValueError as error:
+            problems.append(str(error))
+    return pictures
