@@ -1,9 +1,9 @@
-"""Predictions to look at: a mask over its image, a sheet of many, a table, and what is odd."""
+"""Predictions to look at: a mask over its image, a contact sheet, a table, and a summary."""
 
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +12,61 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
+from seg.data.errors import DataError
+from seg.data.images import read_image
+from seg.inference.files.output import Colour, MaskWriter
+from seg.inference.files.reading import File
+from seg.inference.model import LoadedModel
 from seg.report.audit import contact_sheet
 from seg.report.panels import as_rgb, class_colour
 
 LONGEST = 2048  # pixels of an overlay's longer side
 TINT = 0.3
 SHEET = 40  # pictures
+Row = Mapping[str, Any]  # of the table; "remarks" are the warnings of the image
 
 
-def colours(claims: Mapping[str, Any] | None, classes: Sequence[str]) -> list[tuple[int, int, int]]:
-    """(R, G, B) of each class: its own in the training masks, where they were colours; else ours.
+def colours(values: Mapping[str, Any] | None, classes: Sequence[str]) -> list[Colour]:
+    """The colour of each class: its own in the training masks if they were colours, else ours.
 
-    claims: `dataset.classes` of the training.
+    Args:
+        values: `dataset.classes` of the training.
+        classes: names, index 1 first.
     """
-    found = []
+    chosen = []
     for index, name in enumerate(classes, start=1):
-        claim = (claims or {}).get(name)
+        value = (values or {}).get(name)
         colour = to_rgb(class_colour(index))
-        if isinstance(claim, str) and claim.startswith("#"):
-            colour = to_rgb(claim)
-        elif isinstance(claim, list) and len(claim) == 3 and all(isinstance(c, int) for c in claim):
-            colour = tuple(c / 255 for c in claim)
+        if isinstance(value, str) and value.startswith("#"):
+            colour = to_rgb(value)
+        elif isinstance(value, list) and len(value) == 3 and all(isinstance(c, int) for c in value):
+            colour = tuple(c / 255 for c in value)
         red, green, blue = (round(255 * c) for c in colour)
-        found.append((red, green, blue))
-    return found
+        chosen.append((red, green, blue))
+    return chosen
 
 
 def overlay(
-    image: NDArray, mask: NDArray[np.uint8], path: Path, *, shades: Sequence[tuple[int, int, int]]
+    image: NDArray, mask: NDArray[np.uint8], path: Path, *, shades: Sequence[Colour]
 ) -> None:
-    """Write the image (H, W, C), its classes tinted and outlined; at most LONGEST pixels wide.
+    """Write an image with its classes tinted and outlined, as a PNG of at most LONGEST pixels.
 
-    shades: (R, G, B) of each class, from 1.
+    Args:
+        image: (H, W, C), 0-255.
+        mask: (H, W) class indices.
+        path: of the PNG.
+        shades: the colour of each class.
     """
     scale = min(1.0, LONGEST / max(mask.shape))
     if scale < 1:
         size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
         image = cv2.resize(np.ascontiguousarray(as_rgb(image)), size, interpolation=cv2.INTER_AREA)
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    shown = as_rgb(image).astype(np.float32)
     table = np.zeros((256, 3), np.float32)
     table[1 : len(shades) + 1] = shades
     share = (TINT * (mask > 0)).astype(np.float32)[..., None]
-    drawn = np.ascontiguousarray((shown * (1 - share) + table[mask] * share).astype(np.uint8))
+    tinted = as_rgb(image).astype(np.float32) * (1 - share) + table[mask] * share
+    drawn = np.ascontiguousarray(tinted.astype(np.uint8))
     width = 2 if max(mask.shape) > 700 else 1
     for index, shade in enumerate(shades, start=1):
         area = (mask == index).astype(np.uint8)
@@ -70,76 +82,81 @@ def overlay(
 
 
 def sheet(
-    rows: Sequence[Mapping[str, Any]],
-    read: Callable[[int], tuple[NDArray | None, NDArray | None]],
-    path: Path,
+    rows: Sequence[Row],
+    files: Sequence[File],
+    model: LoadedModel,
+    writer: MaskWriter,
     *,
-    classes: Sequence[str],
+    folder: Path,
+    path: Path,
 ) -> None:
-    """A contact sheet: images with the outlines of their masks, odd ones first.
+    """Draw a contact sheet of images with the outlines of their masks, both as they are on disk.
 
-    rows: of the table. read: image and class indices of a row.
+    Args:
+        rows: of the table; those with warnings are drawn first.
+        files: all that the rows name.
+        model: gives classes, channels and window.
+        writer: has written the masks.
+        folder: where the masks are.
+        path: of the picture.
     """
+    pictures = {picture.name: picture for file in files for picture in file.pictures()}
+    prepared = model.preprocessing
+
+    def read(index: int) -> tuple[NDArray | None, NDArray | None]:
+        picture = pictures[rows[index]["image"]]
+        file, plane = picture.file, picture.plane
+        try:
+            image = read_image(
+                file.input.path, channels=prepared.channels, plane=plane, window=prepared.window
+            )
+        except DataError:
+            return None, None
+        return image, writer.read_back(file, folder / rows[index]["mask"], plane)
+
     odd: dict[str, list[int]] = defaultdict(list)
     cases = []
     for index, row in enumerate(rows):
         for kind, _ in row["remarks"]:
             odd[kind].append(index)
-        pixels = sum(row[f"{name}_pixels"] for name in classes)
+        pixels = sum(row[f"{name}_pixels"] for name in model.classes)
         size = (row["height"], row["width"])
         share = pixels / (size[0] * size[1])
         cases.append({"case": row["image"], "size": size, "foreground": share})
-    found = {
-        "classes": dict.fromkeys(["background", *classes]),
+    audit = {
+        "classes": dict.fromkeys(["background", *model.classes]),
         "count": len(rows),
         "cases": cases,
         "errors": [],
         "warnings": [{"kind": kind, "cases": which} for kind, which in odd.items()],
     }
-    contact_sheet(found, read, path, limit=SHEET)
+    contact_sheet(audit, read, path, limit=SHEET)
 
 
-def columns(classes: Sequence[str]) -> list[str]:
-    """Of the table, in order."""
+def table(rows: Sequence[Row], failed: Mapping[str, str], classes: Sequence[str]) -> str:
+    """The text of predictions.csv; an image in `failed` has its reason as a note alone."""
     figures = [f"{name}_{what}" for name in classes for what in ("pixels", "mm2", "components")]
-    return [
-        "image",
-        "mask",
-        "height",
-        "width",
-        *figures,
-        "confidence",
-        "entropy",
-        "seconds",
-        "note",
-    ]
-
-
-def table(
-    rows: Sequence[Mapping[str, Any]], failed: Mapping[str, str], classes: Sequence[str]
-) -> str:
-    """All predictions as CSV; those that failed have a note alone. failed: image to reason."""
+    columns = ["image", "mask", "height", "width", *figures, "confidence", "entropy", "seconds"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns(classes), restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, [*columns, "note"], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        kept = {k: v for k, v in row.items() if k != "remarks"}
-        writer.writerow(kept | {"note": "; ".join(map(_said, row["remarks"]))})
+        writer.writerow({**row, "note": "; ".join(map(_warning, row["remarks"]))})
     for image, reason in failed.items():
         writer.writerow({"image": image, "note": f"failed: {' '.join(reason.split())}"})
     return text.getvalue()
 
 
-def summary(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each way in which images are unlike the training's, with how many and one."""
-    found: dict[str, list[str]] = defaultdict(list)
+def summary(rows: Sequence[Row]) -> list[str]:
+    """A line for each kind of warning, with how many images have it and one of them."""
+    images: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         for kind, detail in row["remarks"]:
-            found[kind].append(f"{row['image']}: {detail}" if detail else row["image"])
-    most_first = sorted(found.items(), key=lambda item: -len(item[1]))
-    return [f"{len(which)} of {len(rows)}: {kind} ({which[0]})" for kind, which in most_first]
+            images[kind].append(f"{row['image']}: {detail}" if detail else row["image"])
+    most_first = sorted(images.items(), key=lambda item: -len(item[1]))
+    return [f"{len(some)} of {len(rows)}: {kind} ({some[0]})" for kind, some in most_first]
 
 
-def _said(remark: Sequence[str]) -> str:
+def _warning(remark: Sequence[str]) -> str:
     kind, detail = remark
     return f"{kind} ({detail})" if detail else kind

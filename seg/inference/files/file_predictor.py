@@ -1,12 +1,12 @@
-"""Files to masks on disk: read, asked, decided, measured, written, and recorded."""
+"""Predict image files into an output folder: read, predict, segment, measure, write, record."""
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any
 
 import cv2
 import numpy as np
@@ -15,155 +15,179 @@ from numpy.typing import NDArray
 from seg.data.errors import DataError
 from seg.inference.files import output
 from seg.inference.files.journal import Journal
-from seg.inference.files.pipeline import Failed, Pipeline
+from seg.inference.files.pipeline import Failed, Pipeline, Prediction, Record
 from seg.inference.files.reading import File, Picture, Read, bytes_of, reader
-from seg.inference.model import LoadedModel, strips_of
+from seg.inference.model import LoadedModel, Strips, strips_of
 from seg.inference.segmentation import NonFiniteError, Segmentation, segment
+from seg.training import progress
 
-Draw = Callable[[NDArray, NDArray, Path], None]  # an image, its class indices, where to
-LARGE = 4_000_000  # pixels; such an image goes alone, and its probabilities some rows at a time
+log = logging.getLogger(__name__)
+
+Draw = Callable[[NDArray, NDArray, Path], None]  # an image and its class indices, to a path
+LARGE = 4_000_000  # pixels; a larger image goes alone, and strip by strip
 
 
 @dataclass
 class PartialFile:
-    """A file of which not all pictures are predicted yet."""
+    """A file of which not all pictures are predicted yet; its threads take turns by `lock`."""
 
-    outcomes: dict[int, Segmentation] = field(default_factory=dict)
-    rows: dict[int, dict[str, Any]] = field(default_factory=dict)
-    drawn: dict[str, Path] = field(default_factory=dict)
+    segmentations: dict[int, Segmentation] = field(default_factory=dict)
+    rows: dict[int, Record] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
 
 class FilePredictor:
-    """Predicts files into the folder of a journal.
+    """Predicts image files into the folder of a journal.
 
-    key: of all that predictions depend on. threshold: on the probability of a single class. steps:
-    the clean-up. draw: pictures of masks, where they are wanted. resized: whether images are
-    resized whole.
+    Args:
+        model: predicts, and says what becomes of probabilities.
+        writer: writes masks and probabilities.
+        journal: records what was written.
+        draw: draws a mask over its image, if the writer has overlays.
+        resized: whether the network resizes an image whole.
+        batch_size: pictures that are predicted together.
     """
 
     def __init__(
         self,
         *,
         model: LoadedModel,
-        wanted: output.Wanted,
+        writer: output.MaskWriter,
         journal: Journal,
-        key: str,
         draw: Draw,
         resized: bool,
         batch_size: int,
     ) -> None:
-        self.model, self.wanted, self.journal, self.key = model, wanted, journal, key
-        self.draw = draw
-        self.halves: dict[int, PartialFile] = {}
-        self.failed: set[int] = set()
+        self.model, self.writer, self.journal, self.draw = model, writer, journal, draw
+        self.partial: dict[File, PartialFile] = {}
+        self.failed: set[File] = set()
         self.pipeline = Pipeline(
             size=lambda picture: bytes_of(picture, model.preprocessing.channels),
             read=reader(model, resized=resized),
-            predict=self._ask,
+            predict=self._predict,
             write=self._write,
             batch_size=batch_size,
         )
 
-    def run(self, files: Sequence[File]) -> Iterator[tuple[File, dict[str, Any] | Failed]]:
-        """Each file with its record in the journal, or with why there is none."""
-        pictures = (picture for file in files for picture in file.pictures())
-        for picture, found in self.pipeline.run(pictures):
-            file = picture.file
-            if isinstance(found, Failed):
-                told = id(file) in self.failed
-                self.failed.add(id(file))
-                self.halves.pop(id(file), None)
-                if not told:
-                    yield file, found
-            elif found is not None:
-                yield file, found
+    def run(self, files: Sequence[File]) -> dict[File, Record | Failed]:
+        """Predict the files that no earlier command has predicted in the same way.
 
-    def _ask(self, reads: Sequence[Read]) -> list[Any]:
-        """Probabilities; of a large image what is made of them."""
-        images = [read.image for read in reads]
-        if len(images) == 1 and math.prod(images[0].shape[:2]) > LARGE:
-            return [self._decided(strips_of(self.model.predictor, images[0]), images[0].shape[:2])]
-        if len(images) == 1:
-            return [self.model.predictor.probabilities(images[0])]
-        return self.model.predictor.batch(images)
+        Returns:
+            The record of each file, or the first error of its pictures, in the order of `files`.
+        """
+        results: dict[File, Record | Failed | None] = {file: self._finished(file) for file in files}
+        todo = [file for file, record in results.items() if record is None]
+        if len(todo) < len(files):
+            log.info(
+                "%d of %d were there already, and are kept", len(files) - len(todo), len(files)
+            )
+        started, count = time.perf_counter(), 0
+        for file, result in progress.with_bar(self._predicted(todo), len(todo), "predicting"):
+            results[file] = result
+            count += not isinstance(result, Failed)
+        seconds = time.perf_counter() - started
+        if count:
+            log.info("%d predicted in %.1f s: %.3g images/s", count, seconds, count / seconds)
+        return results
 
-    def _decided(self, rows: Iterator, size: tuple[int, int]) -> Segmentation:
-        keep = self.wanted.probabilities is not None
-        return segment(rows, size, self.model, keep_probs=keep)
-
-    def _write(
-        self, picture: Picture, read: Read, answer: Any, seconds: float
-    ) -> dict[str, Any] | None:
-        """The file's record, where this was its last picture."""
-        started = time.perf_counter()
-        file = picture.file
-        if id(file) in self.failed:  # another slice of it
+    def _finished(self, file: File) -> Record | None:
+        """The record of a file that an earlier command has predicted into the same files."""
+        record = self.journal.records.get(file.input.image)
+        if record is None or record["files"].keys() != set(self.writer.names(file)):
             return None
         try:
-            done = (
-                answer
-                if isinstance(answer, Segmentation)
-                else self._decided(iter([(0, answer)]), read.image.shape[:2])
-            )
+            return self.journal.valid_record(file.input.image, file.sha256)
+        except OSError:  # predicting it will say what is wrong
+            return None
+
+    def _predicted(self, files: Sequence[File]) -> Iterator[tuple[File, Record | Failed]]:
+        pictures = (picture for file in files for picture in file.pictures())
+        for picture, result in self.pipeline.run(pictures):
+            file = picture.file
+            if isinstance(result, Failed):
+                self.partial.pop(file, None)
+                if file not in self.failed:
+                    self.failed.add(file)
+                    yield file, result
+            elif result is not None:
+                yield file, result
+
+    def _predict(self, reads: Sequence[Read]) -> list[Prediction]:
+        """Probabilities; a large image's do not fit into memory and are segmented at once."""
+        images = [read.image for read in reads]
+        if len(images) > 1:
+            return self.model.predictor.batch(images)
+        if math.prod(images[0].shape[:2]) > LARGE:
+            strips = strips_of(self.model.predictor, images[0])
+            return [self._segment(strips, images[0].shape[:2])]
+        return [self.model.predictor.probabilities(images[0])]
+
+    def _segment(self, strips: Strips, size: tuple[int, int]) -> Segmentation:
+        keep_probs = self.writer.probabilities is not None
+        return segment(strips, size, self.model, keep_probs=keep_probs)
+
+    def _write(
+        self, picture: Picture, read: Read, prediction: Prediction, seconds: float
+    ) -> Record | None:
+        """The file's record if this was its last picture, else None."""
+        started = time.perf_counter()
+        file = picture.file
+        if file in self.failed:  # because of another slice
+            return None
+        try:
+            if not isinstance(prediction, Segmentation):
+                prediction = self._segment(iter([(0, prediction)]), read.image.shape[:2])
         except NonFiniteError as error:
             raise DataError(picture, str(error), "look at the image, and at the training") from None
-        index = picture.plane[1] if picture.plane else 0
-        half = self.halves.setdefault(id(file), PartialFile())
-        if self.wanted.overlays:
-            name = output.overlay_names(file)[index]
-            path = self.journal.temporary(name)
-            self.draw(read.image, done.mask, path)
-        with half.lock:
-            if self.wanted.overlays:
-                half.drawn[name] = path
-            half.outcomes[index] = done
-            row = self._row(picture, read, done)
-            half.rows[index] = row
+        if self.writer.overlays:
+            name = output.overlay_names(file)[picture.index]
+            self.draw(read.image, prediction.mask, self.journal.temporary(name))
+        partial = self.partial.setdefault(file, PartialFile())
+        with partial.lock:
+            row = self._row(picture, read, prediction)
+            partial.segmentations[picture.index], partial.rows[picture.index] = prediction, row
             row["seconds"] = round(read.seconds + seconds + time.perf_counter() - started, 4)
-            if len(half.outcomes) < (file.slices or 1):
+            if len(partial.rows) < (file.slices or 1):
                 return None
-        return self._place(file, half, read, row, started)
+        return self._complete(file, partial, read, row, started)
 
-    def _place(
-        self, file: File, half: PartialFile, read: Read, row: dict[str, Any], started: float
-    ) -> dict[str, Any]:
-        outcomes = [half.outcomes[i] for i in sorted(half.outcomes)]
-        written = output.write(
+    def _complete(
+        self, file: File, partial: PartialFile, read: Read, row: Record, started: float
+    ) -> Record:
+        """Write and record a file, all of whose pictures are predicted."""
+        segmentations = [partial.segmentations[i] for i in sorted(partial.segmentations)]
+        self.writer.write(
             file,
-            [one.mask for one in outcomes],
-            [one.probs for one in outcomes],
-            self.wanted,
+            [one.mask for one in segmentations],
+            [one.probs for one in segmentations],
             self.journal.temporary,
-            drawn=half.drawn,
             orientation=read.header.orientation,
         )
         row["seconds"] = round(row["seconds"] + time.perf_counter() - started, 4)
-        rows = [half.rows[i] for i in sorted(half.rows)]
-        self.halves.pop(id(file), None)
-        facts = {"rows": rows}
-        return self.journal.place(file.input.image, self.key, file.sha256, written, facts)
+        facts = {"rows": [partial.rows[i] for i in sorted(partial.rows)]}
+        self.partial.pop(file, None)
+        return self.journal.place(file.input.image, file.sha256, self.writer.names(file), facts)
 
-    def _row(self, picture: Picture, read: Read, done: Segmentation) -> dict[str, Any]:
-        height, width = done.mask.shape
+    def _row(self, picture: Picture, read: Read, segmentation: Segmentation) -> Record:
+        """A row of predictions.csv."""
+        height, width = segmentation.mask.shape
         masks = output.mask_names(picture.file)
-        index = picture.plane[1] if picture.plane else 0
-        row: dict[str, Any] = {
+        row: Record = {
             "image": picture.name,
-            "mask": masks[index] if len(masks) > 1 else masks[0],
+            "mask": masks[picture.index] if len(masks) > 1 else masks[0],
             "height": height,
             "width": width,
         }
         spacing = read.header.spacing
-        for k, name in enumerate(self.model.classes, start=1):
-            area = done.mask == k
+        for index, name in enumerate(self.model.classes, start=1):
+            area = segmentation.mask == index
             pixels = int(np.count_nonzero(area))
-            parts = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)[0] - 1
+            components = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)[0] - 1
             row[f"{name}_pixels"] = pixels
             row[f"{name}_mm2"] = round(pixels * spacing[0] * spacing[1], 4) if spacing else None
-            row[f"{name}_components"] = parts
-        row["confidence"] = round(done.confidence, 5)
-        row["entropy"] = round(done.entropy, 5)
+            row[f"{name}_components"] = components
+        row["confidence"] = round(segmentation.confidence, 5)
+        row["entropy"] = round(segmentation.entropy, 5)
         row["seconds"] = 0.0
-        row["remarks"] = [[remark.kind, remark.detail] for remark in read.input_warnings]
+        row["remarks"] = [[warning.kind, warning.detail] for warning in read.warnings]
         return row

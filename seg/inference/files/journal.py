@@ -1,12 +1,12 @@
-"""What was predicted into a folder, so that the same command goes on where it was stopped."""
+"""What was predicted into a folder, so that the same command continues where it was stopped."""
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 NAME = ".predictions.jsonl"
@@ -14,19 +14,25 @@ UNFINISHED = ".unfinished"
 
 
 class Journal:
-    """A context that holds `folder` for this process, with a line for each image in `NAME`.
+    """A context that locks an output folder for this process and records each image in `NAME`.
 
-    A line says first which files will be written for an image, and then that they are there, with
-    their hashes. Files that no line names are somebody else's, and never replaced. What is written
-    is written into `UNFINISHED` and renamed, so that a kill leaves whole files alone.
+    A line first claims the files that will be written for an image; a second one records that they
+    are there, with their hashes. Files that no line names are somebody else's and never replaced.
+    Everything is written into `UNFINISHED` and renamed, so that a kill leaves only whole files.
 
-    Raises ValueError where another process is writing there.
+    Args:
+        folder: the output folder; made if it is missing.
+        key: of all settings that predictions depend on (`key_of`).
+
+    Raises:
+        ValueError: another process is writing there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
-        self.done: dict[str, dict[str, Any]] = {}
-        self.own: set[str] = set()
+        self.key = key
+        self.records: dict[str, dict[str, Any]] = {}  # by image
+        self.own: set[str] = set()  # files that this command has written, or will
 
     def __enter__(self) -> "Journal":
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -42,61 +48,71 @@ class Journal:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.folder / UNFINISHED, ignore_errors=True)
         if not self.own:  # nothing was written: leave nothing either
             (self.folder / NAME).unlink(missing_ok=True)
         self._handle.close()
 
     def foreign(self, files: Iterable[str]) -> list[str]:
-        """Those of the files, relative to the folder, that are there and were not written by this
-        command.
-        """
+        """Which of these files are in the folder and were not written by this command."""
         return [f for f in files if f not in self.own and os.path.lexists(self.folder / f)]
 
-    def holds(self, image: str, key: str, sha256: str) -> dict[str, Any] | None:
-        """What was recorded of an image, if it was predicted by the same means, from the same
-        bytes, and what was written is still there, unchanged; else None.
+    def valid_record(self, image: str, sha256: str) -> dict[str, Any] | None:
+        """The record of an image, if it still holds.
+
+        That is: the image has the same bytes, the settings are the same, and what was written is
+        there, unchanged.
         """
-        record = self.done.get(image)
-        if record is None or (record["key"], record["sha256"]) != (key, sha256):
+        record = self.records.get(image)
+        if record is None or (record["key"], record["sha256"]) != (self.key, sha256):
             return None
         whole = all(_sha256(self.folder / f) == h for f, h in record["files"].items())
         return record if whole else None
 
     def claim(self, files: Iterable[str]) -> None:
-        """Say that these will be written."""
-        wanted = sorted(set(files) - self.own)
-        if wanted:
-            self.own.update(wanted)
-            self._append({"claims": wanted})
+        """Record that these files will be written."""
+        new = sorted(set(files) - self.own)
+        if new:
+            self.own.update(new)
+            self._append({"claims": new})
 
     def place(
-        self, image: str, key: str, sha256: str, written: Mapping[str, Path], facts: Mapping
+        self, image: str, sha256: str, files: Iterable[str], facts: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Move what was written for an image, file to where it is now, to its place. Returns its
-        record.
+        """Move what was written for an image from `temporary` to its place; returns its record.
+
+        Args:
+            image: as the journal names it.
+            sha256: of the image.
+            files: what was written, relative to the folder.
+            facts: what else the record holds.
         """
-        files = {file: _sha256(path) for file, path in written.items()}
-        self.claim(written)
-        for file, path in written.items():
-            place = self.folder / file
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, place)
-        record = {"image": image, "key": key, "sha256": sha256, "files": files, **facts}
-        self.done[image] = record
+        hashes = {file: _sha256(self.temporary(file)) for file in files}
+        self.claim(hashes)
+        for file in hashes:
+            self._move(file)
+        record = {"image": image, "key": self.key, "sha256": sha256, "files": hashes, **facts}
+        self.records[image] = record
         self._append(record)
         return record
 
+    @contextmanager
+    def replacing(self, file: str) -> Iterator[Path]:
+        """A path that becomes `file`, whole, when the block ends without an error."""
+        self.claim([file])
+        yield self.temporary(file)
+        self._move(file)
+
     def temporary(self, file: str) -> Path:
-        """Where to write what will be `file`; its suffix is the same."""
+        """Where to write what will be `file`; the suffix is the same."""
         name = hashlib.sha256(file.encode()).hexdigest()[:16]
         return self.folder / UNFINISHED / f"{name}-{Path(file).name}"[-200:]
+
+    def _move(self, file: str) -> None:
+        place = self.folder / file
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(self.temporary(file), place)
 
     def _append(self, line: Mapping[str, Any]) -> None:
         # one write of a whole line: a kill may cut it, and then it is not read
@@ -106,24 +122,25 @@ class Journal:
         data = path.read_bytes()
         for line in data.splitlines():
             try:
-                held = json.loads(line)
+                entry = json.loads(line)
             except ValueError:
                 continue  # cut by a kill
-            if "claims" in held:
-                self.own.update(held["claims"])
+            if "claims" in entry:
+                self.own.update(entry["claims"])
             else:
-                self.done[held["image"]] = held
+                self.records[entry["image"]] = entry
         if data and not data.endswith(b"\n"):
             os.write(self._handle.fileno(), b"\n")
 
 
 def key_of(settings: Mapping[str, Any]) -> str:
-    """One word for all that predictions depend on."""
+    """A short hash of settings."""
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _sha256(path: Path) -> str | None:
+    """Of a file's bytes; None if it cannot be read."""
     try:
         with path.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,6 +1,7 @@
-"""A prediction on disk: class indices as a PNG of the image's size, or as the image's volume."""
+"""Predictions on disk: masks as PNGs of the image's size, or as a volume like the image's."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,82 +14,208 @@ from PIL import Image
 
 from seg.data import formats
 from seg.data.errors import DataError
-from seg.data.formats import Plane
-from seg.data.formats.volume_cache import import_reader
+from seg.data.formats.volume_cache import Plane, import_reader
+from seg.inference.files import inputs
+from seg.inference.files.journal import Journal
 from seg.inference.files.reading import File
 
-VALUES = ("index", 255, "palette")
-PROBABILITIES = (None, "png16", "npy")
-ORIENTATION = 0x0112  # EXIF's number of it
+ORIENTATION = 0x0112  # the number of EXIF's tag
+Colour = tuple[int, int, int]  # R, G, B
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is written of each image. values: of masks. colours: (R, G, B) of each class, from 1."""
+class MaskWriter:
+    """Writes what was predicted of a file.
 
-    values: str | int
-    probabilities: str | None
-    overlays: bool
-    classes: list[str]
-    colours: list[tuple[int, int, int]]
-
-
-def names(file: File, wanted: Wanted) -> list[str]:
-    """The files that an image's prediction makes, relative to the output; its mask comes first."""
-    return [
-        *mask_names(file),
-        *(_probabilities(file, wanted) if wanted.probabilities else []),
-        *(overlay_names(file) if wanted.overlays else []),
-    ]
-
-
-def write(
-    file: File,
-    masks: Sequence[NDArray[np.uint8]],
-    probs: Sequence[NDArray[np.float32] | None],
-    wanted: Wanted,
-    temporary: Callable[[str], Path],
-    *,
-    drawn: dict[str, Path],
-    orientation: int = 1,
-) -> dict[str, Path]:
-    """Write masks and probabilities of a file's pictures; returns name to where it was written.
-
-    masks: (H, W) class indices of each picture. probs: (K, H, W) of each, where they are wanted.
-    drawn: the same of what is there already.
+    Args:
+        classes: names of the foreground classes, index 1 first.
+        colours: of each class, for values=palette.
+        values: what masks hold: `index`, `palette` (indices with colours), or 255 (indices spread
+            evenly up to 255, to be looked at).
+        probabilities: `png16`, `npy`, or None for none.
+        overlays: whether there are pictures of masks over images, which the caller draws.
     """
-    paths = {name: temporary(name) for name in names(file, wanted)} | drawn
-    shown = [show(mask, wanted) for mask in masks]
+
+    classes: list[str]
+    colours: list[Colour]
+    values: str | int = "index"
+    probabilities: str | None = None
+    overlays: bool = False
+
+    def names(self, file: File) -> list[str]:
+        """The files that a prediction makes, relative to the output; masks come first."""
+        return [
+            *mask_names(file),
+            *(self._probability_names(file) if self.probabilities else []),
+            *(overlay_names(file) if self.overlays else []),
+        ]
+
+    def write(
+        self,
+        file: File,
+        masks: Sequence[NDArray[np.uint8]],
+        probs: Sequence[NDArray[np.float32] | None],
+        path_of: Callable[[str], Path],
+        *,
+        orientation: int = 1,
+    ) -> None:
+        """Write the masks and probabilities of a file's pictures.
+
+        Args:
+            file: the image.
+            masks: (H, W) class indices of each picture.
+            probs: (K, H, W) of each picture, if they are written.
+            path_of: where to write the file of a name.
+            orientation: EXIF's, of the image.
+        """
+        values = [self._values_of_indices()[mask] for mask in masks]
+        if _is_volume(file):
+            _write_nifti(file, _volume(file, values), path_of(mask_names(file)[0]))
+        else:
+            palette = self.colours if self.values == "palette" else None
+            for name, one in zip(mask_names(file), values, strict=True):
+                path_of(name).write_bytes(_png(one, palette=palette, orientation=orientation))
+        if self.probabilities:
+            self._write_probabilities(file, [p for p in probs if p is not None], path_of)
+
+    def read_back(self, file: File, path: Path, plane: Plane | None) -> NDArray[np.uint8]:
+        """Class indices (H, W) of a mask that was written for a file, or for a slice of it."""
+        if _is_volume(file):
+            nibabel = import_reader("nibabel", path)
+            values = np.asarray(nibabel.load(path).dataobj)
+            values = values.reshape((*values.shape, 1)[:3])
+            axis, index = plane or (2, 0)
+            values = values[(slice(None),) * axis + (index,)].T
+        else:
+            with Image.open(path) as picture:
+                values = np.array(picture)
+        indices = np.zeros(256, dtype=np.uint8)
+        indices[self._values_of_indices()] = np.arange(len(self._values_of_indices()))
+        return indices[values.astype(np.uint8)]
+
+    def _values_of_indices(self) -> NDArray[np.uint8]:
+        if self.values != 255:
+            return np.arange(256, dtype=np.uint8)
+        count = len(self.classes)
+        return np.array([k * 255 // count for k in range(count + 1)], dtype=np.uint8)
+
+    def _probability_names(self, file: File) -> list[str]:
+        top = "probabilities"
+        if _is_volume(file):
+            return [f"{top}/{name}" for name in mask_names(file)]
+        if self.probabilities == "npy":
+            return [f"{top}/{name}.npy" for name in _picture_names(file)]
+        if len(self.classes) == 1:
+            return [f"{top}/{name}.png" for name in _picture_names(file)]
+        # a class's name, fit for a file system
+        folders = [re.sub(r"[^\w.-]+", "_", name).strip("._") or "class" for name in self.classes]
+        every = ["background", *folders]
+        return [f"{top}/{folder}/{name}.png" for name in _picture_names(file) for folder in every]
+
+    def _write_probabilities(
+        self, file: File, probs: Sequence[NDArray[np.float32]], path_of: Callable[[str], Path]
+    ) -> None:
+        names = self._probability_names(file)
+        if _is_volume(file):
+            volumes = [_volume(file, [p[k] for p in probs]) for k in range(len(probs[0]))]
+            values = volumes[0] if len(volumes) == 1 else np.stack(volumes, axis=-1)
+            _write_nifti(file, values, path_of(names[0]))
+        elif self.probabilities == "npy":
+            for name, one in zip(names, probs, strict=True):
+                with path_of(name).open("wb") as handle:
+                    np.save(handle, one)
+        else:
+            planes = [plane for one in probs for plane in one]
+            for name, plane in zip(names, planes, strict=True):
+                deep = np.rint(plane * np.float32(65535)).astype(np.uint16)
+                done, data = cv2.imencode(".png", deep)
+                if not done:
+                    raise DataError(name, "its probabilities cannot be made a PNG", "use npy")
+                path_of(name).write_bytes(data.tobytes())
+
+
+def mask_names(file: File) -> list[str]:
+    """Where the file's masks lie: one file, but for an image of several frames."""
     if _is_volume(file):
-        (name,) = mask_names(file)
-        _write_nifti(file, _volume(file, shown), paths[name])
-    else:
-        for name, mask in zip(mask_names(file), shown, strict=True):
-            palette = wanted.colours if wanted.values == "palette" else None
-            paths[name].write_bytes(as_png(mask, palette=palette, orientation=orientation))
-    if wanted.probabilities:
-        _write_probabilities(file, [p for p in probs if p is not None], wanted, paths)
-    return paths
+        return [f"{file.input.name}{formats.suffix_of(file.input.path)}"]
+    return [f"{name}.png" for name in _picture_names(file)]
 
 
-def show(mask: NDArray[np.uint8], wanted: Wanted) -> NDArray[np.uint8]:
-    """Class indices as the values that were asked for: with 255, spread evenly up to it."""
-    if wanted.values != 255:
-        return mask
-    count = len(wanted.classes)
-    table = np.array([k * 255 // count for k in range(count + 1)], dtype=np.uint8)
-    return table[mask]
+def overlay_names(file: File) -> list[str]:
+    """Where the overlays of the file's pictures lie."""
+    return [f"overlays/{name}.png" for name in _picture_names(file)]
 
 
-def as_png(
-    values: NDArray, *, palette: Sequence[tuple[int, int, int]] | None = None, orientation: int = 1
-) -> bytes:
-    """(H, W) uint8 or uint16 as a grey PNG, or with a palette (index 0 black), and with the EXIF
-    orientation of its image, so that programs that turn the one turn the other.
+def refuse_inside(output: Path, given: str | Sequence[str]) -> None:
+    """Raises ValueError where the output folder lies in a folder of images, or is a file."""
+    for folder in inputs.folders(given):
+        if output.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(
+                f"output={output}: lies in input={folder}, whose files are only read; choose "
+                "another folder"
+            )
+    if output.exists() and not output.is_dir():
+        raise ValueError(f"output={output}: is a file; give a folder")
+
+
+def refuse_collisions(
+    output: Path, files: Sequence[File], writer: MaskWriter, *, others: Sequence[str]
+) -> None:
+    """Raises ValueError where two images have one mask, or a mask would replace an image.
+
+    Args:
+        output: the output folder.
+        files: the images.
+        writer: names their masks.
+        others: files that are written beside those of single images.
+    """
+    planned = [(name, file) for file in files for name in writer.names(file)]
+    counts = Counter(name for name, _ in planned)
+    for name, file in planned:
+        if counts[name] > 1 or name in others:
+            raise ValueError(
+                f"output={output}: {file.input.path} and another would both be written to {name}; "
+                "predict them into two folders"
+            )
+    images = {file.input.path.resolve() for file in files}
+    for name, file in planned:
+        if (output / name).resolve() in images:
+            raise ValueError(
+                f"output={output}: {name}, of {file.input.path}, would replace an image; choose "
+                "another folder"
+            )
+
+
+def refuse_foreign(journal: Journal, planned: Sequence[str]) -> None:
+    """Raises ValueError where a planned file exists that this command has not written."""
+    foreign = journal.foreign(planned)
+    if foreign:
+        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+        raise ValueError(
+            f"output={journal.folder}: holds {foreign[0]}{more}, which seg.predict has not written "
+            "there; choose another folder, or move them"
+        )
+
+
+def _picture_names(file: File) -> list[str]:
+    """One name; for several frames one each, in a folder that no other image is named like."""
+    if file.slices is None:
+        return [file.input.name]
+    digits = len(str(file.slices - 1))
+    return [f"{file.input.image}/{index:0{digits}d}" for index in range(file.slices)]
+
+
+def _is_volume(file: File) -> bool:
+    return formats.suffix_of(file.input.path) in formats.NIFTI_SUFFIXES
+
+
+def _png(values: NDArray[np.uint8], *, palette: Sequence[Colour] | None, orientation: int) -> bytes:
+    """(H, W) as a grey PNG, or with a palette; background is black.
+
+    It has the EXIF orientation of its image, so that programs that turn the one turn the other.
     """
     picture = Image.fromarray(values)
     if palette is not None:
-        picture = picture.convert("L")
         picture.putpalette([0, 0, 0, *(c for colour in palette for c in colour)])
     more = {}
     if orientation != 1:
@@ -100,106 +227,21 @@ def as_png(
     return buffer.getvalue()
 
 
-def file_name(text: str) -> str:
-    """A class's name, fit for a file system."""
-    return re.sub(r"[^\w.-]+", "_", text).strip("._") or "class"
-
-
-def _is_volume(file: File) -> bool:
-    return formats.suffix_of(file.input.path) in formats.NIFTI_SUFFIXES
-
-
-def mask_names(file: File) -> list[str]:
-    """Where the file's masks lie: one, but for a file of several frames."""
-    if _is_volume(file):
-        return [f"{file.input.name}{formats.suffix_of(file.input.path)}"]
-    return [f"{name}.png" for name in _pictures(file)]
-
-
-def _pictures(file: File) -> list[str]:
-    """One name, or a folder with one for each frame: no other image can be named like it."""
-    if file.slices is None:
-        return [file.input.name]
-    digits = len(str(file.slices - 1))
-    return [f"{file.input.image}/{index:0{digits}d}" for index in range(file.slices)]
-
-
-def overlay_names(file: File) -> list[str]:
-    """Where pictures of the file's masks lie, one a picture."""
-    if file.slices is None:
-        return [f"overlays/{file.input.name}.png"]
-    digits = len(str(file.slices - 1))
-    return [f"overlays/{file.input.image}/{i:0{digits}d}.png" for i in range(file.slices)]
-
-
-def _probabilities(file: File, wanted: Wanted) -> list[str]:
-    top = "probabilities"
-    if _is_volume(file):
-        return [f"{top}/{file.input.name}{formats.suffix_of(file.input.path)}"]
-    if wanted.probabilities == "npy":
-        return [f"{top}/{name}.npy" for name in _pictures(file)]
-    if len(wanted.classes) == 1:
-        return [f"{top}/{name}.png" for name in _pictures(file)]
-    outputs = ["background", *map(file_name, wanted.classes)]
-    return [f"{top}/{output}/{name}.png" for name in _pictures(file) for output in outputs]
-
-
-def _write_probabilities(
-    file: File, probs: Sequence[NDArray[np.float32]], wanted: Wanted, paths: dict[str, Path]
-) -> None:
-    names = _probabilities(file, wanted)
-    if _is_volume(file):
-        each = [_volume(file, [p[k] for p in probs]) for k in range(len(probs[0]))]
-        _write_nifti(file, each[0] if len(each) == 1 else np.stack(each, axis=-1), paths[names[0]])
-    elif wanted.probabilities == "npy":
-        for name, one in zip(names, probs, strict=True):
-            with paths[name].open("wb") as handle:
-                np.save(handle, one)
-    else:
-        planes = [plane for one in probs for plane in one]
-        for name, plane in zip(names, planes, strict=True):
-            deep = np.rint(plane * np.float32(65535)).astype(np.uint16)
-            done, data = cv2.imencode(".png", deep)
-            if not done:
-                raise DataError(name, "its probabilities cannot be made a PNG", "use npy")
-            paths[name].write_bytes(data.tobytes())
-
-
 def _volume(file: File, pictures: Sequence[NDArray]) -> NDArray:
     """(H, W) slices put back where `seg.data.formats.nifti` cut them: (X, Y, Z)."""
     return np.stack([p.T for p in pictures], axis=2 if file.slices is None else file.axis)
 
 
 def _write_nifti(file: File, values: NDArray, path: Path) -> None:
-    """values: (X, Y, Z), or with classes last; written with the image's header and place."""
+    """(X, Y, Z), or with classes last, with the header and the position of the image."""
     nibabel = import_reader("nibabel", file.input.path)
     image = nibabel.load(file.input.path)
     if values.ndim == 3:
-        values = values.reshape(image.shape)  # further axes of one
+        values = values.reshape(image.shape)  # which may have further axes of length 1
     header = image.header.copy()
     header.set_data_dtype(values.dtype)
     header.set_slope_inter(1, 0)
     header["cal_min"], header["cal_max"] = 0, 0  # they were of the image's values
-    made = type(image)(values, image.affine, header)
-    made.header.set_xyzt_units(*image.header.get_xyzt_units())
-    nibabel.save(made, path)
-
-
-def read_back(file: File, path: Path, plane: Plane | None, wanted: Wanted) -> NDArray[np.uint8]:
-    """Class indices (H, W) of a mask that was written for a file, or for a slice of it."""
-    if _is_volume(file):
-        nibabel = import_reader("nibabel", path)
-        values = np.asarray(nibabel.load(path).dataobj)
-        values = values.reshape((*values.shape, 1)[:3])
-        axis, index = plane or (2, 0)
-        values = values[(slice(None),) * axis + (index,)].T
-    else:
-        with Image.open(path) as picture:
-            values = np.array(picture)
-    values = values.astype(np.uint8)
-    if wanted.values != 255:
-        return values
-    count = len(wanted.classes)
-    table = np.zeros(256, dtype=np.uint8)
-    table[[k * 255 // count for k in range(count + 1)]] = np.arange(count + 1)
-    return table[values]
+    volume = type(image)(values, image.affine, header)
+    volume.header.set_xyzt_units(*image.header.get_xyzt_units())
+    nibabel.save(volume, path)

@@ -1,8 +1,8 @@
-"""An input as the pictures in it, each read for the network, with what is unlike the training."""
+"""Image files as the pictures in them, and each picture read for the network."""
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data import formats
-from seg.data.formats import Header, Plane
+from seg.data.errors import DataError
+from seg.data.formats.pictures import Header
+from seg.data.formats.volume_cache import Plane
 from seg.data.images import read_image
 from seg.inference.files.input_checks import InputWarning, in_grey, input_warnings, is_colourful
 from seg.inference.files.inputs import Input
@@ -20,10 +22,14 @@ from seg.inference.model import LoadedModel
 FRAMES = 0  # the axis along which a DICOM file of several frames is cut
 
 
-@dataclass
+@dataclass(eq=False)
 class File:
-    """An input that is being predicted. slices: how many pictures it holds along `axis`; None if it
-    is one itself.
+    """An image file to predict.
+
+    Args:
+        input: its path and names.
+        axis: along which it is cut, if it is a volume.
+        slices: how many pictures it has along `axis`; None if it is a picture itself.
     """
 
     input: Input
@@ -32,10 +38,12 @@ class File:
 
     @cached_property
     def sha256(self) -> str:
+        """Of the file's bytes, as hex digits."""
         with self.input.path.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
 
     def pictures(self) -> list["Picture"]:
+        """The file itself, or its slices."""
         if self.slices is None:
             return [Picture(self, None)]
         return [Picture(self, (self.axis, index)) for index in range(self.slices)]
@@ -49,64 +57,95 @@ class Picture:
     plane: Plane | None
 
     def __str__(self) -> str:
-        return f"{self.file.input.path}" + (f"#{self.plane[1]}" if self.plane else "")
+        return f"{self.file.input.path}{self._slice}"
 
     @property
     def name(self) -> str:
-        """The image's, and `#17` for the slice, as `case` is in tables of training."""
-        return self.file.input.image + (f"#{self.plane[1]}" if self.plane else "")
+        """The image's, and `#17` for a slice, like `case` in the tables of a training."""
+        return f"{self.file.input.image}{self._slice}"
+
+    @property
+    def index(self) -> int:
+        """Of the slice; 0 for a picture of its own."""
+        return self.plane[1] if self.plane else 0
+
+    @property
+    def _slice(self) -> str:
+        return f"#{self.plane[1]}" if self.plane else ""
 
 
 @dataclass
 class Read:
-    """image: (H, W, C) in 0-255. seconds: that reading took."""
+    """A picture that was read.
+
+    Args:
+        image: (H, W, C), 0-255.
+        header: of the file.
+        warnings: how the image differs from the training's.
+        seconds: that reading took.
+    """
 
     image: NDArray
     header: Header
-    input_warnings: list[InputWarning] = field(default_factory=list)
+    warnings: list[InputWarning] = field(default_factory=list)
     seconds: float = 0.0
 
 
-def opened(given: Input, axis: int) -> File:
-    """Raises DataError, also where it is a volume without such an axis."""
-    path = given.path
-    axis = FRAMES if formats.suffix_of(path) in formats.DICOM_SUFFIXES else axis
-    return File(given, axis, formats.slice_count(path, axis))
+def open_files(images: Iterable[Input], axis: int) -> tuple[list[File], dict[str, str]]:
+    """The files that can be opened, and why the others cannot, by image.
+
+    Args:
+        images: the files.
+        axis: along which volumes are cut; DICOM files of several frames have only one.
+    """
+    files, failed = [], {}
+    for image in images:
+        own = FRAMES if formats.suffix_of(image.path) in formats.DICOM_SUFFIXES else axis
+        try:
+            files.append(File(image, own, formats.slice_count(image.path, own)))
+        except DataError as error:
+            failed[image.image] = str(error)
+    return files, failed
 
 
 def bytes_of(picture: Picture, channels: int) -> int:
-    """What it takes in memory while it is read and predicted, from its header alone, roughly."""
+    """Memory that a picture takes while it is read and predicted, roughly, by its header alone."""
     header = formats.read_header(picture.file.input.path, picture.plane)
     return header.height * header.width * (2 * channels + 12)
 
 
 def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
-    """Reads pictures as `model` wants them. resized: whether the network resizes them whole."""
-    shape = model.preprocessing
+    """A function that reads pictures as `model` needs them.
+
+    Args:
+        model: gives channels and window, and mean and deviation of the training images.
+        resized: whether the network resizes an image whole, so that its size can be unlike.
+    """
+    prepared = model.preprocessing
     grey = in_grey(model.mean, model.std)
 
     def read(picture: Picture) -> Read:
         started = time.perf_counter()
         path, plane = picture.file.input.path, picture.plane
-        _ = picture.file.sha256  # now, while nobody waits for it
-        image, colourful = _read(path, plane, shape.channels, shape.window)
+        _ = picture.file.sha256  # computed in this thread, not when the mask is written
+        image, colourful = _read(path, plane, prepared.channels, prepared.window)
         header = formats.read_header(path, plane)
-        found = input_warnings(
+        warnings = input_warnings(
             image,
-            colourful=colourful if shape.channels == 3 or grey else False,
+            colourful=colourful if prepared.channels == 3 or grey else False,
             mean=model.mean,
             std=model.std,
-            size=shape.size if resized else None,
-            windowed=shape.window is not None,
+            size=prepared.size if resized else None,
+            windowed=prepared.window is not None,
             orientation=header.orientation,
         )
-        return Read(image, header, found, time.perf_counter() - started)
+        return Read(image, header, warnings, time.perf_counter() - started)
 
     return read
 
 
 def _read(path: Path, plane: Plane | None, channels: int, window: object) -> tuple[NDArray, bool]:
-    """The image, and whether the file has colours."""
+    """The image, and whether the file has colours; decoded once where that is enough."""
     nifti = formats.suffix_of(path) in formats.NIFTI_SUFFIXES
     image = read_image(path, channels=1 if nifti else 3, plane=plane, window=window)
     colourful = not nifti and is_colourful(image)
@@ -114,8 +153,7 @@ def _read(path: Path, plane: Plane | None, channels: int, window: object) -> tup
         return image, colourful
     if nifti:
         return np.repeat(image, channels, axis=2), False
-    if colourful:  # the reader knows its weights
-        return read_image(path, channels=channels, plane=plane, window=window), True
-    if (image == image[..., :1]).all():
+    if not colourful and (image == image[..., :1]).all():
         return np.ascontiguousarray(image[..., :channels]), False
+    # the reader knows by which weights colours become grey
     return read_image(path, channels=channels, plane=plane, window=window), True

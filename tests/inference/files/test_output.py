@@ -10,23 +10,23 @@ from PIL import Image
 
 from seg.data.formats import read_header
 from seg.data.images import read_mask
-from seg.inference.files import output
 from seg.inference.files.inputs import Input
+from seg.inference.files.output import MaskWriter
 from seg.inference.files.reading import File
 
 MASK = np.random.default_rng(0).integers(0, 3, (5, 7), dtype=np.uint8)
 PROBS = np.random.default_rng(1).dirichlet([1, 1, 1], (5, 7)).astype(np.float32).transpose(2, 0, 1)
 
 
-def wanted(**more) -> output.Wanted:
-    return output.Wanted(**{
+def writer(**more) -> MaskWriter:
+    return MaskWriter(**{
         "values": "index", "probabilities": None, "overlays": False, "classes": ["a", "b/c"],
         "colours": [(255, 0, 0), (0, 128, 7)], **more,
     })  # fmt: skip
 
 
 def written(
-    folder: Path, how: output.Wanted, image: str = "x.png", *, slices: int | None = None,
+    folder: Path, how: MaskWriter, image: str = "x.png", *, slices: int | None = None,
     masks: list[NDArray] | None = None, probs: list[NDArray] | None = None, axis: int = 2,
     orientation: int = 1,
 ) -> dict[str, Path]:  # fmt: skip
@@ -35,25 +35,24 @@ def written(
         return folder / "out" / name
 
     file = File(Input(folder / image, image, image.partition(".")[0]), axis, slices)
-    return output.write(
-        file, masks or [MASK], probs or [PROBS], how, place, drawn={}, orientation=orientation
-    )
+    how.write(file, masks or [MASK], probs or [PROBS], place, orientation=orientation)
+    return {name: place(name) for name in how.names(file)}
 
 
 @pytest.mark.parametrize(("values", "table"), [("index", [0, 1, 2]), (255, [0, 127, 255])])
 def test_a_mask_holds_indices_or_values_spread_to_255(
     tmp_path: Path, values: str | int, table: list[int]
 ) -> None:
-    how = wanted(values=values)
+    how = writer(values=values)
     (path,) = written(tmp_path, how).values()
     stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(stored, np.array(table, np.uint8)[MASK])
     file = File(Input(tmp_path / "x.png", "x.png", "x"), 2, None)
-    np.testing.assert_array_equal(output.read_back(file, path, None, how), MASK)
+    np.testing.assert_array_equal(how.read_back(file, path, None), MASK)
 
 
 def test_a_palette_shows_the_classes_colours_and_holds_their_indices(tmp_path: Path) -> None:
-    (path,) = written(tmp_path, wanted(values="palette")).values()
+    (path,) = written(tmp_path, writer(values="palette")).values()
     with Image.open(path) as picture:
         np.testing.assert_array_equal(np.array(picture), MASK)
     colours = np.array([[0, 0, 0], [255, 0, 0], [0, 128, 7]], np.uint8)
@@ -62,13 +61,13 @@ def test_a_palette_shows_the_classes_colours_and_holds_their_indices(tmp_path: P
 
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_mask_is_turned_as_its_image_is(tmp_path: Path, orientation: int) -> None:
-    (path,) = written(tmp_path, wanted(), orientation=orientation).values()
+    (path,) = written(tmp_path, writer(), orientation=orientation).values()
     assert read_header(path)[:3] == (5, 7, orientation)
     np.testing.assert_array_equal(read_mask(path)[0], MASK)
 
 
 def test_probabilities_are_sixteen_bit_pictures_by_class(tmp_path: Path) -> None:
-    found = written(tmp_path, wanted(probabilities="png16"))
+    found = written(tmp_path, writer(probabilities="png16"))
     del found["x.png"]
     assert list(found) == [f"probabilities/{name}/x.png" for name in ("background", "a", "b_c")]
     for path, plane in zip(found.values(), PROBS, strict=True):
@@ -78,12 +77,12 @@ def test_probabilities_are_sixteen_bit_pictures_by_class(tmp_path: Path) -> None
 
 
 def test_probabilities_are_an_array(tmp_path: Path) -> None:
-    found = written(tmp_path, wanted(probabilities="npy"))
+    found = written(tmp_path, writer(probabilities="npy"))
     np.testing.assert_array_equal(np.load(found["probabilities/x.npy"]), PROBS)
 
 
 def test_frames_of_one_file_lie_in_a_folder_of_its_full_name(tmp_path: Path) -> None:
-    found = written(tmp_path, wanted(), "a.dcm", slices=11, masks=[MASK] * 11, probs=[PROBS] * 11)
+    found = written(tmp_path, writer(), "a.dcm", slices=11, masks=[MASK] * 11, probs=[PROBS] * 11)
     assert list(found) == [f"a.dcm/{i:02d}.png" for i in range(11)]
 
 
@@ -103,7 +102,7 @@ def test_a_volume_gets_its_header_back_and_each_slice_its_place(
     masks = [np.take(truth, i, axis).T for i in range(truth.shape[axis])]
     probs = [np.stack([m * 0.25, m * 0.5, m * 0.1]).astype(np.float32) for m in masks]
     found = written(
-        tmp_path, wanted(probabilities="npy"), "v.nii.gz", slices=len(masks), masks=masks,
+        tmp_path, writer(probabilities="npy"), "v.nii.gz", slices=len(masks), masks=masks,
         probs=probs, axis=axis,
     )  # fmt: skip
     made = nibabel.load(found["v.nii.gz"])
@@ -118,6 +117,10 @@ def test_a_volume_gets_its_header_back_and_each_slice_its_place(
 
 
 def test_a_class_that_no_file_can_be_called_gets_a_name_that_one_can() -> None:
-    assert [output.file_name(n) for n in ("b/c", "../x", "größe 2", "//")] == [
-        "b_c", "x", "größe_2", "class",
+    classes = ["b/c", "../x", "größe 2", "//"]
+    file = File(Input(Path("x.png"), "x.png", "x"), 2, None)
+    names = writer(classes=classes, probabilities="png16").names(file)[1:]
+    assert [name.split("/")[1] for name in names] == [
+        "background", "b_c", "x", "größe_2", "class",
     ]  # fmt: skip
+    assert all(name.count("/") == 2 for name in names)

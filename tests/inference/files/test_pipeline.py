@@ -1,4 +1,4 @@
-"""Reading ahead and writing behind: order, faults, and how much is held."""
+"""Reading ahead and writing behind: order, errors, and how much is in memory."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ def test_everything_comes_out_in_its_order(batch_size: int) -> None:
     assert found == [(i, 10 * i + 1) for i in range(20)]
 
 
-def test_as_many_are_asked_for_together_as_shall_be() -> None:
+def test_pictures_are_predicted_in_batches() -> None:
     sizes = []
 
     def predict(reads: Sequence[int]) -> list[int]:
@@ -43,7 +43,7 @@ def test_as_many_are_asked_for_together_as_shall_be() -> None:
     assert sizes == [4, 4, 2]
 
 
-def test_what_fails_is_told_in_its_place_and_stops_nobody() -> None:
+def test_a_picture_that_fails_is_reported_in_its_place_and_stops_no_other() -> None:
     def read(item: int) -> int:
         if item == 2:
             raise DataError("two.png", "torn", "restore it")
@@ -67,7 +67,7 @@ def test_what_fails_is_told_in_its_place_and_stops_nobody() -> None:
     assert [found[i] for i in (0, 1, 3, 4, 6, 8)] == [0, 1, 3, 4, 6, 8]
 
 
-def test_a_full_disk_ends_it_all() -> None:
+def test_a_full_disk_ends_the_run() -> None:
     def write(item: int, read: int, answer: int, seconds: float) -> int:
         raise OSError(28, "No space left on device", "out/a.png")
 
@@ -75,19 +75,19 @@ def test_a_full_disk_ends_it_all() -> None:
         list(pipeline(write=write).run(iter(range(50))))
 
 
-def test_no_more_is_held_than_there_is_room_for() -> None:
-    held, most, lock = set(), [0], threading.Lock()
+def test_no_more_is_in_memory_than_the_budget_allows() -> None:
+    present, most, lock = set(), [0], threading.Lock()
 
     def read(item: int) -> int:
         with lock:
-            held.add(item)
-            most[0] = max(most[0], len(held))
+            present.add(item)
+            most[0] = max(most[0], len(present))
         return item
 
     def write(item: int, read: int, answer: int, seconds: float) -> int:
         time.sleep(0.002)
         with lock:
-            held.discard(item)
+            present.discard(item)
         return item
 
     parts = pipeline(size=lambda item: 100, read=read, write=write, batch_size=16, budget=400)
@@ -95,7 +95,7 @@ def test_no_more_is_held_than_there_is_room_for() -> None:
     assert most[0] <= 11  # five ahead, five behind, one with the network
 
 
-def test_reading_ahead_keeps_the_order_and_its_distance() -> None:
+def test_working_ahead_keeps_the_order_and_its_distance() -> None:
     started, lock = [], threading.Lock()
 
     def slow(i: int) -> int:
