@@ -61,7 +61,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def fit(tiny: list[str], tmp_path: Path, output: Path, *more: str) -> None:
-    """As the door does; the data and their cache lie elsewhere."""
+    """As the command does; the data and their cache lie elsewhere."""
     data = [f"dataset.root={tmp_path / 'data'}", f"dataset.cache_dir={tmp_path / 'cache'}"]
     common = ["trainer=cpu", "trainer.max_epochs=3", "panels_every=1", "trainer.precision=32"]
     train(compose([*tiny, *data, *common, f"output_dir={output}", *more]))
@@ -120,10 +120,10 @@ def test_a_full_disk_is_one_message_and_the_run_goes_on_when_there_is_space(
     monkeypatch.undo()
     assert "Traceback" not in capfd.readouterr().err
     assert launch.report(caught.value) == 1
-    said = capfd.readouterr().err
-    assert len(said.splitlines()) == 1
-    assert file in said
-    assert "resume=auto" in said
+    message = capfd.readouterr().err
+    assert len(message.splitlines()) == 1
+    assert file in message
+    assert "resume=auto" in message
     folder = next((disk.root / "out").glob("synthetic-*/*"))
     facts = json.loads((folder / "run.json").read_text())
     assert facts["status"] == "failed"
@@ -153,7 +153,7 @@ def test_an_output_folder_on_a_read_only_disk_is_refused_before_data_are_read(
         pytest.skip("a file system can be mounted by root alone")
     mounted(tmp_path / "disk", "ro,size=1m")
     try:
-        with pytest.raises(OSError, match="Read-only.*another output_dir"):
+        with pytest.raises(OSError, match="Read-only.*output_dir"):
             fit(tiny, tmp_path, tmp_path / "disk" / "out")
     finally:
         subprocess.run(["umount", "-l", str(tmp_path / "disk")], check=True)
@@ -162,7 +162,7 @@ def test_an_output_folder_on_a_read_only_disk_is_refused_before_data_are_read(
 
 def test_a_file_in_place_of_the_output_folder_is_refused(tiny: list[str], tmp_path: Path) -> None:
     (tmp_path / "out").write_text("")
-    with pytest.raises(OSError, match="another output_dir") as caught:
+    with pytest.raises(OSError, match="output_dir") as caught:
         fit(tiny, tmp_path, tmp_path / "out" / "below")
     assert str(tmp_path / "out") in str(caught.value.filename)
 

@@ -1,4 +1,4 @@
-"""A run that was ended, by whatever, and gone on with equals one that was not."""
+"""A run that was interrupted, in whatever way, and resumed equals one that was not."""
 
 import json
 import os
@@ -35,14 +35,14 @@ def configured(overrides: list[str], output: Path) -> DictConfig:
 
 
 def run(overrides: list[str], output: Path) -> Path:
-    """Train as the door does; the run folder."""
+    """Train as the command does; returns the run folder."""
     train(configured(overrides, output))
     return only_run(output)
 
 
 def only_run(output: Path) -> Path:
-    (found,) = (p.parent for p in output.glob("*-*/*/run.json"))
-    return found
+    (folder,) = (p.parent for p in output.glob("*-*/*/run.json"))
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -287,10 +287,10 @@ def test_a_signal_to_all_processes_of_a_run_ends_it_in_order_and_nothing_is_lost
     while not list(tmp_path.glob("halves/*-*/*/metrics.csv")) and time.time() < deadline:
         time.sleep(0.05)
     os.killpg(halves.pid, signal.SIGUSR1)
-    said = halves.communicate(timeout=120)[1]
-    assert halves.returncode == 128 + signal.SIGUSR1, said
-    assert "SIGUSR1: " in said
-    assert "Error" not in said
+    output = halves.communicate(timeout=120)[1]
+    assert halves.returncode == 128 + signal.SIGUSR1, output
+    assert "SIGUSR1: " in output
+    assert "Error" not in output
     folder = only_run(tmp_path / "halves")
     assert RunFolder(folder).status == "interrupted"
     position = read(folder / "checkpoints" / "last.ckpt")["seg"]["position"]
@@ -353,10 +353,8 @@ def test_more_epochs_are_trained_at_the_schedules_last_rate(
     ]
     with caplog.at_level("INFO", logger="seg"):
         train(configured([*options, "trainer.max_epochs=3", f"resume={folder}"], tmp_path))
-    assert (
-        f"stays that of 2 epochs, and its last rate that of the others; for a new schedule start "
-        f"with init_from={folder}" in caplog.text
-    )
+    (line,) = [r.message for r in caplog.records if "init_from" in r.message]
+    assert all(text in line for text in ("3 epochs", "2 epochs", f"init_from={folder}"))
     assert rates(folder) == [*before, pytest.approx(last, rel=1e-5)]
     assert last < before[-1]
     assert RunFolder(folder).get("schedule_epochs") == 2
@@ -366,9 +364,7 @@ def test_more_epochs_are_trained_at_the_schedules_last_rate(
     stored = read(folder / "checkpoints" / "last.ckpt")["seg"]["config"]
     assert (stored["schedule_epochs"], stored["trainer"]["max_epochs"]) == (2, 4)
     assert RunFolder(folder).status == "finished"
-    with pytest.raises(
-        ValueError, match=r"max_epochs: 4 -> 3\); a run cannot be given fewer epochs"
-    ):
+    with pytest.raises(ValueError, match=r"max_epochs: 4 -> 3"):
         train(configured([*options, "trainer.max_epochs=3", f"resume={folder}"], tmp_path))
 
 
@@ -412,10 +408,10 @@ def test_data_that_changed_are_noticed_on_resume(
     (folder / "images" / "case_3.png").unlink()
     (folder / "masks" / "case_3.png").unlink()
     for which in ("auto", str(begun)):
-        with pytest.raises(ValueError, match=r"first difference is at images/case_"):
+        with pytest.raises(ValueError, match=r"split\.csv: .*images/case_"):
             train(configured([*options, f"resume={which}"], tmp_path / "out"))
     (begun / "split.csv").unlink()  # the checkpoint knows, too
-    with pytest.raises(ValueError, match=r"last\.ckpt: the data are not those of this run"):
+    with pytest.raises(ValueError, match=r"last\.ckpt: .*fingerprint"):
         train(configured([*options, "resume=auto"], tmp_path / "out"))
 
 
@@ -436,7 +432,7 @@ def test_a_model_whose_code_changed_is_noticed_on_resume(
 
     monkeypatch.setattr(UNet, "__init__", other)
     with pytest.raises(
-        ValueError, match=r"another one \(model\.head\.weight: \[1, 4, 1, 1\] -> \[1, "
+        ValueError, match=r"last\.ckpt: .*model\.head\.weight: \[1, 4, 1, 1\] -> \[1, "
     ):
         run([*tiny, "resume=auto"], tmp_path)
 
@@ -464,7 +460,7 @@ def test_a_job_of_a_sweep_goes_on_where_it_was_and_no_other_takes_its_folder(
     assert score == pytest.approx(pd.read_csv(job / "metrics.csv")["val/dice"].max(), abs=1e-6)
     assert train(configured(many, tmp_path)) == score
     assert len(trained) == 4
-    with pytest.raises(ValueError, match=r"0_loss=bce: it was started with another.*seed: 42 -> 1"):
+    with pytest.raises(ValueError, match=r"0_loss=bce: .*seed: 42 -> 1"):
         train(configured([*many, "seed=1"], tmp_path))
 
 

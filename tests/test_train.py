@@ -43,7 +43,7 @@ LEARNS = [
 
 
 def run(overrides: list[str], output: Path) -> Path:
-    """Train as the door does; the run folder."""
+    """Train as the command does; returns the run folder."""
     cfg = compose([*overrides, f"output_dir='{output}'"])
     check(cfg)
     train(cfg)
@@ -107,8 +107,8 @@ def test_the_test_figures_are_recomputed_from_the_weights_alone(finished: Path) 
     test.json.
     """
     content = torch.load(finished / "checkpoints" / "best.ckpt", weights_only=True)
-    carried = content["seg"]
-    pre, config = carried["preprocessing"], carried["config"]
+    metadata = content["seg"]
+    pre, config = metadata["preprocessing"], metadata["config"]
     model = UNet(**{k: v for k, v in config["model"].items() if k != "_target_"})
     model.load_state_dict(torch.load(finished / "model.pth", weights_only=True))
     model.eval()
@@ -128,7 +128,7 @@ def test_the_test_figures_are_recomputed_from_the_weights_alone(finished: Path) 
         )  # fmt: skip
         with torch.no_grad():
             logits = model(normalize(torch.from_numpy(image).permute(2, 0, 1)[None]))
-        found, true = (torch.sigmoid(logits)[0, 0] > carried["threshold"]).numpy(), mask == 255
+        found, true = (torch.sigmoid(logits)[0, 0] > metadata["threshold"]).numpy(), mask == 255
         total = found.sum() + true.sum()
         dice[row.image] = 2 * (found & true).sum() / total if total else 1.0
     table = pd.read_csv(finished / "test_cases.csv").set_index("case")
@@ -279,11 +279,11 @@ def test_early_stopping_ends_the_run(tmp_path: Path, tiny: list[str]) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, tiny: list[str]) -> None:
-    with pytest.raises(ValueError, match="training loss is nan"):
+    with pytest.raises(ValueError, match="training loss is nan in epoch 1: .*optimizer.lr"):
         run([*tiny, "optimizer=sgd", "optimizer.lr=1e30", "trainer.precision=32"], tmp_path)
     facts = json.loads(next(tmp_path.glob("*-*/*/run.json")).read_text())
     assert facts["status"] == "failed"
-    assert "lower optimizer.lr" in facts["error"]
+    assert "optimizer.lr" in facts["error"]
 
 
 def test_a_batch_larger_than_the_data_trains(tmp_path: Path, tiny: list[str]) -> None:
@@ -325,7 +325,7 @@ def test_refusals_on_the_command_line_are_short_and_leave_nothing(tmp_path: Path
 def test_a_gpu_that_is_not_there_is_refused(tmp_path: Path, tiny: list[str]) -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
-    with pytest.raises(ValueError, match="no GPU"):
+    with pytest.raises(ValueError, match="trainer.accelerator=gpu"):
         run([*tiny, "trainer=gpu"], tmp_path)
     assert list(tmp_path.iterdir()) == []
 

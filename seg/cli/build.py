@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -51,12 +50,7 @@ def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
 
 
 def require_data(node: DictConfig, source: Source) -> None:
-    """Raises FileNotFoundError, which says how to get them, where there are no data.
-
-    Args:
-        node: the group `dataset` of a configuration.
-        source: made from it.
-    """
+    """Raises FileNotFoundError, with the ways to get the data, if they are missing."""
     if source.root.is_dir() and any(source.root.iterdir()):
         return
     ways = [f"{key} {node[key]}" for key in ("url", "kaggle") if node.get(key)]
@@ -114,11 +108,8 @@ def build_module(
     """The network to train, tried on one image. Its weights start from `init_from`, if that is set.
 
     Args:
-        cfg: the configuration.
-        content: the same, plain: checkpoints will hold it.
-        data: set up.
-        model: gives logits (N, outputs, H, W) for normalised images (N, C, H, W).
-        stages: what it is trained with.
+        content: the configuration as plain containers, which checkpoints hold.
+        data: after its setup.
     Raises:
         ValueError: the model or a loss does not keep its contract, or `init_from` does not fit.
     """
@@ -145,32 +136,10 @@ def build_module(
             },
         },
     )
-    _try_out(module, data)
+    module.require_contract(data.samples("train")[0])
     if cfg.init_from is not None:
         weights.start_from(module.model, Path(cfg.init_from).expanduser())
     return module
-
-
-def _try_out(module: SegmentationModule, data: SegmentationDataModule) -> None:
-    batch = data.samples("train")[0]
-    outputs = compose.out_channels(data.source.classes)
-    module.eval()
-    with torch.no_grad():
-        logits = module(batch["image"])
-        expected = (1, outputs, *batch["mask"].shape[1:])
-        if tuple(logits.shape) != expected:
-            raise ValueError(f"the model gives {tuple(logits.shape)} for one image, not {expected}")
-        for stage in module.stages:
-            try:
-                value = stage.loss(logits, batch["mask"].long())
-            except Exception as error:
-                raise ValueError(
-                    f"the loss of stage {stage.name} cannot be called as loss(logits (N, C, H, W), "
-                    f"target (N, H, W) int64): {str(error).splitlines()[0]}"
-                ) from error
-            if value.ndim:
-                raise ValueError(f"the loss of stage {stage.name} gives {tuple(value.shape)}")
-    module.train()
 
 
 def build_trainer(

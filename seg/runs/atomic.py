@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -30,8 +30,7 @@ def replacing(path: Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
 
     Args:
         path: the target; its folder is made if it is missing.
-        sync: whether to wait until the bytes are on the disk, which a power cut asks for.
-
+        sync: whether to wait until the bytes are on the disk, against a power cut.
     Raises:
         OSError: the file cannot be written; it names `path`, also where the cause is a full disk
             that a library has reported as another error.
@@ -108,12 +107,10 @@ def fresh_folder(parent: Path) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         while True:
             folder = parent / (stamp if n == 1 else f"{stamp}-{n}")
-            try:
+            with suppress(FileExistsError):
                 folder.mkdir()
-            except FileExistsError:
-                n += 1
-            else:
                 return folder
+            n += 1
     except OSError as error:
         full = failures.is_full_disk(error)
         fix = failures.FIX_FULL if full else "give another output_dir"

@@ -1,9 +1,9 @@
-"""The per-case table of one run: written to its CSV, read, joined over folds, cut to some cases."""
+"""The per-case table of one run: written, read, joined over folds, restricted to some cases."""
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,12 @@ class TableError(ValueError):
 class CaseTable:
     """Cases sorted by name, so that equal sets of cases are equal rows.
 
-    cases, groups: M names. classes: C names. counts: (M, C, 4) tp, fp, fn, tn in pixels. values: by
-    figure, (M, C); NaN where the file has none.
+    Args:
+        cases: M names.
+        groups: the group of each case.
+        classes: C names.
+        counts: (M, C, 4) tp, fp, fn, tn in pixels.
+        values: by figure, (M, C); NaN where the file has none.
     """
 
     cases: tuple[str, ...]
@@ -44,13 +48,15 @@ class CaseTable:
     def keep(self, cases: Iterable[str]) -> "CaseTable":
         """The rows of some cases."""
         wanted = set(cases)
-        rows = [i for i, case in enumerate(self.cases) if case in wanted]
+        return self._select([i for i, case in enumerate(self.cases) if case in wanted])
+
+    def _select(self, rows: list[int]) -> "CaseTable":
         return CaseTable(
             cases=tuple(self.cases[i] for i in rows),
             groups=tuple(self.groups[i] for i in rows),
             classes=self.classes,
             counts=self.counts[rows],
-            values={name: v[rows] for name, v in self.values.items()},
+            values={name: values[rows] for name, values in self.values.items()},
         )
 
 
@@ -86,10 +92,10 @@ def write_cases(
 
 
 def read_cases(path: Path) -> CaseTable:
-    """A `*_cases.csv`: case, group, class, tp, fp, fn, tn, and a column for each figure.
+    """Read a `*_cases.csv`: case, group, class, tp, fp, fn, tn, and a column for each figure.
 
-    Raises TableError for what is no such table: columns, numbers, a case without one of the
-    classes, a case that stands there twice.
+    Raises:
+        TableError: columns or classes of a case are missing, twice there, or no numbers.
     """
     with path.open(newline="", encoding="utf-8") as handle:
         header, *rows = list(csv.reader(handle)) or [[]]
@@ -100,31 +106,23 @@ def read_cases(path: Path) -> CaseTable:
         raise TableError(f"{path.name}: no cases")
     if any(len(row) != len(header) for row in rows):
         raise TableError(f"{path.name}: lines of unequal length, as if it was cut short")
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    names, classes = sorted(set(columns["case"])), tuple(dict.fromkeys(columns["class"]))
-    row_of, class_of = ({name: i for i, name in enumerate(x)} for x in (names, classes))
-    place = [
-        row_of[case] * len(classes) + class_of[name]
-        for case, name in zip(columns["case"], columns["class"], strict=True)
-    ]
-    if len(place) != len(names) * len(classes) or len(set(place)) != len(place):
+    case, group, category = (header.index(name) for name in TEXT)
+    cases = sorted({row[case] for row in rows})
+    classes = list(dict.fromkeys(row[category] for row in rows))
+    rows.sort(key=lambda row: (row[case], classes.index(row[category])))
+    if [(row[case], row[category]) for row in rows] != list(product(cases, classes)):
         raise TableError(f"{path.name}: not every case has every class once")
-    order, shape = np.argsort(place), (len(names), len(classes))
-    figures = [name for name in header if name not in (*TEXT, *COUNTS)]
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
     numbers = {
-        name: _numbers(columns[name], name, path)[order].reshape(shape)
-        for name in (*COUNTS, *figures)
+        name: _numbers(texts, name, path).reshape(len(cases), len(classes))
+        for name, texts in columns.items()
+        if name not in TEXT
     }
-    counts = np.stack([numbers[name] for name in COUNTS], axis=-1)
+    counts = np.stack([numbers.pop(name) for name in COUNTS], axis=-1)
     if not (np.isfinite(counts).all() and (counts >= 0).all()):
         raise TableError(f"{path.name}: tp, fp, fn, tn must be counts from 0")
-    return CaseTable(
-        cases=tuple(names),
-        groups=tuple(columns["group"][order[i * len(classes)]] for i in range(len(names))),
-        classes=classes,
-        counts=counts,
-        values={name: numbers[name] for name in figures},
-    )
+    groups = tuple(row[group] for row in rows[:: len(classes)])
+    return CaseTable(tuple(cases), groups, tuple(classes), counts, numbers)
 
 
 def _numbers(texts: Sequence[str], name: str, path: Path) -> NDArray[np.float64]:
@@ -137,21 +135,22 @@ def _numbers(texts: Sequence[str], name: str, path: Path) -> NDArray[np.float64]
 def pool(tables: Sequence[CaseTable]) -> CaseTable:
     """Tables of different cases as one. The caller has made sure that no case is in two of them.
 
-    Figures that not all of them have are left out. Raises TableError for different classes.
+    Figures that not all of them have are left out.
+
+    Raises:
+        TableError: they have different classes.
     """
     for one, other in pairwise(tables):
         if one.classes != other.classes:
             raise TableError(
                 f"folds of different classes: {', '.join(one.classes)}; {', '.join(other.classes)}"
             )
-    cases = [case for table in tables for case in table.cases]
-    order = sorted(range(len(cases)), key=cases.__getitem__)
-    groups = [group for table in tables for group in table.groups]
     shared = [n for n in tables[0].values if all(n in table.values for table in tables)]
-    return CaseTable(
-        cases=tuple(cases[i] for i in order),
-        groups=tuple(groups[i] for i in order),
+    joined = CaseTable(
+        cases=tuple(case for table in tables for case in table.cases),
+        groups=tuple(group for table in tables for group in table.groups),
         classes=tables[0].classes,
-        counts=np.concatenate([table.counts for table in tables])[order],
-        values={n: np.concatenate([table.values[n] for table in tables])[order] for n in shared},
+        counts=np.concatenate([table.counts for table in tables]),
+        values={n: np.concatenate([table.values[n] for table in tables]) for n in shared},
     )
+    return joined._select(sorted(range(len(joined.cases)), key=joined.cases.__getitem__))

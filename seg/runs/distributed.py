@@ -16,11 +16,10 @@ RANK_VARIABLES = ("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "SLURM_PROCID
 
 @dataclass(frozen=True)
 class ProcessRank:
-    """The number of a process, and where the first one can be reached.
+    """The number of a process; 0 is the first, which owns the run folder.
 
     Args:
-        number: from 0, the process that owns the run folder.
-        address: host name of the first process; None for processes that Lightning starts.
+        address: host name of the first process; None where Lightning starts the others.
         port: MASTER_PORT, the one that torch.distributed uses.
     """
 
@@ -44,11 +43,8 @@ def environment(num_nodes: int) -> ClusterEnvironment:
 def detect_rank(*, devices: int | str | list[int], num_nodes: int) -> ProcessRank:
     """The rank of this process. Lightning, which would guess it from the environment, is told.
 
-    Args:
-        devices: the key trainer.devices, per node.
-        num_nodes: the key trainer.num_nodes.
     Raises:
-        ValueError: another number of processes was started than these keys say.
+        ValueError: another number of processes was started than the keys of `trainer` say.
     """
     engine = environment(num_nodes)
     keys = f"trainer.devices={devices} trainer.num_nodes={num_nodes}"

@@ -70,23 +70,21 @@ def acquire(folder: Path) -> Lock | None:
     return Lock(descriptor)
 
 
-def is_locked(folder: Path) -> bool:
-    """Whether any process has the folder's lock; False where there are no locks."""
+def is_locked(folder: Path) -> bool | None:
+    """Whether any process has the folder's lock; None where that cannot be told.
+
+    It cannot in a folder that was made where there are no locks.
+    """
     try:
         descriptor = os.open(folder / NAME, os.O_RDONLY)
     except OSError:
-        return False
+        return None
     try:
         return not _take(descriptor, shared=True)  # shared, so that two can ask at once
     except OSError:
         return False
     finally:
         os.close(descriptor)
-
-
-def has_lock_file(folder: Path) -> bool:
-    """Whether `is_locked` can tell: not in a folder that was made where there are no locks."""
-    return (folder / NAME).is_file()
 
 
 def _take(descriptor: int, *, shared: bool) -> bool:

@@ -33,13 +33,8 @@ _over = threading.Event()
 def announce(
     folder: Path, checkpoint: Path | None, *, rank: ProcessRank, config: Mapping[str, Any]
 ) -> None:
-    """Let the other ranks have the run folder. Called by the first process.
+    """Let the other ranks have the run folder, and the checkpoint that a resumed run starts from.
 
-    Args:
-        folder: the run folder.
-        checkpoint: where a resumed run starts; None for a new one.
-        rank: of this process.
-        config: which the other processes must have, too.
     Raises:
         ValueError: the port is taken.
     """
@@ -61,7 +56,7 @@ def announce(
 
 
 def receive(*, rank: ProcessRank, config: Mapping[str, Any]) -> tuple[Path, Path | None]:
-    """The run folder, and the checkpoint that a resumed run starts from. Called by the others.
+    """What the first rank has announced.
 
     Raises:
         ValueError: the first process does not answer, or has another configuration.

@@ -4,7 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,9 +23,14 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """name: `test`, or `evaluate/NAME`. split: what was scored. size: (H, W) in pixels at which
-    masks were compared, None for the masks' own. table: None where it is missing or contradicts the
-    figures. facts: whatever else the JSON says.
+    """One test or evaluation.
+
+    Args:
+        name: `test`, or `evaluate/NAME`.
+        size: (H, W) in pixels at which masks were compared; None for the masks' own.
+        metrics: over all classes; `classes` has those of each.
+        facts: whatever else the JSON holds.
+        table: its cases; None where it is missing or contradicts the figures.
     """
 
     name: str
@@ -53,12 +58,12 @@ class Result:
         return used.replace("\\", "/").rpartition("/")[2]
 
     def tuned(self, before: Any) -> list[str]:
-        """What was chosen on the validation cases after the training. before: its threshold."""
-        used, done = self.facts.get("threshold"), self.facts.get("postprocess")
-        both = isinstance(used, float | int) and isinstance(before, float | int)
-        moved = [f"threshold {used:g} instead of {before:g}"] if both and used != before else []
-        cleaned = done.items() if isinstance(done, Mapping) else ()
-        return moved + [f"{how} of {', '.join(map(str, names))}" for how, names in cleaned if names]
+        """What was chosen on the validation cases; `before` is the threshold of the training."""
+        now, cleaning = self.facts.get("threshold"), self.facts.get("postprocess")
+        both = isinstance(now, float | int) and isinstance(before, float | int)
+        lines = [f"threshold {now:g} instead of {before:g}"] if both and now != before else []
+        steps = cleaning.items() if isinstance(cleaning, Mapping) else ()
+        return lines + [f"{step} of {', '.join(map(str, names))}" for step, names in steps if names]
 
     @property
     def resolution(self) -> str:
@@ -77,34 +82,34 @@ def table_path(path: Path) -> Path:
 
 
 def read(path: Path, *, name: str) -> tuple[Result | None, list[str]]:
-    """A test.json or <split>.json and the `*_cases.csv` beside it; and what is wrong with them."""
-    problems: list[str] = []
+    """Read a test.json or <split>.json and the `*_cases.csv` beside it.
+
+    Returns:
+        The result, None if the JSON cannot be read; and a line for each file with a fault.
+    """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        found = _result(content, path, name)
+        result = _result(json.loads(path.read_text(encoding="utf-8")), path, name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        return None, [f"{_shown(path, name)} cannot be read ({reason})"]
-    beside = table_path(path)
+        return None, [f"{_label(path, name)} cannot be read ({reason})"]
     try:
-        table = read_cases(beside)
-        _agree(found, table, path)
+        table = read_cases(table_path(path))
+        _require_agreement(result, table, path)
     except (OSError, UnicodeError, csv.Error, TableError) as error:
-        said = "is not there" if isinstance(error, FileNotFoundError) else f"is left out: {error}"
-        problems.append(f"{_shown(beside, name)} {said}")
-    else:
-        found = Result(**{**vars(found), "table": table})
-    return found, problems
+        missing = isinstance(error, FileNotFoundError)
+        fault = "is not there" if missing else f"is left out: {error}"
+        return result, [f"{_label(table_path(path), name)} {fault}"]
+    return replace(result, table=table), []
 
 
-def _shown(path: Path, name: str) -> str:
+def _label(path: Path, name: str) -> str:
     return path.name if name == "test" else f"{name}/{path.name}"
 
 
 def _result(content: Mapping[str, Any], path: Path, name: str) -> Result:
     known = {"split", "cases", "groups", "size", "metrics", "classes", "protocols"}
     size = content.get("size", "original")
-    metrics = intervals(content["metrics"])
+    metrics = _intervals(content["metrics"])
     if not metrics:
         raise ValueError("no figure in it")
     return Result(
@@ -115,7 +120,7 @@ def _result(content: Mapping[str, Any], path: Path, name: str) -> Result:
         groups=int(content.get("groups", content["cases"])),
         size=None if isinstance(size, str) else (int(size[0]), int(size[1])),
         metrics=metrics,
-        classes={str(k): intervals(v) for k, v in dict(content.get("classes") or {}).items()},
+        classes={str(k): _intervals(v) for k, v in dict(content.get("classes") or {}).items()},
         protocols={
             str(name): {str(k): v for k, v in figures.items() if isinstance(v, float | int | str)}
             for name, figures in dict(content.get("protocols") or {}).items()
@@ -124,21 +129,21 @@ def _result(content: Mapping[str, Any], path: Path, name: str) -> Result:
     )
 
 
-def intervals(node: Mapping[str, Any]) -> dict[str, Interval]:
-    """Figures of a JSON, {name: {value, low, high}}; those without a value are left out."""
-    found = {}
+def _intervals(node: Mapping[str, Any]) -> dict[str, Interval]:
+    """{name: {value, low, high}} of a JSON; figures without a value are left out."""
+    figures = {}
     for name, figure in node.items():
-        numbers = [float("nan" if (v := figure.get(k)) is None else v) for k in Interval._fields]
+        numbers = [math.nan if (v := figure.get(k)) is None else float(v) for k in Interval._fields]
         if math.isfinite(numbers[0]):
-            found[str(name)] = Interval(*numbers)
-    return found
+            figures[str(name)] = Interval(*numbers)
+    return figures
 
 
-def _agree(found: Result, table: CaseTable, path: Path) -> None:
-    """Raises TableError for a table that is not the one of these figures."""
-    if found.cases != len(table.cases):
-        raise TableError(f"{path.name} speaks of {found.cases} cases, it has {len(table.cases)}")
-    if {"dice"} <= table.values.keys() & found.metrics.keys():
-        said, mean = found.metrics["dice"].value, float(table.values["dice"].mean())
-        if not abs(said - mean) < AGREE:
-            raise TableError(f"{path.name} says dice {said:.4f}, it gives {mean:.4f}")
+def _require_agreement(result: Result, table: CaseTable, path: Path) -> None:
+    """Raises TableError for a table of other figures."""
+    if result.cases != len(table.cases):
+        raise TableError(f"{path.name} speaks of {result.cases} cases, it has {len(table.cases)}")
+    if "dice" in table.values and "dice" in result.metrics:
+        stated, mean = result.metrics["dice"].value, float(table.values["dice"].mean())
+        if not abs(stated - mean) < AGREE:
+            raise TableError(f"{path.name} says dice {stated:.4f}, it gives {mean:.4f}")

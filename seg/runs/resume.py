@@ -24,11 +24,9 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
 
     Args:
         which: a run folder, or `auto`: the newest unfinished run of this configuration, the newest
-            finished one if there is no other.
+            finished one if there is no other, None if there is none.
         config: the configuration now; for a run folder that is named it may have more epochs.
         runs: where `auto` looks.
-    Returns:
-        A run folder; None if `auto` finds none.
     Raises:
         FileNotFoundError: `which` is no run folder.
         ValueError: that run is still running, or has another configuration; it names the keys.
@@ -59,12 +57,10 @@ def is_over(folder: RunFolder, config: Mapping[str, Any]) -> bool:
 
 
 def is_alive(folder: RunFolder) -> bool:
-    """Whether a process runs in this folder: it has the folder's lock.
-
-    Where there are no locks, run.json names its process, which this machine can look for.
-    """
-    if lock.has_lock_file(folder.path):
-        return lock.is_locked(folder.path)
+    """Whether a process has the folder's lock; without locks, whether that of run.json lives."""
+    locked = lock.is_locked(folder.path)
+    if locked is not None:
+        return locked
     pid = folder.facts.get("pid")
     if folder.status != "running" or folder.facts.get("host") != platform.node():
         return False
@@ -80,15 +76,10 @@ def is_alive(folder: RunFolder) -> bool:
 def require_same(
     before: Mapping[str, Any], config: Mapping[str, Any], what: str, *, may_be_longer: bool = False
 ) -> None:
-    """Refuse to resume a run of another configuration.
+    """Refuse to resume a run of another configuration; more epochs may be allowed.
 
-    Args:
-        before: the run's configuration.
-        config: the configuration now.
-        what: begins the message: the key or the folder by which the run was chosen.
-        may_be_longer: whether more epochs than before are allowed.
     Raises:
-        ValueError: the configurations differ; it names the keys.
+        ValueError: it begins with `what`, by which the run was chosen, and names the keys.
     """
     if may_be_longer and is_longer(before, config):
         if config.get("stages"):
@@ -141,8 +132,7 @@ def require_fitting(saved: Mapping[str, Any], now: Mapping[str, Any], *, path: P
     """Refuse a checkpoint of other data or another model.
 
     Args:
-        saved: metadata of the checkpoint: its classes, the fingerprint of its data, and the shapes
-            of its weights by name.
+        saved: its classes, the fingerprint of its data, and the shapes of its weights by name.
         now: those of this run.
         path: of the checkpoint.
     Raises:

@@ -21,12 +21,8 @@ POLL = 0.5  # seconds, where the system cannot wait for a process that is no chi
 
 
 def write_status(content: dict[str, Any], folder: Path, *, final: bool) -> None:
-    """Write run.json, whole or not at all.
+    """Write run.json, whole or not at all; the `final` one, of a run's end, also on a full disk.
 
-    Args:
-        content: of the file.
-        folder: the run folder.
-        final: whether the run has ended: this one is written also on a full disk.
     Raises:
         OSError: it cannot be written.
     """
@@ -54,11 +50,9 @@ def write_status(content: dict[str, Any], folder: Path, *, final: bool) -> None:
 def record_death(folder: Path, *, status: str, error: str, pid: int | None = None) -> bool:
     """Say in run.json how a run ended that died without saying it, or could not start.
 
+    A folder that a living process has, or whose run.json says how it ended, is left alone.
+
     Args:
-        folder: the run folder. It is left alone if its run.json says how it ended, or a living
-            process has its lock.
-        status: for run.json, as is `error`.
-        error: the reason.
         pid: the process that died; a run.json of another one is left alone. None: any.
     Returns:
         Whether run.json was written.
@@ -86,10 +80,7 @@ def start(folder: Path) -> Callable[[], None]:
     """Watch this process from another one, which writes run.json if this one is killed.
 
     The other one has a session of its own, since a terminal, a shell or a scheduler kills groups
-    of processes. It imports no packages: 13 MB.
-
-    Returns:
-        A function that ends the watch.
+    of processes. It imports no packages: 13 MB. The function that is returned ends it.
     """
     root = str(Path(__file__).resolve().parents[2])
     code = (

@@ -74,6 +74,29 @@ class SegmentationModule(pl.LightningModule):
         """image: (N, C, H, W) as stored, 0-255. Returns class indices (N, H, W)."""
         return decide(self(image), self.threshold)
 
+    def require_contract(self, batch: dict[str, Tensor]) -> None:
+        """Raises ValueError if the model or a loss does not fit one sample, batched."""
+        classes = len(self.class_names)
+        expected = (1, classes + 1 if classes > 1 else 1, *batch["mask"].shape[1:])
+        self.eval()
+        with torch.no_grad():
+            logits = self(batch["image"])
+            if tuple(logits.shape) != expected:
+                raise ValueError(
+                    f"the model gives {tuple(logits.shape)} for one image, not {expected}"
+                )
+            for stage in self.stages:
+                try:
+                    value = stage.loss(logits, batch["mask"].long())
+                except Exception as error:
+                    raise ValueError(
+                        f"the loss of stage {stage.name} cannot be called as loss(logits (N, C, "
+                        f"H, W), target (N, H, W) int64): {str(error).splitlines()[0]}"
+                    ) from error
+                if value.ndim:
+                    raise ValueError(f"the loss of stage {stage.name} gives {tuple(value.shape)}")
+        self.train()
+
     def _step(self, batch: dict[str, Tensor], split: str) -> Tensor:
         target = batch["mask"].long()
         logits = self(batch["image"])

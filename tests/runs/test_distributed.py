@@ -23,7 +23,7 @@ TORCHRUN = {
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch):
-    """Sets the variables given, and no others of a cluster; undone at the end."""
+    """A function that sets variables; all others of a cluster are removed until the end."""
     kept = dict(os.environ)
     monkeypatch.setattr(rank_zero_only, "rank", 0)
     for key in list(os.environ):
@@ -59,7 +59,7 @@ def environment(monkeypatch: pytest.MonkeyPatch):
         ({**TORCHRUN, "RANK": "0", "WORLD_SIZE": "1"}, 1, 1, ProcessRank(0)),
     ],
 )
-def test_the_rank_is_known_and_lightning_told(
+def test_the_rank_is_known_and_lightning_has_it_too(
     environment, variables: dict, devices: int | str, num_nodes: int, expected: ProcessRank
 ) -> None:
     environment(variables)
@@ -70,13 +70,18 @@ def test_the_rank_is_known_and_lightning_told(
 @pytest.mark.parametrize(
     ("variables", "devices", "num_nodes", "message"),
     [
-        ({}, 2, 2, "NODE_RANK, MASTER_ADDR, MASTER_PORT not set"),
-        ({"NODE_RANK": "0"}, 2, 2, ": MASTER_ADDR, MASTER_PORT not set"),
-        ({"NODE_RANK": "2", **MASTER}, 1, 2, "NODE_RANK=2 must be 0 to 1"),
-        ({"NODE_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "b"}, 1, 2, "whole numbers"),
-        (TORCHRUN, 2, 1, "these are 2 processes, and torchrun has started 4"),
-        (TORCHRUN, 1, 1, "these are 1 processes, and torchrun has started 4"),
-        (SRUN, 4, 2, "these are 8 processes, and srun has started 4"),
+        ({}, 2, 2, "num_nodes=2: NODE_RANK, MASTER_ADDR, MASTER_PORT "),
+        ({"NODE_RANK": "0"}, 2, 2, "num_nodes=2: MASTER_ADDR, MASTER_PORT "),
+        ({"NODE_RANK": "2", **MASTER}, 1, 2, "NODE_RANK=2 .*0 to 1"),
+        (
+            {"NODE_RANK": "0", "MASTER_ADDR": "a", "MASTER_PORT": "b"},
+            1,
+            2,
+            "NODE_RANK and MASTER_PORT",
+        ),
+        (TORCHRUN, 2, 1, "devices=2 .* 2 .*torchrun.* 4"),
+        (TORCHRUN, 1, 1, "devices=1 .* 1 .*torchrun.* 4"),
+        (SRUN, 4, 2, "devices=4 .* 8 .*srun.* 4"),
         ({"SLURM_STEP_NUM_TASKS": "2"}, 2, 1, "srun --ntasks=1"),
     ],
 )

@@ -15,7 +15,7 @@ from seg.runs import lock
 
 HOLD = (
     "import sys; from pathlib import Path; from seg.runs import lock\n"
-    "held = lock.acquire(Path(sys.argv[1])); print(held is not None, flush=True)\n"
+    "own = lock.acquire(Path(sys.argv[1])); print(own is not None, flush=True)\n"
     "sys.stdin.read()"
 )
 
@@ -30,7 +30,7 @@ def holder(folder: Path) -> subprocess.Popen:
     )  # fmt: skip
 
 
-def test_a_lock_is_held_by_one_and_given_back(tmp_path: Path) -> None:
+def test_one_has_a_lock_and_gives_it_back(tmp_path: Path) -> None:
     assert not lock.is_locked(tmp_path)
     first = lock.acquire(tmp_path)
     assert first is not None
@@ -82,8 +82,8 @@ def test_a_forked_child_that_outlives_its_parent_does_not_keep_the_lock(tmp_path
         os.killpg(other.pid, signal.SIGKILL)
 
 
-def test_taking_waits_for_who_only_asks(tmp_path: Path) -> None:
-    """`is_locked` has the lock itself for a moment, shared with others that ask."""
+def test_acquiring_waits_for_those_that_only_ask(tmp_path: Path) -> None:
+    """`is_locked` takes a shared lock for a moment."""
     lock.acquire(tmp_path).release()
     asking = os.open(tmp_path / lock.NAME, os.O_RDONLY)
     fcntl.flock(asking, fcntl.LOCK_SH)
@@ -107,4 +107,4 @@ def test_where_there_are_no_locks_a_line_says_so_and_work_goes_on(
             assert not lock.is_locked(tmp_path)
     assert len(caplog.records) == 1
     assert "No locks available" in caplog.text
-    assert not lock.has_lock_file(tmp_path)  # so that the process's number is gone by
+    assert lock.is_locked(tmp_path) is None  # so that the process's number is gone by

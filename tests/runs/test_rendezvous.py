@@ -52,7 +52,7 @@ def test_children_read_the_environment_and_it_is_cleared(
 
 
 @pytest.mark.parametrize("checkpoint", [None, Path("/x/last.ckpt")])
-def test_other_nodes_are_told_and_pass_it_on_to_their_children(
+def test_other_nodes_receive_the_folder_and_pass_it_on_to_their_children(
     tmp_path: Path, checkpoint: Path | None
 ) -> None:
     port = free_port()
@@ -76,13 +76,13 @@ def test_a_folder_that_only_the_first_node_has_is_refused(tmp_path: Path) -> Non
     port = free_port()
     rendezvous.announce(tmp_path / "gone", None, rank=first(port), config=CONFIG)
     os.environ.pop(rendezvous.FOLDER)
-    with pytest.raises(FileNotFoundError, match="storage that all nodes share"):
+    with pytest.raises(FileNotFoundError, match="gone: .*output_dir"):
         rendezvous.receive(rank=second(port), config=CONFIG)
 
 
 def test_a_first_process_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendezvous, "WAIT", 0.3)
-    with pytest.raises(ValueError, match=r"MASTER_ADDR=127.0.0.1: no answer at port"):
+    with pytest.raises(ValueError, match=r"MASTER_ADDR=127\.0\.0\.1: "):
         rendezvous.receive(rank=second(free_port()), config=CONFIG)
 
 
@@ -90,13 +90,13 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     port = free_port()
     with (
         socket.create_server(("", port + 1)),
-        pytest.raises(ValueError, match=rf"port {port + 1}, the one after it, is taken"),
+        pytest.raises(ValueError, match=rf"MASTER_PORT={port}: port {port + 1}"),
     ):
         rendezvous.announce(tmp_path, None, rank=first(port), config=CONFIG)
 
 
 def test_a_stray_local_rank_is_named() -> None:
-    with pytest.raises(ValueError, match="unset LOCAL_RANK"):
+    with pytest.raises(ValueError, match="LOCAL_RANK=1"):
         rendezvous.receive(rank=ProcessRank(1), config=CONFIG)
 
 

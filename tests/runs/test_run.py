@@ -1,4 +1,4 @@
-"""run.json tells the truth, whatever ends the run."""
+"""run.json is true, whatever ends the run."""
 
 import errno
 import json
@@ -37,7 +37,7 @@ def status(folder: Path) -> dict:
 
 
 def watched(folder: Path) -> subprocess.Popen:
-    """A process of its own session that holds the folder, and is watched."""
+    """A process of its own session that has locked the folder, and is watched."""
     root = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", ENDS, str(folder), "2026-01-01T00:00:00+00:00"],
@@ -49,16 +49,16 @@ def watched(folder: Path) -> subprocess.Popen:
 
 
 def watchers(folder: Path) -> list[int]:
-    """The processes that watch over a folder."""
-    found = []
+    """The watchdogs of a folder."""
+    pids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes().split(b"\0")
         except OSError:
             continue
         if str(folder).encode() in words and b"-I" in words:
-            found.append(int(path.parent.name))
-    return found
+            pids.append(int(path.parent.name))
+    return pids
 
 
 def wait_until(reached, seconds: float = 10.0) -> float:
@@ -74,7 +74,7 @@ def wait_until(reached, seconds: float = 10.0) -> float:
     [(None, "finished"), (ValueError, "failed"), (KeyboardInterrupt, "interrupted"),
      (SystemExit, "interrupted"), (type("Pruned", (Exception,), {"status": "pruned"}), "pruned")],
 )  # fmt: skip
-def test_the_end_is_told_with_its_reason(tmp_path: Path, error: type, expected: str) -> None:
+def test_run_json_holds_the_end_and_its_reason(tmp_path: Path, error: type, expected: str) -> None:
     def body() -> None:
         with Run(tmp_path, config={}, facts={"seed": 1}, watched=False):
             assert status(tmp_path)["status"] == "running"
@@ -104,7 +104,7 @@ def test_the_end_of_a_run_gives_its_lock_back_and_ends_its_watch(tmp_path: Path)
 
 
 @pytest.mark.parametrize("whom", ["process", "group"])
-def test_a_killed_run_is_told_by_its_watcher(tmp_path: Path, whom: str) -> None:
+def test_the_watchdog_records_a_kill(tmp_path: Path, whom: str) -> None:
     process = watched(tmp_path)
     wait_until(lambda: len(watchers(tmp_path)) == 1)
     assert status(tmp_path)["status"] == "running"
@@ -120,7 +120,7 @@ def test_a_killed_run_is_told_by_its_watcher(tmp_path: Path, whom: str) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == [".lock", "run.json"]
 
 
-def test_a_watcher_is_not_impressed_by_sigterm_to_all(tmp_path: Path) -> None:
+def test_a_watchdog_ignores_a_sigterm_to_all(tmp_path: Path) -> None:
     process = watched(tmp_path)
     wait_until(lambda: len(watchers(tmp_path)) == 1)
     time.sleep(0.5)  # it has started Python, and set its signals
@@ -130,7 +130,7 @@ def test_a_watcher_is_not_impressed_by_sigterm_to_all(tmp_path: Path) -> None:
     assert wait_until(lambda: status(tmp_path)["status"] == "interrupted") < 2
 
 
-def test_a_watcher_leaves_a_folder_alone_that_another_process_has(tmp_path: Path) -> None:
+def test_a_watchdog_leaves_a_folder_alone_that_another_process_has(tmp_path: Path) -> None:
     process = watched(tmp_path)
     wait_until(lambda: len(watchers(tmp_path)) == 1)
     content = (tmp_path / "run.json").read_text().replace(f": {process.pid}", f": {os.getpid()}")
@@ -148,10 +148,10 @@ def test_a_watcher_leaves_a_folder_alone_that_another_process_has(tmp_path: Path
         assert status(tmp_path)["status"] == "running"
 
 
-def test_closing_tells_of_a_child_that_died_and_of_one_that_never_was(tmp_path: Path) -> None:
+def test_a_death_is_recorded_once_also_of_a_process_that_never_started(tmp_path: Path) -> None:
     assert record_death(tmp_path, status="failed", error="it never came back")
     assert status(tmp_path)["error"] == "it never came back"
-    assert not record_death(tmp_path, status="finished", error="")  # that was told already
+    assert not record_death(tmp_path, status="finished", error="")  # it says so already
     assert status(tmp_path)["status"] == "failed"
     started = {"status": "running", "pid": 1, "started": "2026-01-01T00:00:00+00:00"}
     watchdog.write_status(started, tmp_path, final=False)
@@ -163,7 +163,7 @@ def test_closing_tells_of_a_child_that_died_and_of_one_that_never_was(tmp_path: 
         assert not record_death(tmp_path, status="failed", error="it lives")
 
 
-def test_an_error_at_the_last_word_does_not_hide_the_first(
+def test_an_error_in_writing_the_end_does_not_hide_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     original = watchdog.write_status
@@ -179,7 +179,7 @@ def test_an_error_at_the_last_word_does_not_hide_the_first(
         Run(tmp_path, config={}, facts={}, watched=False),
     ):
         raise ValueError("the first")
-    assert "run.json could not be written" in caplog.text
+    assert str(tmp_path / "run.json") in caplog.text
     with (
         pytest.raises(OSError, match="resume=auto"),
         Run(tmp_path, config={}, facts={}, watched=False),
@@ -205,7 +205,7 @@ def test_a_split_that_was_written_is_kept_while_the_data_are_the_same(
     write(ROWS)
     rows = [list(line) for line in ROWS]
     rows[row][column] = "other"
-    with pytest.raises(ValueError, match=rf"first difference is at {rows[row][0]}"):
+    with pytest.raises(ValueError, match=rf"split\.csv: .*{rows[row][0]}"):
         write(rows)
     with pytest.raises(ValueError, match=ROWS[1][0]):
         write(ROWS[:1])

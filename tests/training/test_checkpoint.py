@@ -129,7 +129,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, share):
     write_atomically(_content(), path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(share * len(whole))])
-    with pytest.raises(ValueError, match=r"broken\.ckpt: cannot be read as a checkpoint"):
+    with pytest.raises(ValueError, match=r"broken\.ckpt: "):
         read(path)
 
 
@@ -146,7 +146,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path, share):
 def test_a_file_of_something_else_is_refused_by_name(tmp_path, content):
     path = tmp_path / "text.ckpt"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"text\.ckpt: cannot be read as a checkpoint") as caught:
+    with pytest.raises(ValueError, match=r"text\.ckpt: ") as caught:
         read(path)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -162,13 +162,13 @@ def test_another_zip_file_is_refused_by_name(tmp_path):
 @pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], 5])
 def test_a_file_that_holds_no_dictionary_is_refused_by_name(tmp_path, content):
     torch.save(content, tmp_path / "list.pth")
-    with pytest.raises(ValueError, match=rf"list\.pth: holds a {type(content).__name__}"):
+    with pytest.raises(ValueError, match=rf"list\.pth: .*{type(content).__name__}"):
         read(tmp_path / "list.pth")
 
 
-def test_a_file_that_is_not_there_is_said_so(tmp_path):
+def test_a_file_that_is_not_there_is_named(tmp_path):
     for path in (tmp_path / "none.ckpt", tmp_path):
-        with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        with pytest.raises(FileNotFoundError, match=f"^{path}: "):
             read(path)
 
 
@@ -214,7 +214,7 @@ def _train(scores, keepers):
 
 
 class _Scripted(pl.LightningModule):
-    """Validates to the scores that it is given; its weight counts the epochs."""
+    """Validates to these scores; its weight counts the epochs."""
 
     def __init__(self, scores):
         super().__init__()

@@ -1,4 +1,4 @@
-"""HParams show what was trained, in words that fit a column."""
+"""HParams show what was trained, in texts that fit a column."""
 
 import json
 from pathlib import Path
@@ -38,7 +38,7 @@ def test_columns_are_dotted_keys_and_class_names():
 CSV = "epoch,lr,val/dice\n1,0.1,0.25\n2,0.1,0.75\n3,0.1,0.5\n"
 
 
-def told(folder: Path) -> tuple[list[str], dict[str, float], list[int]]:
+def stored(folder: Path) -> tuple[list[str], dict[str, float], list[int]]:
     """The columns of HParams, the figures, and the status of each time that they were written."""
     columns, figures, statuses = [], {}, []
     for path in sorted(folder.glob("events.out.tfevents.*")):
@@ -67,16 +67,16 @@ def killed(tmp_path: Path) -> Path:
 
 def test_a_killed_run_gets_hparams_from_its_files_once(killed: Path) -> None:
     add_hparams_of(killed)
-    columns, figures, statuses = told(killed)
+    columns, figures, statuses = stored(killed)
     assert {"best/val/dice", "test/dice", "test/iou"} <= set(columns)
     assert figures == {"best/val/dice": 0.75}
     assert statuses == [STATUS_FAILURE]
     files = sorted(killed.iterdir())
     add_hparams_of(killed)
     assert sorted(killed.iterdir()) == files
-    (killed / "metrics.csv").write_text(CSV + "4,0.1,0.875\n")  # it was gone on with
+    (killed / "metrics.csv").write_text(CSV + "4,0.1,0.875\n")  # it was resumed
     add_hparams_of(killed)
-    assert told(killed)[1:] == ({"best/val/dice": 0.875}, [STATUS_FAILURE] * 2)
+    assert stored(killed)[1:] == ({"best/val/dice": 0.875}, [STATUS_FAILURE] * 2)
 
 
 def test_final_hparams_are_not_written_again(killed: Path) -> None:
@@ -85,7 +85,7 @@ def test_final_hparams_are_not_written_again(killed: Path) -> None:
     test = {"split": "test", "cases": 1, "metrics": {"dice": {"value": 0.5}}}
     (killed / "test.json").write_text(json.dumps(test))
     add_hparams_of(killed)
-    assert told(killed)[1:] == ({"best/val/dice": 0.75, "test/dice": 0.5}, [STATUS_SUCCESS])
+    assert stored(killed)[1:] == ({"best/val/dice": 0.75, "test/dice": 0.5}, [STATUS_SUCCESS])
 
 
 def test_a_run_that_ends_with_an_error_has_hparams_and_the_error(killed: Path) -> None:
@@ -96,16 +96,16 @@ def test_a_run_that_ends_with_an_error_has_hparams_and_the_error(killed: Path) -
 
     with pytest.raises(KeyError, match="nan"):
         fail()
-    assert told(killed)[1:] == ({"best/val/dice": 0.75}, [STATUS_FAILURE])
+    assert stored(killed)[1:] == ({"best/val/dice": 0.75}, [STATUS_FAILURE])
 
 
 def test_a_run_without_an_epoch_and_a_folder_without_a_run_are_no_errors(killed: Path) -> None:
     (killed / "metrics.csv").unlink()
     add_hparams_of(killed)
-    assert told(killed)[1:] == ({}, [STATUS_FAILURE])
+    assert stored(killed)[1:] == ({}, [STATUS_FAILURE])
     (killed / "config.yaml").unlink()
     add_hparams_of(killed)
-    assert told(killed)[2] == [STATUS_FAILURE]
+    assert stored(killed)[2] == [STATUS_FAILURE]
 
 
 def test_a_torn_event_file_is_read_as_far_as_it_goes(killed: Path) -> None:

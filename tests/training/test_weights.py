@@ -38,7 +38,7 @@ def written(model: nn.Module, folder: Path, form: str) -> Path:
 
 
 @pytest.fixture
-def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     logging.getLogger("seg").propagate = True
     caplog.set_level("INFO", logger="seg")
     return caplog
@@ -46,7 +46,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 @pytest.mark.parametrize("form", ["folder", "ckpt", "pth", "safetensors"])
 def test_all_weights_come_from_whatever_holds_them(
-    tmp_path: Path, said: pytest.LogCaptureFixture, form: str
+    tmp_path: Path, log: pytest.LogCaptureFixture, form: str
 ) -> None:
     if form == "safetensors":
         pytest.importorskip("safetensors", reason="in the export extra")
@@ -55,17 +55,17 @@ def test_all_weights_come_from_whatever_holds_them(
     for name, value in source.state_dict().items():
         assert torch.equal(value, model.state_dict()[name]), name
     count = len(model.state_dict())
-    assert [r.message for r in said.records][0].startswith(f"{count} of {count} weights from ")
-    assert len(said.records) == 1
+    assert log.records[0].message.startswith(f"{count} of {count} ")
+    assert len(log.records) == 1
 
 
-def test_safetensors_say_what_the_weights_are_for(tmp_path: Path) -> None:
+def test_safetensors_hold_what_the_weights_need(tmp_path: Path) -> None:
     safe = pytest.importorskip("safetensors", reason="in the export extra")
     path = written(network(), tmp_path, "safetensors")
     assert path.name == "model.safetensors"
     with safe.safe_open(path, framework="pt") as file:
-        told = {k: json.loads(v) for k, v in file.metadata().items() if k != "format"}
-    assert told == ABOUT
+        metadata = {k: json.loads(v) for k, v in file.metadata().items() if k != "format"}
+    assert metadata == ABOUT
     assert [p.name for p in path.parent.glob("*model*")] == ["model.safetensors"]
 
 
@@ -78,7 +78,7 @@ def test_weights_with_names_of_an_exported_file_are_read(tmp_path: Path) -> None
 
 
 def test_another_number_of_classes_keeps_all_but_the_head(
-    tmp_path: Path, said: pytest.LogCaptureFixture
+    tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     source, model = network(outputs=1), network(outputs=4)
     before = {key: value.clone() for key, value in model.state_dict().items()}
@@ -86,20 +86,21 @@ def test_another_number_of_classes_keeps_all_but_the_head(
     for name, value in model.state_dict().items():
         expected = before[name] if name.startswith("head.") else source.state_dict()[name]
         assert torch.equal(value, expected), name
-    lines = [record.message for record in said.records]
-    assert lines[1:] == ["head starts anew: head.weight is [1, 4, 1, 1] there, [4, 4, 1, 1] here"]
+    (line,) = [record.message for record in log.records[1:]]
+    assert all(text in line for text in ("head.weight", "[1, 4, 1, 1]", "[4, 4, 1, 1]"))
 
 
-def test_what_is_missing_and_what_is_left_over_is_said_in_few_words(
-    tmp_path: Path, said: pytest.LogCaptureFixture
+def test_missing_and_unused_weights_are_logged_in_a_line_each(
+    tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     weights = {f"old.{i}": torch.zeros(1) for i in range(9)} | {"0.weight": torch.ones(2, 2)}
     write_atomically(weights, tmp_path / "w.pth")
     start_from(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), tmp_path / "w.pth")
-    assert [record.message for record in said.records][1:] == [
-        "3 start anew, not in it: 0.bias, 1.weight, 1.bias",
-        "9 of its weights are not of this model: old.0, old.1, old.2 ...",
-    ]
+    missing, unused = [record.message for record in log.records[1:]]
+    assert missing.startswith("3 ")
+    assert missing.endswith(": 0.bias, 1.weight, 1.bias")
+    assert unused.startswith("9 ")
+    assert unused.endswith(": old.0, old.1, old.2 ...")
 
 
 @pytest.mark.parametrize("name", ["none.pth", "none.ckpt", "none.safetensors"])
@@ -110,9 +111,9 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path, name: str) -> None:
 
 def test_weights_of_another_model_and_broken_files_are_refused(tmp_path: Path) -> None:
     write_atomically({"other": torch.zeros(1)}, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"none of its 1 weights fits this model: other there"):
+    with pytest.raises(ValueError, match=r"init_from=.*w\.pth: .* 1 .*: other "):
         start_from(network(), tmp_path / "w.pth")
     pytest.importorskip("safetensors", reason="in the export extra")
     (tmp_path / "w.safetensors").write_bytes(b"nonsense" * 9)
-    with pytest.raises(ValueError, match=r"w\.safetensors: cannot be read as safetensors"):
+    with pytest.raises(ValueError, match=r"w\.safetensors: "):
         start_from(network(), tmp_path / "w.safetensors")
