@@ -39,6 +39,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from seg.cli import build, compose
+from seg.cli.check import check
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.pairs import Pair
 from seg.runs.folder import RunFolder
@@ -209,7 +210,7 @@ def prepare(
     if args.data is not None:
         overrides += ["dataset=folder", f"dataset.root='{args.data}'"]
     cfg = compose.compose([*overrides, *args.overrides])
-    compose.check(cfg)
+    check(cfg)
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision)
     if hardware.precision not in AUTOCAST:
         raise ValueError(f"trainer.precision={hardware.precision} is none of {', '.join(AUTOCAST)}")

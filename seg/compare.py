@@ -16,8 +16,6 @@ def compare(cfg: DictConfig) -> comparison.Comparison | run.Report:
     """Leaderboard and paired tests of finished runs; of a single run, whatever its state, a page of
     its own and a model card. Raises ValueError for runs that were not tested on the same cases.
     """
-    if cfg.output is None:
-        raise compose.ConfigError(["output=null: must be a folder"])
     folders = comparison.find(compose.plain(cfg)["runs"])
     output = Path(cfg.output).expanduser().absolute()
     if len(folders) == 1:

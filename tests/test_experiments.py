@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from seg.cli.compose import check, compose
+from seg.cli.check import check
+from seg.cli.compose import compose
 from seg.train import train
 
 # The documents' networks and sizes are hours on a CPU; what is shrunk here is only that.

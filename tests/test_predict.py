@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from seg.cli.compose import ConfigError, check, compose
+from seg.cli.check import check
+from seg.cli.compose import ConfigError, compose
 from seg.data.errors import DataErrors
 from seg.data.preprocess import Preprocessing
 from seg.inference.model import NO_POSTPROCESS, LoadedModel, Predictor
@@ -102,7 +103,7 @@ def ask(run: Path | str, given: Path | str, output: Path, *overrides: str) -> li
     fixed = ["trainer.accelerator=cpu", *overrides]
     lines = [f"run={run}", f"input='{given}'", f"output={output}", *fixed]
     cfg = compose(lines, config_name="predict")
-    check(cfg, door="predict")
+    check(cfg, command="predict")
     return predict(cfg)
 
 
@@ -361,7 +362,7 @@ def test_an_ensemble_with_views_is_the_mean_of_all(run: Path, images: Path, tmp_
          "probabilities=npy", "trainer.accelerator=cpu"],
         config_name="predict",
     )  # fmt: skip
-    check(cfg, door="predict")
+    check(cfg, command="predict")
     predict(cfg)
     image = read(images / "c.bmp")
     views = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
@@ -376,13 +377,13 @@ def test_a_configuration_is_refused_with_all_that_is_wrong(run: Path, images: Pa
     lines = [f"run={run}", f"input={images}", "output=null", "values=7", "tile=3", "tta=x",
              "threshold=2", "overlap=0.9", "batch_size=0"]  # fmt: skip
     with pytest.raises(ConfigError) as caught:
-        check(compose(lines, config_name="predict"), door="predict")
+        check(compose(lines, config_name="predict"), command="predict")
     named = {problem.partition("=")[0] for problem in caught.value.problems}
     assert named == {"output", "values", "tile", "tta", "threshold", "overlap", "batch_size"}
     for door, more in (("evaluate", []), ("train", ["threshold=null"])):
         twice = [f"run=[{run},{run}]"] if door == "evaluate" else ["dataset=synthetic"]
-        with pytest.raises(ConfigError, match="run=|threshold=None"):
-            check(compose([*twice, *more], config_name=door), door=door)
+        with pytest.raises(ConfigError, match="run=|threshold=null"):
+            check(compose([*twice, *more], config_name=door), command=door)
 
 
 def unwrapped(predictor: Predictor, size: int) -> LoadedModel:

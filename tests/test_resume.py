@@ -18,7 +18,8 @@ from omegaconf import DictConfig
 from torch import nn
 
 from seg.cli import compose as config
-from seg.cli.compose import check, compose
+from seg.cli.check import check
+from seg.cli.compose import compose
 from seg.runs.folder import RunFolder
 from seg.train import train
 from seg.training.checkpoint import read

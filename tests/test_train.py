@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from seg.cli.compose import check, compose
+from seg.cli.check import check
+from seg.cli.compose import compose
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 from seg.train import train

@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from seg.cli import compose
-from seg.cli.signatures import DOWNLOAD, LOADING
+from seg.cli.check import DOWNLOAD, LOADING
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.data.sources import Source

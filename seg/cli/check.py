@@ -1,181 +1,170 @@
-"""check(cfg): everything wrong in a configuration, at once, before data is read. Plain containers
-only.
-"""
+"""check(cfg): everything that is wrong with a configuration, before data is read."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
 from seg.cli import signatures
-from seg.cli.ranges import RANGES, is_count, is_number
-from seg.cli.signatures import SPLIT, nearest
+from seg.cli.compose import CONF_DIR, ConfigError, plain
+from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE, Rule, as_typed, count, number
+from seg.cli.signatures import is_target, nearest
 from seg.data.split.draw import check_sizes
 
-STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
+# Keys of `dataset` that are not its source's: of the data module, and of the download.
+LOADING = {
+    "image_size", "channels", "window", "batch_size", "num_workers", "split", "normalize",
+    "cache_dir",
+}  # fmt: skip
+DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
+
+_SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
+_STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
 
-def check(cfg: Mapping[str, Any], *, keys: Sequence[str], groups: Sequence[str]) -> list[str]:
-    """Every problem of a resolved configuration, a short line each; empty if it is sound.
+def check(cfg: DictConfig, *, command: str = "train") -> None:
+    """Refuse a configuration with all that is wrong with it.
 
-    cfg: plain containers. keys, groups: what may stand at the top. Nothing is instantiated; the
-        modules that `_target_` names are imported, after their names are found harmless.
+    Nothing is built. The modules that a `_target_` names are imported, unless the name is refused.
+
+    Args:
+        cfg: as composed for the command.
+        command: train, evaluate, predict, export, prepare or compare.
+    Raises:
+        ConfigError: one line for each problem.
     """
-    top = [*keys, *groups]
-    problems = [f"{key}: no such key{nearest(key, top)}" for key in cfg if key not in top]
-    # of a run's config.yaml that an older version wrote
-    problems += [f"{key}: missing; give +{key}=..." for key in keys if key not in cfg]
-    problems += [
-        f"{group}={cfg.get(group)}: must be a choice of the group, with its _target_"
-        for group in groups
-        if not isinstance(cfg.get(group), Mapping) or "_target_" not in cfg[group]
-    ]
-    problems += _stages(cfg) + _protocols(cfg)
-    for path, node in _targets(cfg):
-        problems += signatures.problems(path, node)
-    problems += [
-        f"{path}: refused, an escaped interpolation could build what was not checked"
-        for path, text in _texts(cfg)
-        if "${" in text
-    ]
-    for key, (holds, wanted) in RANGES.items():
-        for path in (key, *(f"stages.{stage}.{key}" for stage in cfg.get("stages") or {})):
-            found, value = _lookup(cfg, path)
-            if not found or holds(value):
-                continue
-            if path == "dataset.root" and value is None and "_target_" not in cfg["dataset"]:
-                continue  # of an evaluation: where it was in training
-            if path == "threshold" and value is None and "input" in cfg:
-                continue  # of a prediction: the model's own
-            problems.append(f"{path}={value}: must be {wanted}")
-    if isinstance(cfg.get("run"), list) and "input" not in cfg:
-        problems.append(f"run={cfg['run']}: must be one run folder; seg.predict takes several")
-    if "input" in cfg and cfg.get("output") is None:
-        problems.append("output=null: must be a folder")
-    if cfg.get("int8") and cfg.get("format") != "onnx":
-        problems.append(f"int8={cfg['int8']}: only ONNX files are quantised; set format=onnx")
-    problems += _classes(cfg) + _paths(cfg)
-    problems += _split(cfg) if "dataset" in groups else []
-    if cfg.get("early_stopping") is not None and cfg.get("stages"):
-        problems.append("early_stopping: it ends the whole run, stages included; use one of both")
-    problems += _schedule(cfg)
-    return list(dict.fromkeys(problems))
+    problems = [f"{key}: required; give {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
+    if problems:
+        raise ConfigError(problems)
+    try:
+        content = plain(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError([str(error).splitlines()[0]]) from None
+    problems = list(dict.fromkeys(_problems(content, command)))
+    if problems:
+        raise ConfigError(problems)
 
 
-def _schedule(cfg: Mapping[str, Any]) -> list[str]:
-    spans, epochs = cfg.get("schedule_epochs"), _lookup(cfg, "trainer.max_epochs")[1]
-    if spans is None:
-        return []
-    if cfg.get("stages"):
-        return ["schedule_epochs: with stages, each has a schedule of its own length"]
-    if is_count(spans, 1) and is_count(epochs, 1) and spans > epochs:
-        return [f"schedule_epochs={spans}: must not be above trainer.max_epochs={epochs}"]
-    return []
+def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
+    nodes, rules = dict(_walk(cfg)), _rules(command, cfg)
+    yield from _sections(cfg, command)
+    for path, node in nodes.items():
+        if is_target(node):
+            extra = LOADING | DOWNLOAD if path == "dataset" else ()
+            yield from signatures.problems(path, node, extra=extra, ruled=rules)
+        elif isinstance(node, str) and "${" in node:
+            yield f"{path}: refused, an escaped interpolation could build what was not checked"
+    for path, rule in rules.items():
+        if path in nodes and not rule.allows(nodes[path]):
+            yield f"{path}={as_typed(nodes[path])}: must be {rule.wanted}"
+    yield from _conflicts(cfg, nodes)
+    for key in MUST_EXIST[command]:
+        for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
+            if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
+                yield f"{key}={value}: no such file or folder"
+    if is_target(cfg.get("dataset")):
+        yield from _dataset(cfg["dataset"])
 
 
-def unknown_below(cfg: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
-    """A problem for each key of a plain section of a door that its own file does not have."""
-    return [
-        f"{name}.{key}: no such key{nearest(key, section)}"
-        for name, section in known.items()
-        if isinstance(section, Mapping) and section and isinstance(cfg.get(name), Mapping)
-        for key in cfg[name]
-        if key not in section and "_target_" not in cfg[name]
-    ]
+def _rules(command: str, cfg: Mapping[str, Any]) -> dict[str, Rule]:
+    rules = dict(RULES[command])
+    if is_target(cfg.get("dataset")):  # which an evaluation may leave out
+        rules |= DATASET
+    for name in cfg.get("stages") or {}:
+        rules |= {f"stages.{name}.{key}": rule for key, rule in STAGE.items()}
+        rules[f"stages.{name}.max_epochs"] = count(1)
+    return rules
 
 
-def _protocols(cfg: Mapping[str, Any]) -> list[str]:
-    return [
-        f"protocol.{name}: must be a choice of the group, with its _target_"
-        for name, node in (cfg.get("protocol") or {}).items()
-        if not isinstance(node, Mapping) or "_target_" not in node
-    ]
+def _walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every node below this one, with its dotted path."""
+    for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
+        below = f"{path}.{key}" if path else str(key)
+        yield below, value
+        if isinstance(value, Mapping | list):
+            yield from _walk(value, below)
 
 
-def _lookup(cfg: Any, path: str) -> tuple[bool, Any]:
-    for part in path.split("."):
-        if not isinstance(cfg, Mapping) or part not in cfg:
-            return False, None
-        cfg = cfg[part]
-    return True, cfg
+@cache
+def _layout(command: str) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """The keys of a command's own file with their defaults, and its groups with their choices."""
+    known = OmegaConf.load(CONF_DIR / f"{command}.yaml")
+    known.pop("hydra")
+    groups = [item.items() for item in known.pop("defaults") if item != "_self_"]
+    choices = {group: choice for item in groups for group, choice in item}
+    choices.pop("sweep", None)  # it sets keys of Hydra alone
+    return OmegaConf.to_container(known), choices
 
 
-def _targets(node: Any, path: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield path, node
-        for key, value in node.items():
-            yield from _targets(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            yield from _targets(value, f"{path}.{index}")
-
-
-def _texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(node, str):
-        yield path, node
-    elif isinstance(node, Mapping | list):
-        items = node.items() if isinstance(node, Mapping) else enumerate(node)
-        for key, value in items:
-            yield from _texts(value, f"{path}.{key}" if path else str(key))
-
-
-def _stages(cfg: Mapping[str, Any]) -> list[str]:
-    problems = []
+def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
+    """Keys and groups that are too many, missing, or something else."""
+    keys, choices = _layout(command)
+    groups = [g for g, choice in choices.items() if choice is not None or is_target(cfg.get(g))]
+    yield from _unknown("", cfg, [*keys, *groups])
+    # in a run's config.yaml that an older version wrote
+    yield from (f"{key}: missing; give +{key}=..." for key in keys if key not in cfg)
+    chosen = {f"{group}={cfg.get(group)}": cfg.get(group) for group in groups}
+    chosen |= {f"protocol.{name}": node for name, node in (cfg.get("protocol") or {}).items()}
+    for name, node in chosen.items():
+        if not is_target(node):
+            yield f"{name}: must be a choice of the group, with its _target_"
+    for name, node in cfg.items():
+        if isinstance(keys.get(name), dict) and isinstance(node, dict) and not is_target(node):
+            yield from _unknown(f"{name}.", node, keys[name] or node)
     for name, stage in (cfg.get("stages") or {}).items():
         if not isinstance(stage, Mapping):
-            problems.append(f"stages.{name}: must hold {', '.join(sorted(STAGE))}")
+            yield f"stages.{name}: must hold {', '.join(sorted(_STAGE))}"
             continue
-        problems += [
-            f"stages.{name}.{k}: no such key{nearest(k, STAGE)}" for k in stage.keys() - STAGE
-        ]
-        problems += [f"stages.{name}.{k}: missing" for k in sorted(STAGE - stage.keys())]
-        if "max_epochs" in stage and not is_count(stage["max_epochs"], 1):
-            problems.append(
-                f"stages.{name}.max_epochs={stage['max_epochs']}: must be a whole number from 1"
-            )
-    return problems
+        yield from _unknown(f"stages.{name}.", stage, _STAGE)
+        yield from (f"stages.{name}.{key}: missing" for key in sorted(_STAGE - stage.keys()))
 
 
-def _split(cfg: Mapping[str, Any]) -> list[str]:
-    split = _lookup(cfg, "dataset.split")[1]
+def _unknown(prefix: str, node: Iterable[str], names: Collection[str]) -> Iterator[str]:
+    for key in node:
+        if key not in names:
+            yield f"{prefix}{key}: no such key{nearest(key, names)}"
+
+
+def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str]:
+    """Values that cannot go together."""
+    if cfg.get("int8") and cfg.get("format") != "onnx":
+        yield f"int8={as_typed(cfg['int8'])}: only ONNX files are quantised; set format=onnx"
+    if cfg.get("early_stopping") is not None and cfg.get("stages"):
+        yield "early_stopping: it ends the whole run, stages included; use one of both"
+    length, epochs = cfg.get("schedule_epochs"), nodes.get("trainer.max_epochs")
+    if length is not None and cfg.get("stages"):
+        yield "schedule_epochs: with stages, each has a schedule of its own length"
+    elif count(1).allows(length) and count(1).allows(epochs) and length > epochs:
+        yield f"schedule_epochs={length}: must not be above trainer.max_epochs={epochs}"
+
+
+def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"dataset.{key}: missing" for key in sorted(LOADING - dataset.keys()))
+    classes, split = dataset.get("classes"), dataset.get("split")
+    if isinstance(classes, Mapping) and classes:
+        background = [name for name, value in classes.items() if value in (0, [0])]
+        for name in background:
+            yield f"dataset.classes.{name}: background is value 0 and not listed"
+    elif classes is not None:
+        yield f"dataset.classes={classes}: must be null, or name: mask value"
     if not isinstance(split, Mapping):
-        return ["dataset.split: must hold " + ", ".join(sorted(SPLIT))]
-    problems = [f"dataset.split.{key}: missing" for key in sorted(SPLIT - split.keys())]
-    if not problems and is_number(split["val"]) and is_number(split["test"]):
+        yield f"dataset.split: must hold {', '.join(sorted(_SPLIT))}"
+        return
+    yield from _unknown("dataset.split.", split, _SPLIT)
+    missing = sorted(_SPLIT - split.keys())
+    yield from (f"dataset.split.{key}: missing" for key in missing)
+    if not missing and all(number("").allows(split[key]) for key in ("val", "test")):
         try:
             check_sizes(**{key: split[key] for key in ("val", "test", "folds", "fold")})
         except (TypeError, ValueError) as error:
-            problems.append(str(error))
-    given = split.get("file")
-    if given is not None and not isinstance(given, str | Mapping):
-        problems.append(f"dataset.split.file={given}: must be a file, a folder or split: FILE")
-    else:
-        files = [given] if isinstance(given, str) else (given or {}).values()
-        problems += [
-            f"dataset.split.file={file}: no such file"
-            for file in files
-            if not Path(str(file)).expanduser().exists()
-        ]
-    return problems
-
-
-def _paths(cfg: Mapping[str, Any]) -> list[str]:
-    problems = []
-    for key in ("init_from", "resume", "against", "run"):
-        for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
-            if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
-                problems.append(f"{key}={value}: no such file or folder")
-    return problems
-
-
-def _classes(cfg: Mapping[str, Any]) -> list[str]:
-    found, classes = _lookup(cfg, "dataset.classes")
-    if not found or classes is None:
-        return []
-    if not isinstance(classes, Mapping) or not classes:
-        return [f"dataset.classes={classes}: must be null, or name: mask value"]
-    return [
-        f"dataset.classes.{name}: background is value 0 and not listed"
-        for name, v in classes.items()
-        if v in (0, [0])
-    ]
+            yield str(error)
+    files = split.get("file")
+    if files is not None and not isinstance(files, str | Mapping):
+        yield f"dataset.split.file={files}: must be a file, a folder or split: FILE"
+        return
+    for file in files.values() if isinstance(files, Mapping) else filter(None, [files]):
+        if not Path(str(file)).expanduser().exists():
+            yield f"dataset.split.file={file}: no such file"

@@ -1,4 +1,4 @@
-"""What a command says: its own lines on stderr, and a mistake as one short message."""
+"""What a command prints: its messages on stderr, and an error in one short message."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ def report(error: BaseException) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130
-    if getattr(error, "status", None) == "pruned":  # as a search decided
+    if getattr(error, "status", None) == "pruned":  # a search ended it on purpose
         log.info("%s", error)
         return 0
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
@@ -31,8 +31,8 @@ def report(error: BaseException) -> int:
     return 1
 
 
-def speak() -> None:
-    """Our own lines on stderr, and of the libraries' only what a user can act on."""
+def set_up_logging() -> None:
+    """Print the project's own messages on stderr, and of the libraries' what a user can act on."""
     handler = logging._StderrHandler()  # looks sys.stderr up anew, which a progress bar redirects
     handler.setFormatter(logging.Formatter("%(message)s"))
     log.handlers = [handler]
@@ -41,12 +41,6 @@ def speak() -> None:
     log.propagate = False
     for name in ("pytorch_lightning", "lightning_fabric", "torch.distributed", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    for module in (
-        "pytorch_lightning",
-        "lightning_fabric",
-        "torch",
-        "torchmetrics",
-        "albumentations",
-        "hydra",
-    ):
-        warnings.filterwarnings("ignore", module=rf"{module}\..*")
+    for name in ("pytorch_lightning", "lightning_fabric", "torch", "torchmetrics", "hydra",
+                 "albumentations"):  # fmt: skip
+        warnings.filterwarnings("ignore", module=rf"{name}\..*")

@@ -1,6 +1,6 @@
-"""The command line, reviewed before anything runs: every problem, with the nearest names."""
+"""The command line, composed and checked before anything runs: every problem, with near names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,235 +12,213 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli.compose import CONF_DIR, ConfigError, Sweep, check, compose_here, compose_sweep
-from seg.cli.overrides import as_line, parse, quoted, values_of
+from seg.cli.check import check
+from seg.cli.compose import CONF_DIR, ConfigError, SweepChoice, compose_here, sweep_choice
+from seg.cli.overrides import parse, quoted, values_of
 from seg.cli.signatures import nearest
+
+EXTRAS = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
 
 
 @dataclass(frozen=True)
-class Reviewed:
-    """configurations: sound ones. wrong: what is wrong with values of a sweep whose other values
-    are sound. sweep: what is swept how; None for a single run.
+class Review:
+    """A command line that can run, at least in part.
+
+    configurations: of a sweep, each value that passes is in one of them.
+    problems: of those values of a sweep that do not pass.
+    sweep: None for a single run.
     """
 
     configurations: list[DictConfig]
-    wrong: list[str]
-    sweep: Sweep | None
+    problems: list[str]
+    sweep: SweepChoice | None
 
 
-def review(arguments: Any, *, door: str = "train") -> Reviewed:
-    """Compose what is asked for, and every value of a sweep once.
+def review(arguments: Any, *, command: str = "train") -> Review:
+    """Compose and check a command line; of a sweep every value once, not every combination.
 
-    door: the command's own configuration, which says what may stand at the top. Raises ConfigError
-    where nothing sound is left.
+    Args:
+        arguments: as Hydra's parser reads them, with `config_name`.
+        command: whose rules apply, whatever the configuration is called.
+    Raises:
+        ConfigError: a run that does not pass, or a sweep in which nothing does.
     """
     directory = Path(arguments.config_path or CONF_DIR)
-    if not directory.is_dir():
-        raise ConfigError([f"--config-path {directory}: no such folder"])
-    search = []
-    if arguments.config_dir:
-        if not Path(arguments.config_dir).is_dir():
-            raise ConfigError([f"--config-dir {arguments.config_dir}: no such folder"])
-        search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).absolute()}]"]
+    extra = Path(arguments.config_dir) if arguments.config_dir else None
+    for flag, folder in (("--config-path", directory), ("--config-dir", extra)):
+        if folder is not None and not folder.is_dir():
+            raise ConfigError([f"{flag} {folder}: no such folder"])
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(directory.absolute())):
-        return _Review(arguments, search, door).result()
+        return _CommandLine(arguments, extra, command).review()
 
 
-class _Review:
-    """One command line, composed in many ways under one initialised Hydra."""
+class _CommandLine:
+    """One command line, composed in many ways. Used where Hydra is initialised."""
 
-    def __init__(self, arguments: Any, search: list[str], door: str) -> None:
+    def __init__(self, arguments: Any, extra: Path | None, command: str) -> None:
         self.arguments = arguments
-        self.search = search
-        self.door = door
+        self.extra = extra
+        self.command = command
+        self.search = [f"hydra.searchpath=[file://{extra.absolute()}]"] if extra else []
         self.loader = GlobalHydra.instance().config_loader()
-        self.seen: dict[tuple[str, ...], tuple[DictConfig | None, list[str]]] = {}
+        self.checked: dict[tuple[str, ...], tuple[DictConfig | None, list[str]]] = {}
 
-    def result(self) -> Reviewed:
-        overrides, problems = parse(
-            [quoted(line) for line in self.arguments.overrides], self.loader
-        )
+    def review(self) -> Review:
+        overrides, problems = parse([quoted(line) for line in self.arguments.overrides])
         own = [o for o in overrides if not o.key_or_group.startswith("hydra")]
-        theirs = [o.input_line for o in overrides if o not in own]
-        problems += _missing_engines(overrides, self.loader)
-        if theirs and not problems:
-            sweep = [o.input_line for o in own if o.key_or_group == "sweep"]  # brings keys of hydra
-            _try_compose(self.arguments.config_name, self.search + sweep + theirs, problems)
+        hydras = [o.input_line for o in overrides if o not in own]
+        problems += self._missing_launchers(overrides)
+        if hydras and not problems:
+            sweep = [o.input_line for o in own if o.key_or_group == "sweep"]  # it adds hydra's keys
+            problems += self._compose([*sweep, *hydras])[1]
         if problems:
             raise ConfigError(problems)
-        sweep = self._find_sweep(own, theirs)
-        if self.arguments.multirun or sweep.mode == "MULTIRUN":
-            return self._sweep(_with_params(sweep.params, own), sweep)
-        cfg, problems = self._judge([o.input_line for o in own if not o.is_sweep_override()])
-        several = [o.input_line for o in own if o.is_sweep_override()]
-        problems = [*(f"{line}: several values need --multirun" for line in several), *problems]
-        if cfg is None or problems:
-            raise ConfigError(problems)
-        return Reviewed([cfg], [], None)
-
-    def _find_sweep(self, own: Sequence[Override], theirs: Sequence[str]) -> Sweep:
-        """What a choice of the group `sweep` brings; nothing where it cannot be composed, of which
-        the review of the rest tells why.
-        """
-        plain = [o.input_line for o in own if not o.is_sweep_override()]
+        single = [o.input_line for o in own if not o.is_sweep_override()]
         try:
-            return compose_sweep(self.arguments.config_name, [*self.search, *plain, *theirs])
+            choice = sweep_choice(self.arguments.config_name, [*self.search, *single, *hydras])
         except (HydraException, OmegaConfBaseException):
-            return Sweep()
+            choice = SweepChoice()  # checking the rest tells why it cannot be composed
+        if self.arguments.multirun or choice.mode == "MULTIRUN":
+            keys = {o.get_key_element() for o in own}
+            more = [f"{key}={value}" for key, value in choice.params.items() if key not in keys]
+            return self._review_sweep([*parse(more)[0], *own], choice)
+        several = [o.input_line for o in own if o.is_sweep_override()]
+        problems = [f"{line}: several values need --multirun" for line in several]
+        return Review([self._passed(single, problems)], [], None)
 
-    def _sweep(self, own: Sequence[Override], sweep: Sweep) -> Reviewed:
-        endless = [o.input_line for o in own if o.is_interval_sweep()]
-        if endless and sweep.is_grid:
-            raise ConfigError([f"{line}: an interval needs sweep=optuna" for line in endless])
-        values = [values_of(o) if o.is_sweep_override() else [] for o in own]
-        base = [v[0] if v else None for v in values]
+    def _review_sweep(self, overrides: Sequence[Override], choice: SweepChoice) -> Review:
+        intervals = [o.input_line for o in overrides if o.is_interval_sweep()]
+        if intervals and choice.is_grid:
+            raise ConfigError([f"{line}: an interval needs sweep=optuna" for line in intervals])
+        options = [
+            [f"{o.get_key_element()}={value}" for value in values_of(o)]
+            if o.is_sweep_override()
+            else [o.input_line]
+            for o in overrides
+        ]
+        base = [lines[0] for lines in options]
 
-        def judge(chosen: Sequence[str | None]) -> tuple[DictConfig | None, list[str]]:
-            pairs = zip(own, chosen, strict=True)
-            lines = [o.input_line if v is None else as_line(o, v) for o, v in pairs]
-            return self._judge(lines)
+        def changed(index: int, line: str) -> list[str]:
+            return [*base[:index], line, *base[index + 1 :]]
 
-        # a bad value that comes first would hide the others: look for a sound combination
-        for i, options in enumerate(values):
-            for value in options[1:]:
-                tried = [*base[:i], value, *base[i + 1 :]]
-                if len(judge(tried)[1]) < len(judge(base)[1]):
-                    base = tried
-        cfg, problems = judge(base)
-        if cfg is None or problems:
-            raise ConfigError(problems)
-        sound, wrong = [cfg], []
-        for i, options in enumerate(values):
-            for value in options:
-                cfg, problems = judge([*base[:i], value, *base[i + 1 :]])
-                if problems:
-                    wrong += [p for p in problems if p not in wrong]
-                elif cfg is not None and value != base[i]:
-                    sound.append(cfg)
-        return Reviewed(sound, wrong, sweep)
+        # A value that does not pass would hide the problems of all others: find a base that passes.
+        for i, lines in enumerate(options):
+            for line in lines[1:]:
+                if len(self._check(changed(i, line))[1]) < len(self._check(base)[1]):
+                    base = changed(i, line)
+        passed, problems = [self._passed(base)], []
+        for i, lines in enumerate(options):
+            for line in lines:
+                cfg, wrong = self._check(changed(i, line))
+                problems += [problem for problem in wrong if problem not in problems]
+                if not wrong and line != base[i]:
+                    passed.append(cfg)
+        return Review(passed, problems, choice)
 
-    def _judge(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
-        """A configuration of overrides without sweeps, and all that is wrong with it."""
+    def _passed(self, lines: list[str], problems: Sequence[str] = ()) -> DictConfig:
+        cfg, more = self._check(lines)
+        if cfg is None or problems or more:
+            raise ConfigError([*problems, *more])
+        return cfg
+
+    def _check(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
+        """The configuration of overrides with one value each, and all that is wrong with it."""
         key = tuple(lines)
-        if key not in self.seen:
-            self.seen[key] = self._compose(lines)
-        return self.seen[key]
+        if key not in self.checked:
+            cfg, problems = self._compose(lines)
+            if cfg is None:
+                problems = self._explain(lines) or problems
+            else:
+                problems = [*self._unknown(parse(lines)[0], cfg).values(), *self._problems(cfg)]
+            self.checked[key] = cfg, list(dict.fromkeys(problems))
+        return self.checked[key]
+
+    def _explain(self, lines: list[str]) -> list[str]:
+        """All mistakes of overrides that cannot be composed; Hydra tells of the first alone."""
+        cfg, problems = self._compose([])
+        if cfg is None:
+            return problems
+        overrides = parse(lines)[0]
+        choices, problems = self._choices(overrides)
+        cfg, more = self._compose(choices)
+        problems += more
+        if cfg is not None:
+            unknown = self._unknown(overrides, cfg)
+            problems += unknown.values()
+            is_group = self.loader.get_group_options
+            keys = [o for o in overrides if not is_group(o.key_or_group)]
+            values = [o.input_line for o in keys if o.key_or_group not in unknown]
+            cfg, more = self._compose([*choices, *values])
+            problems += more if cfg is None else self._problems(cfg)
+        return problems
 
     def _compose(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
-        name, problems = self.arguments.config_name, []
-        cfg = _try_compose(name, self.search + lines, problems)
-        if cfg is not None:
-            own, _ = parse(lines, self.loader)
-            problems += [problem for _, problem in _unknown_keys(own, cfg, self.loader)]
-            problems += _problems(cfg, self.door)
-            return cfg, list(dict.fromkeys(problems))
-        # what Hydra says is of the first mistake alone: look for the others
-        problems, own = [], parse(lines, self.loader)[0]
-        if _try_compose(name, self.search, problems) is None:
-            return None, problems
-        known = self.search + list(_groups(own, self.loader, self.arguments.config_dir, problems))
-        shaped = _try_compose(name, known, problems)
-        if shaped is not None:
-            strange = {o.key_or_group: p for o, p in _unknown_keys(own, shaped, self.loader)}
-            problems += strange.values()
-            options = self.loader.get_group_options
-            rest = [o for o in own if not options(o.key_or_group) and o.key_or_group not in strange]
-            cfg = _try_compose(name, known + [o.input_line for o in rest], problems)
-            if cfg is not None:
-                problems += _problems(cfg, self.door)
-        if not problems:
-            _try_compose(name, self.search + lines, problems)
-        return None, list(dict.fromkeys(problems))
+        try:
+            return compose_here(self.arguments.config_name, [*self.search, *lines]), []
+        except ConfigError as error:
+            return None, error.problems
+        except (HydraException, OmegaConfBaseException) as error:
+            text = [line.strip() for line in str(error).splitlines() if line.strip()]
+            return None, [" ".join(text[:2])]
 
+    def _problems(self, cfg: DictConfig) -> list[str]:
+        try:
+            check(cfg, command=self.command)
+        except ConfigError as error:
+            return error.problems
+        return []
 
-ENGINES = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
-
-
-def _missing_engines(overrides: Sequence[Override], loader: Any) -> list[str]:
-    there = loader.get_group_options("hydra/launcher")
-    return [
-        f"{o.input_line}: is not installed; pip install 'seg-med[{ENGINES[str(o.value())]}]'"
-        for o in overrides
-        if o.key_or_group == "hydra/launcher"
-        and str(o.value()) in ENGINES
-        and str(o.value()) not in there
-    ]
-
-
-def _with_params(params: dict[str, Any], own: Sequence[Override]) -> list[Override]:
-    """A sweep's own parameters, but those that the command line sets."""
-    given = {o.get_key_element() for o in own}
-    lines, _ = parse([f"{key}={value}" for key, value in params.items() if key not in given])
-    return [*lines, *own]
-
-
-def _try_compose(config_name: str, overrides: list[str], problems: list[str]) -> DictConfig | None:
-    try:
-        return compose_here(config_name, overrides)
-    except ConfigError as error:
-        problems += error.problems
-        return None
-    except (HydraException, OmegaConfBaseException) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        problems.append(" ".join(lines[:2]))
-        return None
-
-
-def _groups(
-    overrides: Sequence[Override], loader: Any, config_dir: str | None, problems: list[str]
-) -> Iterator[str]:
-    """The choices of config groups, first values; one that does not exist is a problem."""
-    extra = Path(config_dir) if config_dir else None
-    for o in overrides:
-        if "." in o.key_or_group or o.is_delete():
-            continue
-        options = set(loader.get_group_options(o.key_or_group))
-        if extra and (extra / o.key_or_group).is_dir():
-            options |= {f.stem for f in (extra / o.key_or_group).glob("*.yaml")}
-        if not options:
-            continue
-        several = isinstance(o.value(), list)  # protocol=[a,b]
-        asked = [str(v) for v in o.value()] if several else values_of(o)
-        wrong = [v for v in asked if v not in options]
-        if o.key_or_group == "experiment":
-            wrong = [v for v in wrong if v != "null"]
-        choices = ", ".join(sorted(options))
-        problems += [
-            f"{o.key_or_group}={v}: no such choice{nearest(v, options)}; there are {choices}"
-            for v in wrong
-        ]
-        if not wrong:
-            yield f"{'+' if o.is_add() else ''}{o.key_or_group}={values_of(o)[0]}"
-
-
-def _problems(cfg: DictConfig, door: str) -> list[str]:
-    try:
-        check(cfg, door=door)
-    except ConfigError as error:
-        return error.problems
-    return []
-
-
-def _unknown_keys(
-    overrides: Sequence[Override], cfg: DictConfig, loader: Any
-) -> Iterator[tuple[Override, str]]:
-    names = list(_keys(cfg)) + list(loader.list_groups(""))
-    for o in overrides:
-        key = o.key_or_group
-        if loader.get_group_options(key) or o.is_add() or o.is_force_add():
-            continue  # a choice was judged already; an added key is held to a signature later
-        if key not in names:
-            parent = key.rpartition(".")[0]
-            # a key inside an open mapping, such as dataset.classes, may be new
-            if parent and OmegaConf.select(cfg, parent, default=0) is None:
+    def _choices(self, overrides: Sequence[Override]) -> tuple[list[str], list[str]]:
+        """The choices of groups that exist, of several the first, and problems of the others."""
+        chosen, problems = [], []
+        for o in overrides:
+            group = o.key_or_group
+            names = set(self.loader.get_group_options(group))
+            if self.extra is not None:
+                names |= {file.stem for file in (self.extra / group).glob("*.yaml")}
+            if "." in group or o.is_delete() or not names:
                 continue
-            yield o, f"{key}: no such key or group{nearest(key, names)}"
+            is_list = isinstance(o.value(), list)  # protocol=[a,b]
+            values = [str(value) for value in o.value()] if is_list else values_of(o)
+            allowed = names | {"null"} if group == "experiment" else names
+            wrong = [value for value in values if value not in allowed]
+            problems += [
+                f"{group}={value}: no such choice{nearest(value, names)}; there are "
+                f"{', '.join(sorted(names))}"
+                for value in wrong
+            ]
+            if not wrong:
+                chosen.append(f"{'+' if o.is_add() else ''}{group}={values_of(o)[0]}")
+        return chosen, problems
+
+    def _unknown(self, overrides: Sequence[Override], cfg: DictConfig) -> dict[str, str]:
+        """A problem for each key that the configuration does not have."""
+        names = [*_keys(OmegaConf.to_container(cfg)), *self.loader.list_groups("")]
+        problems = {}
+        for o in overrides:
+            key = o.key_or_group
+            if o.is_add() or o.is_force_add() or self.loader.get_group_options(key):
+                continue  # check() compares an added key with signatures, and _choices() a choice
+            parent = key.rpartition(".")[0]
+            # a key of an open mapping, such as dataset.classes, may be new
+            is_open = parent and OmegaConf.select(cfg, parent, default=0) is None
+            if key not in names and not is_open:
+                problems[key] = f"{key}: no such key or group{nearest(key, names)}"
+        return problems
+
+    def _missing_launchers(self, overrides: Sequence[Override]) -> list[str]:
+        installed = self.loader.get_group_options("hydra/launcher")
+        chosen = [o for o in overrides if o.key_or_group == "hydra/launcher"]
+        missing = [o for o in chosen if str(o.value()) not in installed]
+        return [
+            f"{o.input_line}: is not installed; pip install 'seg-med[{EXTRAS[str(o.value())]}]'"
+            for o in missing
+            if str(o.value()) in EXTRAS
+        ]
 
 
-def _keys(cfg: DictConfig, prefix: str = "") -> Iterator[str]:
-    for key in cfg:
-        path = f"{prefix}{key}"
-        yield path
-        node = cfg._get_node(key)
-        if isinstance(node, DictConfig) and not (node._is_missing() or node._is_none()):
-            yield from _keys(node, f"{path}.")
+def _keys(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in node.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{prefix}{key}.")

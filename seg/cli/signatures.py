@@ -5,127 +5,110 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from seg.cli.ranges import RANGES
 from seg.trust import import_target
-
-# Keys of `dataset` that are not its source's: of the data module, and of the download.
-LOADING = {
-    "image_size", "channels", "window", "batch_size", "num_workers", "split", "normalize",
-    "cache_dir",
-}  # fmt: skip
-DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
-SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """` (nearest: ...)` for a message, or nothing if none is near."""
-    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f" (nearest: {found[0]})" if found else ""
+    """` (nearest: ...)` for a message; empty if no name is near."""
+    near = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f" (nearest: {near[0]})" if near else ""
 
 
-def problems(path: str, node: Mapping[str, Any]) -> list[str]:
-    """What does not fit between a node with a `_target_` and the target's signature."""
+def is_target(node: Any) -> bool:
+    """Whether something is built of a node."""
+    return isinstance(node, Mapping) and "_target_" in node
+
+
+def problems(
+    path: str, node: Mapping[str, Any], *, extra: Collection[str], ruled: Collection[str]
+) -> Iterator[str]:
+    """What does not fit, a line each.
+
+    Args:
+        path: dotted name of the node in the configuration.
+        node: has a `_target_`.
+        extra: keys that are allowed beside those of the signature.
+        ruled: paths whose values have a rule; their types are not compared.
+    """
     target = node["_target_"]
     if not isinstance(target, str):
-        return [f"{path}._target_={target}: must be a dotted name"]
+        yield f"{path}._target_={target}: must be a dotted name"
+        return
     try:
         factory = import_target(target)
     except PermissionError as error:
-        return [f"{path}._target_: refused, {error}"]
-    except Exception as error:  # whatever the user's own module raises on import
-        return [f"{path}._target_={target}: cannot be imported ({error})"]
-    if not callable(factory):
-        return [f"{path}._target_={target}: is not callable"]
+        yield f"{path}._target_: refused, {error}"
+    except Exception as error:  # whatever a user's own module raises when it is imported
+        yield f"{path}._target_={target}: cannot be imported ({error})"
+    else:
+        if callable(factory):
+            yield from _differences(path, node, factory, extra, ruled)
+        else:
+            yield f"{path}._target_={target}: is not callable"
+
+
+def _differences(
+    path: str,
+    node: Mapping[str, Any],
+    factory: Callable,
+    extra: Collection[str],
+    ruled: Collection[str],
+) -> Iterator[str]:
     try:
-        parameters = inspect.signature(factory).parameters
+        signature = inspect.signature(factory).parameters.items()
     except ValueError:
-        return []  # written in C, with no signature to hold it against
-    found = []
-    short = target.rpartition(".")[2]
-    names = [
-        n for n, p in parameters.items() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
-    takes_any = any(p.kind == p.VAR_KEYWORD for p in parameters.values())
-    extra = LOADING | DOWNLOAD if path == "dataset" else set()
-    given = [k for k in node if not (k.startswith("_") and k.endswith("_"))]
-    found += [
-        f"{path}.{key}: {short} takes no such key{nearest(key, [*names, *extra])}"
-        for key in given
-        if key not in names and key not in extra and not takes_any
-    ]
-    if path == "dataset":
-        split = node.get("split")
-        if isinstance(split, Mapping):
-            found += [
-                f"dataset.split.{k}: no such key{nearest(k, SPLIT)}" for k in split.keys() - SPLIT
-            ]
-        found += [f"dataset.{k}: missing" for k in sorted(LOADING - node.keys())]
-    if not node.get("_partial_"):
-        found += [
-            f"{path}.{key}: missing, {short} needs it"
-            for key in names
-            if parameters[key].default is inspect.Parameter.empty
-            and key not in node
-            and key != "self"
-        ]
-    return found + _types(path, node, factory, names)
+        return  # written in C, without a signature
+    named = {k: p for k, p in signature if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    takes_any = any(p.kind == p.VAR_KEYWORD for _, p in signature)
+    short = node["_target_"].rpartition(".")[2]
+    for key in node:
+        is_hydras = key.startswith("_") and key.endswith("_")
+        if not (is_hydras or takes_any or key in named or key in extra):
+            yield f"{path}.{key}: {short} takes no such key{nearest(key, [*named, *extra])}"
+    for key, parameter in named.items():
+        is_needed = parameter.default is parameter.empty and key not in ("self", *node)
+        if is_needed and not node.get("_partial_"):
+            yield f"{path}.{key}: missing, {short} needs it"
+    for key, hint in _hints(factory).items():
+        is_compared = key in node and key in named and f"{path}.{key}" not in ruled
+        if is_compared and not is_target(node[key]) and not fits(node[key], hint):
+            yield f"{path}.{key}={node[key]!r}: must be {_name(hint)}"
 
 
-def _types(path: str, node: Mapping[str, Any], factory: Any, names: Sequence[str]) -> list[str]:
+def _hints(factory: Callable) -> dict[str, Any]:
     try:
-        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    except Exception:  # annotations that name what is not imported at run time say nothing to us
-        return []
-    found = []
-    for key in names:
-        value = node.get(key)
-        if (
-            key not in node
-            or f"{path}.{key}" in RANGES
-            or isinstance(value, Mapping)
-            and "_target_" in value
-        ):
-            continue
-        if key in hints and not fits(value, hints[key]):
-            wanted = getattr(hints[key], "__name__", None) or str(hints[key]).replace("typing.", "")
-            if typing.get_origin(hints[key]) is not None:
-                wanted = str(hints[key]).replace("typing.", "")
-            found.append(f"{path}.{key}={value!r}: must be {wanted}")
-    return found
+        return typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except Exception:  # annotations that name what is imported for type checkers alone
+        return {}
+
+
+def _name(hint: Any) -> str:
+    is_plain = typing.get_origin(hint) is None and hasattr(hint, "__name__")
+    return hint.__name__ if is_plain else str(hint).replace("typing.", "")
 
 
 def fits(value: Any, hint: Any) -> bool:
-    """Whether a plain value can be what an annotation says; True for annotations of other
-    objects.
+    """Whether a plain value can be what an annotation says.
+
+    A number or a text fits no class of a library; a value of any other kind does.
     """
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return any(fits(value, a) for a in arguments)
+        return any(fits(value, argument) for argument in arguments)
     if origin is typing.Literal:
         return value in arguments
     if hint is type(None):
         return value is None
-    if hint is bool:
-        return isinstance(value, bool)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
+    if hint in (bool, int, str):
+        return type(value) is hint
     if hint is float:
-        return (
-            isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
-        )
-    if hint is str:
-        return isinstance(value, str)
+        return type(value) in (int, float) and not math.isnan(value)
     if origin in (list, Sequence) or hint in (list, Sequence):
         return isinstance(value, list) and all(fits(v, a) for v in value for a in arguments[:1])
     if origin is dict or hint is dict:
         return isinstance(value, Mapping)
-    # Other classes come as nested _target_ nodes; what is left over is accepted only if it is no
-    # plain number or text.
-    return not (
-        inspect.isclass(hint)
-        and isinstance(value, str | int | float | bool)
-        and hint.__module__ != "typing"
-    )
+    is_class = inspect.isclass(hint) and hint.__module__ != "typing"
+    return not (is_class and isinstance(value, str | int | float | bool))

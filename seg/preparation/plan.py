@@ -18,7 +18,7 @@ import torch
 import yaml
 from torch.nn import functional as F
 
-from seg.cli.signatures import DOWNLOAD, LOADING
+from seg.cli.check import DOWNLOAD, LOADING
 from seg.data.masks import IGNORE
 from seg.models.unet import UNet
 from seg.preparation.audit import CaseFacts

@@ -63,6 +63,12 @@ def is_full_disk(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in FULL
 
 
+def report_thread(failure: threading.ExceptHookArgs) -> None:
+    """No traceback of a writer's thread on a full disk: the main thread fails too, and says so."""
+    if not is_full_disk(failure.exc_value):
+        threading.__excepthook__(failure)
+
+
 def end_workers() -> None:
     """Kill the data-loader processes of a run that has failed.
 

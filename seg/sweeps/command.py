@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from seg.cli import compose, console
-from seg.cli.review import Reviewed
+from seg.cli.review import Review
 from seg.report import leaderboard
 from seg.runs import lock
 from seg.runs.atomic import fresh_folder
@@ -40,7 +40,7 @@ def keep_errors() -> Iterator[None]:
 
 def sweep(
     start: Callable[[list[str]], None],
-    reviewed: Reviewed,
+    review: Review,
     *,
     lines: Sequence[str],
     flags: Sequence[str],
@@ -49,16 +49,16 @@ def sweep(
 
     Args:
         start: runs Hydra with these overrides.
-        reviewed: the reviewed command line.
+        review: of the command line.
         lines: its overrides.
         flags: its flags.
 
     Returns:
         How many jobs are not done.
     """
-    require_one_device(reviewed.configurations)
-    first = reviewed.configurations[0]
-    for problem in reviewed.wrong:
+    require_one_device(review.configurations)
+    first = review.configurations[0]
+    for problem in review.problems:
         log.warning("%s; the jobs with it will fail", problem)
     lines = [line for line in lines if not line.lstrip("+").startswith("resume=")]
     sweeps = Path(first.output_dir).expanduser().absolute() / "multirun"
@@ -73,7 +73,7 @@ def sweep(
     _errors.clear()
     try:
         sweep_folder.begin(folder, sweep_identity, lines)
-        sweeper = [f"hydra.sweeper._target_={compose.GRID}"] if reviewed.sweep.is_grid else []
+        sweeper = [f"hydra.sweeper._target_={compose.GRID}"] if review.sweep.is_grid else []
         start([*lines, *sweeper, f"hydra.sweep.dir='{folder}'", "hydra.mode=MULTIRUN"])
     finally:
         missing = finish(folder)
@@ -156,7 +156,7 @@ def imported(module: str) -> ModuleType:
 def prepare_worker(working_directory: str, import_paths: Sequence[str]) -> None:
     """Bring a worker process to the directory, the import paths and the log of the command."""
     if not logging.getLogger("seg").handlers:
-        console.speak()
+        console.set_up_logging()
     if os.getcwd() != working_directory and os.path.isdir(working_directory):
         os.chdir(working_directory)
     sys.path.extend(p for p in import_paths if p not in sys.path)

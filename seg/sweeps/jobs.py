@@ -8,7 +8,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from seg.cli.compose import ConfigError, check
+from seg.cli.check import check
+from seg.cli.compose import ConfigError
 from seg.runs import watchdog
 from seg.runs.folder import RunFolder
 from seg.sweeps import folder as sweep_folder

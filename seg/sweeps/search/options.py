@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from seg.cli.compose import ConfigError
-from seg.cli.ranges import is_count
+from seg.cli.rules import count
 from seg.runs.folder import MONITOR, RunFolder
 from seg.sweeps.search.study import SAMPLERS
 from seg.training.pruning import PRUNERS
@@ -54,10 +54,9 @@ def read(stated: dict[str, Any]) -> Options:
     if problems:
         raise ConfigError(problems)
     for key, minimum in MINIMUM.items():
-        if not is_count(stated[key], minimum):
-            problems.append(
-                f"hydra.sweeper.{key}={stated[key]}: must be a whole number from {minimum}"
-            )
+        rule = count(minimum)
+        if not rule.allows(stated[key]):
+            problems.append(f"hydra.sweeper.{key}={stated[key]}: must be {rule.wanted}")
     for key, names in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
         if stated[key] not in names:
             problems.append(f"hydra.sweeper.{key}={stated[key]}: must be one of {', '.join(names)}")

@@ -1,0 +1,225 @@
+"""The values that the keys of each command may have, where no signature says it."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Whether a value is allowed, and which values are, as in "must be ..."."""
+
+    allows: Callable[[Any], bool]
+    wanted: str
+
+
+def number(wanted: str, within: Callable[[float], bool] = lambda value: True) -> Rule:
+    """A finite number for which `within` holds."""
+    return Rule(lambda v: type(v) in (int, float) and math.isfinite(v) and within(v), wanted)
+
+
+def positive(wanted: str = "a number above 0") -> Rule:
+    return number(wanted, lambda value: value > 0)
+
+
+def share() -> Rule:
+    return number("a share from 0, below 1", lambda value: 0 <= value < 1)
+
+
+def count(least: int, wanted: str = "") -> Rule:
+    return Rule(lambda v: type(v) is int and v >= least, wanted or f"a whole number from {least}")
+
+
+def one_of(*choices: str | float | None) -> Rule:
+    """One of these values, and of its type: 1 is neither true nor 1.0."""
+    *others, last = [str(as_typed(choice)) for choice in choices]
+    return Rule(
+        lambda value: any(type(value) is type(c) and value == c for c in choices),
+        f"{', '.join(others)} or {last}",
+    )
+
+
+def text(wanted: str, pattern: str = "(?s).+") -> Rule:
+    """A text that the pattern matches as a whole."""
+    return Rule(lambda v: isinstance(v, str) and re.fullmatch(pattern, v) is not None, wanted)
+
+
+def path(wanted: str = "a folder") -> Rule:
+    """The name of a file or folder, which need not exist (see MUST_EXIST)."""
+    return text(wanted)
+
+
+def or_null(rule: Rule) -> Rule:
+    return Rule(lambda value: value is None or rule.allows(value), f"null, or {rule.wanted}")
+
+
+def or_list(rule: Rule, *, least: int = 1) -> Rule:
+    """A value that the rule allows, or a list of at least so many."""
+
+    def allows(value: Any) -> bool:
+        values = value if isinstance(value, list) else [value]
+        return len(values) >= least and all(map(rule.allows, values))
+
+    return Rule(allows, f"{rule.wanted}, or a list of them")
+
+
+def as_typed(value: Any) -> Any:
+    """null, true and false as they are typed in a configuration; other values unchanged."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else value
+
+
+def _is_size(value: Any) -> bool:
+    sides = value if isinstance(value, list) and len(value) == 2 else [value]
+    return all(map(count(1).allows, sides))
+
+
+def _is_window(value: Any) -> bool:
+    if not isinstance(value, list):
+        return value in (None, "percentile")
+    return len(value) == 2 and all(map(number("").allows, value)) and value[0] < value[1]
+
+
+def _is_part(value: float) -> bool:
+    return 0 <= value < 1 or value == int(value) > 0
+
+
+FLAG = one_of(True, False)
+SPLIT = one_of("train", "val", "test")
+URL = text("http(s)://...", "https?://.*")
+NAME = Rule(lambda v: path().allows(v) and ".." not in v, "the name of a folder")
+PROBABILITY = number("a probability between 0 and 1", lambda v: 0 < v < 1)
+PRECISIONS = ("auto", "32", "32-true", "bf16-mixed", "16-mixed", "bf16-true", "64", "64-true")
+CHECKPOINTS = ("top_k", "every_steps", "weights")
+
+_DEVICE = {
+    "trainer.accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps"),
+    "trainer.precision": Rule(lambda v: str(v) in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
+}
+_MODEL_FILE = {
+    "run": path("one run folder; seg.predict takes several"),
+    "checkpoint": path("best, last, or a checkpoint's path"),
+    "trust": or_list(path("a package"), least=0),
+}
+DATASET = {
+    "dataset.root": path(),
+    "dataset.cache_dir": path(),
+    "dataset.image_size": Rule(_is_size, "a side in pixels, or [height, width]"),
+    "dataset.channels": one_of(1, 3),
+    "dataset.batch_size": count(1),
+    "dataset.num_workers": Rule(
+        lambda v: v == "auto" or count(0).allows(v), "auto, or a count from 0"),
+    "dataset.window": Rule(_is_window, "null, percentile, or [low, high] in stored units"),
+    "dataset.axis": one_of(0, 1, 2),
+    "dataset.normalize": one_of("unit", "dataset", "image"),
+    "dataset.url": or_null(URL),
+    "dataset.mirrors": Rule(
+        lambda v: isinstance(v, list) and all(map(URL.allows, v)), "a list of http(s)://..."),
+    "dataset.sha256": or_null(text("64 hex digits", "[0-9a-fA-F]{64}")),
+    "dataset.split.by": one_of("group", "file"),
+    "dataset.split.duplicates": one_of("together", "ignore"),
+    "dataset.split.val": number("a fraction or a count, above 0", lambda v: v and _is_part(v)),
+    "dataset.split.test": number("a fraction or a count, from 0", _is_part),
+    "dataset.split.folds": or_null(count(2, "a count from 2")),
+    "dataset.split.fold": or_null(count(0, "a count from 0")),
+    "dataset.split.seed": count(0),
+}  # fmt: skip
+STAGE = {  # of a training; further stages have the same keys below stages.NAME
+    "loss.smooth": positive("a number of pixels above 0"),
+    "loss.pos_weight": positive(),
+    "optimizer.lr": number("a number from 0", lambda v: v >= 0),
+    "optimizer.weight_decay": number("a number from 0", lambda v: v >= 0),
+    "scheduler.warmup": share(),
+    "scheduler.final": number("a share from 0 to 1", lambda v: 0 <= v <= 1),
+}
+RULES: dict[str, dict[str, Rule]] = {
+    "train": DATASET | STAGE | _DEVICE | {
+        "name": NAME,
+        "seed": Rule(
+            lambda v: type(v) is int and 0 <= v < 2**32, "a whole number from 0, below 2^32"),
+        "output_dir": path(),
+        "threshold": PROBABILITY,
+        "early_stopping": or_null(count(1, "epochs of patience")),
+        "schedule_epochs": or_null(count(1, "a count of epochs from 1")),
+        "checkpoints": Rule(
+            lambda v: isinstance(v, dict) and v.keys() >= set(CHECKPOINTS), ", ".join(CHECKPOINTS)),
+        "checkpoints.top_k": count(1, "a count of epochs from 1"),
+        "checkpoints.every_steps": or_null(count(1, "a count of optimizer steps from 1")),
+        "checkpoints.weights": one_of("pth", "safetensors"),
+        "panels_every": count(1, "a number of epochs, at least 1"),
+        "model.width": count(1),
+        "model.depth": count(1),
+        "model.dropout": share(),
+        "trainer.max_epochs": count(1),
+        "trainer.devices": Rule(
+            lambda v: v in ("auto", -1) or isinstance(v, list) or count(1).allows(v),
+            "a count from 1"),
+        "trainer.num_nodes": count(1),
+        "trainer.accumulate_grad_batches": count(1),
+        "trainer.gradient_clip_val": or_null(positive("a norm above 0")),
+        "trainer.check_val_every_n_epoch": number("1: every epoch is validated", lambda v: v == 1),
+        "trainer.val_check_interval": number("1.0: every epoch is validated", lambda v: v == 1),
+        "trainer.limit_val_batches": number("1.0: all validation cases count", lambda v: v == 1),
+    },
+    "evaluate": _MODEL_FILE | _DEVICE | {
+        "split": SPLIT,
+        "dataset.root": or_null(path()),
+        "tune": FLAG,
+        "tolerance": number("a distance from 0", lambda v: v >= 0),
+        "batch_size": count(1),
+        "output": or_null(path()),
+        "output_dir": path(),
+    },
+    "predict": _MODEL_FILE | _DEVICE | {
+        "run": or_list(path("a run folder")),
+        "input": or_list(path("an image, a folder, a glob, a CSV")),
+        "output": path(),
+        "recursive": FLAG,
+        "root": or_null(path()),
+        "values": one_of("index", 255, "palette"),
+        "probabilities": one_of(None, "png16", "npy"),
+        "overlays": FLAG,
+        "contact_sheet": FLAG,
+        "threshold": or_null(PROBABILITY),
+        "postprocess": FLAG,
+        "tile": Rule(
+            lambda v: v in (None, "auto") or count(16).allows(v),
+            "auto, null, or pixels, at least 16"),
+        "scale": or_null(number("a factor up to 8", lambda v: 0 < v <= 8)),
+        "overlap": number("a share from 0 to 0.75", lambda v: 0 <= v <= 0.75),
+        "tta": one_of(True, False, "flips", "d4"),
+        "axis": one_of(None, 0, 1, 2),
+        "batch_size": count(1),
+    },
+    "export": _MODEL_FILE | {
+        "format": one_of("onnx", "pt2", "safetensors", "pth"),
+        "output": or_null(path("a file")),
+        "overwrite": FLAG,
+        "int8": one_of(True, False, "dynamic", "static"),
+        "split": SPLIT,
+        "images": or_null(path()),
+        "count": count(1),
+        "dataset.root": or_null(path()),
+    },
+    "prepare": DATASET | {
+        "name": NAME,
+        "output_dir": path(),
+        "plan": or_null(text("the name of an experiment: letters, digits, _ - .", r"\w[\w.-]*")),
+        "minutes": positive("minutes of training, above 0"),
+        "clear_cache": FLAG,
+    },
+    "compare": {
+        "runs": or_list(path("a run folder, a folder of runs, a glob")),
+        "metric": path("the name of a figure"),
+        "output": path(),
+        "source": text("test or evaluate/NAME", "test|evaluate/[^/]+"),
+        "test": one_of("permutation", "wilcoxon"),
+        "common": FLAG,
+    },
+}  # fmt: skip
+MUST_EXIST = {  # keys of files or folders that are read; null and auto name none
+    "train": ("init_from", "resume"), "evaluate": ("run",), "predict": ("run",), "export": ("run",),
+    "prepare": ("against",), "compare": (),
+}  # fmt: skip

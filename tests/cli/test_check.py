@@ -1,0 +1,154 @@
+"""check(cfg): what is wrong is named before data is read, all at once."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from seg.cli.check import check
+from seg.cli.compose import ConfigError, compose, plain
+
+
+def problems_of(*overrides: str, command: str = "train") -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        check(compose(overrides, config_name=command), command=command)
+    return caught.value.problems
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("optimizer.lr=-1", "optimizer.lr=-1: "),
+        ("optimizer.lr=nan", "optimizer.lr=nan: "),
+        ("optimizer.lr=abc", "optimizer.lr=abc: "),
+        ("dataset.batch_size=0", "dataset.batch_size=0: "),
+        ("dataset.batch_size=2.5", "dataset.batch_size=2.5: "),
+        ("dataset.batch_size=true", "dataset.batch_size=true: "),
+        ("trainer.max_epochs=-5", "trainer.max_epochs=-5: "),
+        ("dataset.image_size=[1,2,3]", "dataset.image_size=[1, 2, 3]: "),
+        ("threshold=1.5", "threshold=1.5: "),
+        ("threshold=null", "threshold=null: "),
+        ("dataset.split.by=patient", "group or file"),
+        ("model.width=big", "model.width=big: "),
+        ("model.norm=batsh", "'none', 'batch', 'instance'"),
+        ("model.dropout=2", "model.dropout=2: "),
+        ("scheduler.warmup=5", "scheduler.warmup=5: "),
+        ("trainer.devices=0", "trainer.devices=0: "),
+        ("init_from=nowhere", "init_from=nowhere: "),
+        ("dataset.split.test=0.9", "leaves nothing to train on"),
+        ("dataset.split.folds=5", "dataset.split.fold "),
+        ("+trainer.check_val_every_n_epoch=5", "trainer.check_val_every_n_epoch=5: "),
+        ("dataset.split.file=nowhere.csv", "dataset.split.file=nowhere.csv: "),
+        ("+lrr=3", "lrr: "),
+        ("+optimizer.lrr=3", "optimizer.lrr: AdamW takes no such key (nearest: lr)"),
+        ("+dataset.batchsize=3", "dataset.batchsize: Synthetic takes no such key (nearest: batch"),
+        ("+dataset.split.vall=3", "dataset.split.vall: no such key (nearest: val)"),
+        ("+checkpoints.topk=3", "checkpoints.topk: no such key (nearest: top_k)"),
+        ("model._target_=seg.models.unet.UNett", "seg.models.unet has no UNett"),
+        ("model._target_=nowhere.Net", "no module nowhere.Net"),
+        ("+dataset.classes.background=0", "dataset.classes.background: "),
+        ("schedule_epochs=100000", "trainer.max_epochs="),
+    ],
+)
+def test_a_wrong_value_or_key_is_named(override: str, named: str) -> None:
+    problems = problems_of(override)
+    assert any(named in problem for problem in problems)
+    assert len(problems) <= 2
+
+
+def test_a_wrong_key_within_a_list_is_named() -> None:
+    cfg = compose([])
+    OmegaConf.update(cfg, "loss.losses", plain(cfg.loss.losses), merge=False)
+    cfg.loss.losses[0]["pos_weigth"] = 3
+    with pytest.raises(ConfigError, match=r"loss\.losses\.0\.pos_weigth: .*pos_weight"):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("stages.dice.optimizer.lr=-1", "stages.dice.optimizer.lr=-1: "),
+        ("stages.dice.max_epochs=0", "stages.dice.max_epochs=0: "),
+        ("+stages.dice.epochs=3", "stages.dice.epochs: no such key (nearest: max_epochs)"),
+        ("~stages.dice.loss", "stages.dice.loss: missing"),
+        ("+stages.more=3", "stages.more: "),
+        ("early_stopping=3", "early_stopping: "),
+        ("schedule_epochs=3", "schedule_epochs: "),
+    ],
+)
+def test_a_stage_is_checked_as_the_run_is(override: str, named: str) -> None:
+    assert [problem.startswith(named) for problem in problems_of(
+        "experiment=hyperkvasir", "dataset.root=x", override
+    )] == [True]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system", "subprocess.Popen", "builtins.eval", "pickle.loads", "torch.load",
+        "torch.hub.load", "urllib.request.urlopen", "shutil.rmtree", "seg.runs.run.os.system",
+        "seg.runs.run.subprocess.run", "numpy.load", "joblib.load", "runpy.run_path",
+        "torch.utils.collect_env.run", "pydoc.pipepager", "numpy.testing.runstring",
+        "logging.handlers.SocketHandler", "cProfile.run", "pandas.read_pickle",
+    ],
+)  # fmt: skip
+def test_a_target_that_could_run_or_fetch_code_is_refused_not_run(target: str) -> None:
+    assert any(
+        f"refused, {target}" in problem for problem in problems_of(f"model._target_={target}")
+    )
+
+
+def test_all_problems_are_said_at_once() -> None:
+    found = problems_of("optimizer.lr=-1", "dataset.batch_size=0", "trainer.max_epochs=0", "+lrr=1")
+    assert {problem.partition(":")[0].partition("=")[0] for problem in found} == {
+        "optimizer.lr", "dataset.batch_size", "trainer.max_epochs", "lrr",
+    }  # fmt: skip
+    assert len(found) == 4
+
+
+def test_the_message_stays_short() -> None:
+    wrong = [f"+key{i}=1" for i in range(50)]
+    with pytest.raises(ConfigError) as caught:
+        check(compose(wrong))
+    assert len(str(caught.value).splitlines()) <= 20
+    assert "more" in str(caught.value)
+
+
+def test_missing_values_are_named() -> None:
+    assert problems_of("dataset=folder") == ["dataset.root: required; give dataset.root=..."]
+
+
+def test_lr_zero_is_allowed() -> None:
+    check(compose(["optimizer.lr=0"]))
+
+
+def test_a_key_that_an_older_configuration_lacks_is_named() -> None:
+    cfg = compose([])
+    del cfg.panels_every
+    with pytest.raises(ConfigError, match="panels_every: missing"):
+        check(cfg)
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("plan=../x", "plan=../x: "),
+        ("minutes=0", "minutes=0: "),
+        ("against=nowhere", "against=nowhere: "),
+        ("dataset.url=ftp://x", "dataset.url=ftp://x: "),
+        ("dataset.sha256=abc", "dataset.sha256=abc: "),
+        ("dataset.window=[5,1]", "dataset.window=[5, 1]: "),
+        ("dataset.split.duplicates=maybe", "dataset.split.duplicates=maybe: "),
+        ("+loss=dice", "loss: "),
+    ],
+)
+def test_what_is_wrong_for_prepare_is_said(override: str, named: str) -> None:
+    found = problems_of("dataset=kvasir", override, command="prepare")
+    assert [problem.startswith(named) for problem in found] == [True]
+
+
+def test_an_escaped_interpolation_is_refused() -> None:
+    """The source is built of resolved containers, in which it would be resolved, and obeyed."""
+    hidden = "\\${oc.create:'{_target_: os.getcwd}'}"
+    cfg = compose(["dataset=folder", "dataset.root=x"])
+    cfg.dataset.classes = {"a": hidden}
+    with pytest.raises(ConfigError, match=r"dataset\.classes\.a: refused"):
+        check(cfg)
