@@ -18,7 +18,6 @@ import torch
 import yaml
 from torch.nn import functional as F
 
-from seg.cli.check import DOWNLOAD, LOADING
 from seg.data.masks import IGNORE
 from seg.models.unet import UNet
 from seg.preparation.audit import CaseFacts
@@ -218,8 +217,7 @@ def _source_lines(dataset: Mapping[str, Any], classes: Mapping[str, Any] | None)
     kept = {
         key: value
         for key, value in dataset.items()
-        if key not in LOADING | DOWNLOAD | {"_target_", "classes"}
-        and value != parameters[key].default
+        if key in parameters and key != "classes" and value != parameters[key].default
     }
     if classes is not None:
         kept["classes"] = dict(classes)
