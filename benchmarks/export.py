@@ -33,8 +33,8 @@ from seg.training.checkpoint import read
 def sides(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
     """Each: image (H, W, C) uint8 to anything."""
     network = Loader(build=partial(instantiate, _convert_="all")).load_run(run)
-    carried, whole = read(network.path)["seg"], folder / "whole.onnx"
-    says, _ = build.graph(network, carried, "onnx", whole)
+    stored, whole = read(network.path)["seg"]["preprocessing"], folder / "whole.onnx"
+    metadata = build.write_graph(network, stored, "onnx", whole)
     found: dict[str, Callable] = {
         "torch": NetworkPredictor(
             model=network.predictor.model,
@@ -46,7 +46,7 @@ def sides(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
     answers, _ = run_onnx(whole)
     found["whole"] = lambda image: answers(image[None])
     for way in ("dynamic", "static"):
-        build.to_8_bits(whole, folder / f"{way}.onnx", way, says, images[:32])
+        build.to_8_bits(whole, folder / f"{way}.onnx", way, metadata, images[:32])
         found[way] = load(folder / f"{way}.onnx").predictor.probabilities
     return found
 

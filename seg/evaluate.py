@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,119 +10,101 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
 from seg.cli import build
-from seg.data.sources import Source, read_pairs
-from seg.evaluation import cases, score, summary
-from seg.evaluation import tune as tuning
-from seg.evaluation.stream import PredictedCase, stream
-from seg.inference.load import Loader
+from seg.cli.stored_run import build_loader, run_source
+from seg.evaluation import summary
+from seg.evaluation.cases import Case, dataset_cases, match_classes, run_cases
+from seg.evaluation.score import CaseScores, score_cases
+from seg.evaluation.stream import Predict, stream
+from seg.evaluation.tune import tune as choose
 from seg.inference.model import LoadedModel
-from seg.inference.predictor import device_of
 from seg.inference.segmentation import mask_of
 from seg.launch import launch
 from seg.report import diagnostics, panels, results
 from seg.runs import atomic
 from seg.runs.folder import RunFolder
+from seg.runs.results import table_path
 from seg.training import checkpoint, progress
 from seg.training.hardware import choose_hardware
-from seg.trust import refuse_untrusted
 
 log = logging.getLogger("seg.evaluate")  # __name__ is __main__ here
 
-# cases -> each of them read and predicted, in order
-Ask = Callable[[Sequence[cases.Case]], Iterator[PredictedCase]]
-
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """One checkpoint on one set of cases. Returns what its JSON holds."""
+    """Score a checkpoint on one set of cases and write the results; returns those of the JSON."""
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision)
-    run = Path(cfg.run).expanduser().absolute()
-    loader = Loader(
-        build=partial(instantiate, _convert_="all"),
-        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
-        device=device_of(hardware.accelerator),
-        precision=hardware.precision,
-    )
-    network = loader.load_run(run, cfg.checkpoint)
-    log.info("%s on %s", network.path, hardware.line)
-    ask = partial(
+    run = RunFolder(Path(cfg.run).expanduser().absolute())
+    model = build_loader(cfg, hardware).load_run(run.path, cfg.checkpoint)
+    log.info("%s on %s", model.path, hardware.line)
+    predict = partial(
         stream,
-        predictor=network.predictor,
-        shape=network.preprocessing,
+        predictor=model.predictor,
+        preprocessing=model.preprocessing,
         count=cfg.batch_size,
         progress=progress.with_bar,
     )
     if cfg.tune:
-        network = tune(cfg, run, network, ask)
-    found, name, ask = find_cases(cfg, run, network, ask)
+        model = tune(cfg, run, model, predict)
+    cases, name, predict = find_cases(cfg, run, model, predict)
     protocols = instantiate(cfg.protocol, _convert_="all")
-    folder = Path(cfg.output).expanduser().absolute() if cfg.output else run / "evaluate" / name
-    data = found[0].pair.image.parent
+    folder = Path(cfg.output).expanduser().absolute() if cfg.output else run.evaluations_path / name
+    data = cases[0].pair.image.parent
     warn_of_other_data(folder / f"{name}.json", data)
     with atomic.replacing_files(folder, last=f"{name}.json") as new:
-        scores, figures, unit = score.score_cases(
-            ask(found), network, protocols, tolerance=cfg.tolerance
+        path = new / f"{name}.json"
+        scores, figures, unit = score_cases(
+            predict(cases), model, protocols, tolerance=cfg.tolerance
         )
-        binary = len(network.classes) == 1
         content = summary.summarize_evaluation(
             scores,
-            network.classes,
+            model.classes,
             split=name,
-            threshold=network.threshold if binary else None,
-            postprocess=dict(network.postprocess),
-            checkpoint=str(network.path),
+            threshold=model.threshold if len(model.classes) == 1 else None,
+            postprocess=dict(model.postprocess),
+            checkpoint=str(model.path),
             data=str(data),
             tolerance=cfg.tolerance,
             unit=unit,
             protocols=figures,
         )
-        summary.write_scores(new / f"{name}_cases.csv", scores, network.classes)
-        diagnostics.draw(scores, network.classes, content["threshold"], new)
-        draw_panels(scores, network, found, ask, new / "panels", title=name)
-        atomic.write_json(new / f"{name}.json", content)
+        summary.write_scores(table_path(path), scores, model.classes)
+        diagnostics.draw(scores, model.classes, content["threshold"], new)
+        draw_panels(scores, model, cases, predict, new / "panels", title=name)
+        atomic.write_json(path, content)
     results.show_evaluation(content, folder, Console())
     return content
 
 
-def own_source(run: Path, root: str | None) -> Source:
-    """The data set that the run was made with, from `root` if it lies elsewhere now."""
-    if not (run / "config.yaml").is_file():
-        raise FileNotFoundError(f"{run}: no run folder, it has no config.yaml")
-    node = RunFolder(run).get("dataset")
-    refuse_untrusted(node, where=f"{run / 'config.yaml'}: dataset", trust=None)
-    node = node | ({"root": root} if root is not None else {})
-    return build.build_source(OmegaConf.create({"dataset": node}))
-
-
 def find_cases(
-    cfg: DictConfig, run: Path, network: LoadedModel, ask: Ask
-) -> tuple[list[cases.Case], str, Ask]:
-    """The cases, the name of their set, and how they are asked for: their masks' values may mean
-    other things than those of the training.
+    cfg: DictConfig, run: RunFolder, model: LoadedModel, predict: Predict
+) -> tuple[list[Case], str, Predict]:
+    """The cases, the name of their set, and how they are predicted.
+
+    The mask values of another data set may mean other classes than in training.
     """
     if "_target_" not in cfg.dataset:
-        found = read_pairs(own_source(run, cfg.dataset.root))
-        table = run / "split.csv"
-        return cases.of_run(found, table, cfg.split, progress=progress.with_bar), cfg.split, ask
+        source = run_source(run, cfg.dataset.root)
+        cases = run_cases(run, source, cfg.split, progress=progress.with_bar)
+        return cases, cfg.split, predict
     source = build.build_source(cfg)
     build.require_data(cfg.dataset, source)
-    shape, given = network.preprocessing, build.build_preprocessing(cfg, source)
-    shape = replace(
-        shape,
-        classes=given.classes,
-        ignore_value=given.ignore_value,
-        window=shape.window if given.window is None else given.window,
+    own, other = model.preprocessing, build.build_preprocessing(cfg, source)
+    preprocessing = replace(
+        own,
+        classes=other.classes,
+        ignore_value=other.ignore_value,
+        window=own.window if other.window is None else other.window,
     )
-    table = cases.match_classes(network.classes, list(source.classes or {"foreground": 255}))
-    name = HydraConfig.get().runtime.choices.dataset
-    return cases.of_set(read_pairs(source)), name, partial(ask, shape=shape, table=table)
+    index_map = match_classes(model.classes, list(source.classes or {"foreground": 255}))
+    predict = partial(predict, preprocessing=preprocessing, index_map=index_map)
+    return dataset_cases(source), HydraConfig.get().runtime.choices.dataset, predict
 
 
 def warn_of_other_data(path: Path, data: Path) -> None:
-    """A word on earlier results of this name that are of other images, and will be replaced."""
+    """Warn that results of the same name but of other images will be replaced."""
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8")).get("data")
         if before != str(data):
@@ -130,52 +112,48 @@ def warn_of_other_data(path: Path, data: Path) -> None:
 
 
 def draw_panels(
-    scores: score.CaseScores,
-    network: LoadedModel,
-    found: Sequence[cases.Case],
-    ask: Ask,
+    scores: CaseScores,
+    model: LoadedModel,
+    cases: Sequence[Case],
+    predict: Predict,
     folder: Path,
     *,
     title: str,
 ) -> None:
-    """Pictures of the worst, the median and the best cases; they are predicted once more."""
+    """Draw the worst, the median and the best cases, which are predicted once more."""
     for kind, rows in summary.worst_median_best(scores.counts, build.PANEL_ROWS).items():
-        shown = list(ask([found[i] for i in rows]))
-        names = [f"{'FAILED ' * bool(scores.failed[i])}{scores.cases[i]}" for i in rows]
-        masks = [mask_of(seen.probs, network) for seen in shown]
+        shown = list(predict([cases[i] for i in rows]))
+        masks = [mask_of(seen.probs, model) for seen in shown]
         for mask, seen, i in zip(masks, shown, rows, strict=True):
-            if scores.failed[i]:  # nothing in it is right
+            if scores.failed[i]:  # all of it counts as wrong
                 mask[:] = seen.reference == 0
         panels.draw(
-            names,
+            [f"{'FAILED ' * bool(scores.failed[i])}{scores.cases[i]}" for i in rows],
             [seen.image for seen in shown],
             [seen.reference for seen in shown],
             masks,
             f"{title}, {kind} cases",
             folder / f"{kind}.png",
-            class_names=network.classes,
+            class_names=model.classes,
         )
 
 
-def tune(cfg: DictConfig, run: Path, network: LoadedModel, ask: Ask) -> LoadedModel:
-    """Choose threshold and clean-up on the run's validation cases; store them in the checkpoint."""
+def tune(cfg: DictConfig, run: RunFolder, model: LoadedModel, predict: Predict) -> LoadedModel:
+    """Choose threshold and postprocessing on the validation cases; store them in the checkpoint."""
     root = None if "_target_" in cfg.dataset else cfg.dataset.root
-    table = run / "split.csv"
-    found = cases.of_run(
-        read_pairs(own_source(run, root)), table, "val", progress=progress.with_bar
+    cases = run_cases(run, run_source(run, root), "val", progress=progress.with_bar)
+    chosen = choose(
+        lambda: predict(cases), classes=model.classes, threshold=model.config["threshold"]
     )
-    chosen = tuning.tune(
-        lambda: ask(found), classes=network.classes, threshold=network.config["threshold"]
-    )
-    kept = {"threshold": chosen.threshold, "postprocess": chosen.postprocess}
-    content = checkpoint.read(network.path)
-    content["seg"] |= kept
-    checkpoint.write_atomically(content, network.path)
+    values = {"threshold": chosen.threshold, "postprocess": chosen.postprocess}
+    content = checkpoint.read(model.path)
+    content["seg"] |= values
+    checkpoint.write_atomically(content, model.path)
     log.info(
         "%s: tuned on %d validation cases, Dice %.4f -> %.4f:\n  %s",
-        network.path, len(found), chosen.before, chosen.after, "\n  ".join(chosen.lines),
+        model.path, len(cases), chosen.before, chosen.after, "\n  ".join(chosen.lines),
     )  # fmt: skip
-    return replace(network, **kept)
+    return replace(model, **values)
 
 
 if __name__ == "__main__":

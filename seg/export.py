@@ -1,71 +1,59 @@
 """Export a checkpoint. python -m seg.export run=RUN_DIR format=onnx|pt2|safetensors|pth"""
 
 import logging
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hydra.utils import instantiate
-from numpy.typing import NDArray
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from seg.data.errors import DataError, DataErrors
-from seg.data.images import read_image
-from seg.data.pairs import image_files
-from seg.data.preprocess import read_pair
-from seg.data.sources import read_pairs
-from seg.evaluate import own_source
-from seg.evaluation import cases
-from seg.exporting import build as making
-from seg.exporting.parity import LARGEST, LEAST_EQUAL, Parity, Sample, checkpoint, measure, resized
-from seg.inference.exported import as_bytes
-from seg.inference.load import Loader
+from seg.cli.stored_run import build_loader, run_source
+from seg.evaluation.cases import run_cases
+from seg.exporting import build, parity
+from seg.exporting.parity import MAX_DIFFERENCE, MIN_EQUAL, Parity, Sample
 from seg.inference.model import LoadedModel
 from seg.launch import launch
 from seg.runs import atomic
+from seg.runs.folder import RunFolder
 from seg.training import progress
 from seg.training.checkpoint import read
 
 log = logging.getLogger("seg.export")  # __name__ is __main__ here
 
-CALIBRATION = 32  # training images that show the ranges of a static quantisation
+CALIBRATION = 32  # training images that give the ranges of a static quantisation
 
 
 def export(cfg: DictConfig) -> dict[str, Any]:
-    """One file, and its report, which is returned. Raises ValueError where the file does not
-    answer as the checkpoint does; nothing is left of it then.
+    """Write one file and its report; returns the report.
+
+    Raises:
+        ValueError: the file does not predict as the checkpoint does; nothing is left of it then.
     """
-    making.require(cfg.format)
-    run = Path(cfg.run).expanduser().absolute()
-    loader = Loader(
-        build=partial(instantiate, _convert_="all"),
-        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
-    )
-    network = loader.load_run(run, cfg.checkpoint)
-    content = read(network.path)
-    output = place_of(cfg, run)
-    report: dict[str, Any] = {"checkpoint": str(network.path), "format": cfg.format}
-    with making.placed(output) as folder:
+    build.require(cfg.format)
+    run = RunFolder(Path(cfg.run).expanduser().absolute())
+    loader = build_loader(cfg)
+    model = loader.load_run(run.path, cfg.checkpoint)
+    checkpoint = read(model.path)
+    output = output_path(cfg, run)
+    report: dict[str, Any] = {"checkpoint": str(model.path), "format": cfg.format}
+    with build.with_report(output) as (path, report_path):
         if cfg.format in ("onnx", "pt2"):
-            report |= export_graph(cfg, run, network, content, folder / output.name)
+            report |= export_graph(cfg, run, model, checkpoint["seg"]["preprocessing"], path)
         else:
-            count = making.weights_alone(network, content, cfg.format, folder / output.name, loader)
-            log.info("%d tensors, read again and equal", count)
-            report["tensors"] = count
-        report["bytes"] = (folder / output.name).stat().st_size
-        atomic.write_json(folder / f"{output.name}.parity.json", report)
+            report["tensors"] = build.write_weights(model, checkpoint, cfg.format, path, loader)
+            log.info("%d tensors, read again and equal", report["tensors"])
+        report["bytes"] = path.stat().st_size
+        atomic.write_json(report_path, report)
     log.info("%s: %.1f MB", output, report["bytes"] / 1e6)
     return report
 
 
-def place_of(cfg: DictConfig, run: Path) -> Path:
-    """Where the file goes. Raises ValueError or FileExistsError before any work is done."""
-    small = ".int8" if cfg.int8 else ""
-    default = run / "export" / f"model{small}.{cfg.format}"
+def output_path(cfg: DictConfig, run: RunFolder) -> Path:
+    """The file to write. Raises ValueError or FileExistsError before any work is done."""
+    int8 = ".int8" if cfg.int8 else ""
+    default = run.path / "export" / f"model{int8}.{cfg.format}"
     output = Path(cfg.output).expanduser().absolute() if cfg.output else default
     if output.is_dir() or output.suffix != f".{cfg.format}":
         raise ValueError(f"output={output}: must be a file whose name ends in .{cfg.format}")
@@ -77,95 +65,66 @@ def place_of(cfg: DictConfig, run: Path) -> Path:
 
 
 def export_graph(
-    cfg: DictConfig, run: Path, network: LoadedModel, content: dict[str, Any], path: Path
+    cfg: DictConfig, run: RunFolder, model: LoadedModel, preprocessing: dict[str, Any], path: Path
 ) -> dict[str, Any]:
-    """Writes `path` and tries it."""
-    samples = resized(find_samples(cfg, run, network))
-    count = len(network.classes)
-    whole = path.with_name("whole.onnx") if cfg.int8 else path
-    says, answers = making.graph(network, content["seg"], cfg.format, whole)
-    found = measure(checkpoint(network), answers, samples, classes=count)
+    """Write `path` and compare its predictions with the checkpoint's; returns the comparison."""
+    samples = parity.resized(find_samples(cfg, run, model))
+    classes = len(model.classes)
+    float_path = path.with_name("float.onnx") if cfg.int8 else path
+    metadata = build.write_graph(model, preprocessing, cfg.format, float_path)
+    predict = build.exported_predict(float_path)
+    found = parity.measure(parity.checkpoint_predict(model), predict, samples, classes=classes)
     show(found, "checkpoint", f"{cfg.format} file")
     if not found.good:
         raise ValueError(
-            f"{path.name}: does not answer as {network.path} does: a probability differs by "
-            f"{found.largest:.2g} (up to {LARGEST:g} is let pass), {found.equal:.4%} of the mask's "
-            f"pixels are equal (at least {LEAST_EQUAL:.2%}); nothing is written"
+            f"{path.name}: does not predict as {model.path} does: a probability differs by "
+            f"{found.largest:.2g} (allowed: {MAX_DIFFERENCE:g}), {found.equal:.4%} of the mask's "
+            f"pixels are equal (at least {MIN_EQUAL:.2%} must be); nothing is written"
         )
-    report = {"about": says, "parity": found.content()}
+    report = {"about": metadata, "parity": found.content()}
     if not cfg.int8:
         return report
-    way = "dynamic" if cfg.int8 is True else cfg.int8
-    images = calibration(cfg, run, network) if way == "static" else []
-    making.to_8_bits(whole, path, way, says, images)
-    loss = measure(answers, making.answers(path), samples, classes=count)
+    method = "dynamic" if cfg.int8 is True else cfg.int8
+    images = []
+    if method == "static":
+        training = run_samples(cfg, run, model, "train", CALIBRATION)
+        images = [sample.image for sample in training]
+    build.to_8_bits(float_path, path, method, metadata, images)
+    loss = parity.measure(predict, build.exported_predict(path), samples, classes=classes)
     if not np.isfinite(loss.largest):
-        raise ValueError(f"{path.name}: the int8 file gives no numbers; nothing is written")
-    show(loss, "onnx file", f"int8, {way}")
+        raise ValueError(f"{path.name}: the int8 file's output is not finite; nothing is written")
+    show(loss, "onnx file", f"int8, {method}")
     before, after = loss.milliseconds
     log.info(
         "int8: %.2f of the time of 32 bits, %.2f of the bytes%s",
-        after / before, path.stat().st_size / whole.stat().st_size,
+        after / before, path.stat().st_size / float_path.stat().st_size,
         "" if after < before else "; it is no faster on this machine",
     )  # fmt: skip
-    return report | {"int8": loss.content() | {"way": way}}
+    return report | {"int8": loss.content() | {"way": method}}
 
 
-def find_samples(cfg: DictConfig, run: Path, network: LoadedModel) -> list[Sample]:
-    """Real images: of the run's own split, or of the folder `images`."""
+def find_samples(cfg: DictConfig, run: RunFolder, model: LoadedModel) -> list[Sample]:
+    """Images to compare on: of the run's own split, or of the folder `images`."""
     if cfg.images is None:
-        return of_split(run, cfg.dataset.root, network, cfg.split, cfg.count)
+        return run_samples(cfg, run, model, cfg.split, cfg.count)
     folder = Path(cfg.images).expanduser().absolute()
-    if not folder.is_dir():
-        raise FileNotFoundError(f"images={folder}: no such folder")
-    files = image_files(folder)
-    if not files:
-        raise FileNotFoundError(f"images={folder}: holds no images")
-    shape = network.preprocessing
-    samples, problems = [], []
-    for path in spread(files, cfg.count):
-        try:
-            image = read_image(path, channels=shape.channels, window=shape.window)
-            samples.append(Sample(path.name, as_bytes(image), None))
-        except DataError as error:
-            problems.append(str(error))
-    if problems:
-        raise DataErrors(problems)
-    return samples
+    return parity.folder_samples(folder, model.preprocessing, cfg.count)
 
 
-def of_split(
-    run: Path, root: str | None, network: LoadedModel, split: str, count: int
+def run_samples(
+    cfg: DictConfig, run: RunFolder, model: LoadedModel, split: str, count: int
 ) -> list[Sample]:
-    """Cases of the run, evenly from all of a split."""
-    source = own_source(run, root)
+    """`count` cases of the run, spread evenly over a split."""
+    source = run_source(run, cfg.dataset.root)
     try:
-        found = cases.of_run(
-            read_pairs(source), run / "split.csv", split, progress=progress.with_bar
-        )
+        cases = run_cases(run, source, split, progress=progress.with_bar)
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"{error}; images=DIR tries the file on others") from error
-    samples = []
-    for case in spread(found, count):
-        image, mask, _ = read_pair(case.pair, network.preprocessing)
-        samples.append(Sample(case.pair.case, as_bytes(image), mask))
-    return samples
-
-
-def calibration(cfg: DictConfig, run: Path, network: LoadedModel) -> list[NDArray]:
-    """Training images, as they are stored."""
-    found = of_split(run, cfg.dataset.root, network, "train", CALIBRATION)
-    return [sample.image for sample in found]
-
-
-def spread(items: Sequence[Any], count: int) -> list[Any]:
-    """`count` of them, evenly; all if there are fewer."""
-    places = np.linspace(0, len(items) - 1, min(count, len(items)))
-    return [items[round(place)] for place in places]
+        raise FileNotFoundError(f"{error}; images=DIR compares on others") from error
+    return parity.case_samples(cases, model.preprocessing, count)
 
 
 def show(found: Parity, theirs: str, ours: str) -> None:
-    """The table of a comparison, on standard output."""
+    """Print the table of a comparison."""
     smallest, largest = found.sizes[0], found.sizes[-1]
     table = Table(title=f"{ours} beside {theirs}, {found.images} images of {smallest} to {largest}",
                   show_header=False, title_justify="left")  # fmt: skip

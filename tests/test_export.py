@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from hydra.utils import instantiate
+from numpy.typing import NDArray
 from PIL import Image
 
 from seg.cli.check import check
@@ -104,19 +105,17 @@ def test_the_input_is_left_as_it_was(run: Path) -> None:
     assert {p: p.read_bytes() for p in before} == before
 
 
-def wrong(*args: Any, **kwargs: Any) -> tuple[dict, Callable]:
-    """A file that answers otherwise than its checkpoint."""
-    args[3].write_text("a file")
-    return {}, lambda image: (
-        np.zeros(image.shape[:2], np.uint8), np.zeros((1, *image.shape[:2]), np.float32)
-    )  # fmt: skip
+def wrong(image: NDArray) -> tuple[NDArray, NDArray]:
+    """Other predictions than a checkpoint's."""
+    return np.zeros(image.shape[:2], np.uint8), np.zeros((1, *image.shape[:2]), np.float32)
 
 
-def test_a_file_that_answers_otherwise_is_refused_and_not_left(
+def test_a_file_that_predicts_something_else_is_refused_and_not_left(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(build, "graph", wrong)
-    with pytest.raises(ValueError, match=r"model\.pt2: does not answer as .*nothing is written"):
+    monkeypatch.setattr(build, "write_graph", lambda *args: args[3].write_text("a file"))
+    monkeypatch.setattr(build, "exported_predict", lambda path: wrong)
+    with pytest.raises(ValueError, match=r"model\.pt2: "):
         exported(run, "format=pt2")
     assert list((run / "export").iterdir()) == []
 
@@ -127,7 +126,7 @@ def test_weights_that_cannot_be_read_again_are_refused(
     def damaged(weights: dict, about: dict, path: Path) -> None:
         torch.save({"state_dict": {k: v + 1 for k, v in weights.items()}, "seg": about}, path)
 
-    monkeypatch.setattr(build.weights, "write_pth", damaged)
+    monkeypatch.setattr(build, "_write_pth", damaged)
     with pytest.raises(ValueError, match=r"model\.pth: .* is not what was written"):
         exported(run, "format=pth")
     assert list((run / "export").iterdir()) == []
@@ -182,7 +181,7 @@ def test_a_missing_package_is_said_with_its_extra(
     run: Path, form: str, package: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package or "safetensors.torch", None)
-    with pytest.raises(ImportError, match=rf"format={form} needs .*seg\[export\]"):
+    with pytest.raises(ImportError, match=rf"format={form} needs .*seg-med\[export\]"):
         exported(run, f"format={form}")
     assert not (run / "export").exists()
 

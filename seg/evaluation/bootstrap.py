@@ -18,9 +18,17 @@ def bootstrap(
 ) -> dict[str, tuple[float, float]]:
     """Percentile interval of every figure of a table. Efron and Tibshirani 1993, chapter 13.
 
-    counts: (M, ...), a row a case. groups: a name for each; whole groups are drawn with
-        replacement, since cases of one patient are not independent. figures: a table and its groups
-        to named figures; a group that is drawn twice counts as two.
+    Args:
+        counts: (M, ...), a row for each case.
+        groups: the group of each case; whole groups are drawn with replacement, since cases of one
+            patient are not independent.
+        figures: rows and their groups to named figures; a group that is drawn twice is two groups.
+        resamples: how many tables are drawn.
+        level: of the interval, 0-1.
+        seed: of the draws.
+
+    Returns:
+        Low and high end of each figure.
     """
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(index == g) for g in range(len(names))]
@@ -37,9 +45,9 @@ def bootstrap(
 
 
 def group_weights(groups: int, *, resamples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
-    """(resamples, groups): how often each group is drawn; the very draws of `bootstrap`.
+    """How often `bootstrap` draws each of a number of groups, (resamples, groups).
 
-    A figure that is made of sums over groups is resampled by one matrix product with them.
+    A figure made of sums over groups is resampled by one matrix product with these weights.
     """
     generator = np.random.default_rng(seed)
     weights = np.empty((resamples, groups))
@@ -49,7 +57,7 @@ def group_weights(groups: int, *, resamples: int = 1000, seed: int = 0) -> NDArr
 
 
 def t_interval(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float]:
-    """Of the mean of a few independent values, such as seeds; NaN for a single one."""
+    """Student's interval of the mean of a few independent values (seeds); NaN for a single one."""
     if len(values) < 2:
         return float("nan"), float("nan")
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)

@@ -1,10 +1,7 @@
-"""Which cases are evaluated: of a run's own split, as it was then, or of another data set."""
+"""The cases that are evaluated: those of a run's own split, or all of another data set."""
 
-import csv
-import hashlib
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data import Progress, no_progress
-from seg.data.cache import THREADS
+from seg.data.cache import file_digests
 from seg.data.errors import DataErrors
 from seg.data.masks import IGNORE
 from seg.data.pairs import Pair
+from seg.data.sources import Source, read_pairs
+from seg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
@@ -28,89 +27,99 @@ class Case:
     group: str
 
 
-def of_set(found: tuple[Sequence[Pair], Sequence[str]]) -> list[Case]:
-    """All cases of a data set. found: `datamodule.read_pairs`. Raises DataErrors."""
-    pairs, problems = found
+def dataset_cases(source: Source) -> list[Case]:
+    """All cases of a data set.
+
+    Raises:
+        DataErrors: files that cannot be paired.
+    """
+    pairs, problems = read_pairs(source)
     if problems:
-        raise DataErrors(list(problems))
+        raise DataErrors(problems)
     return [Case(pair, pair.group) for pair in pairs]
 
 
-def of_run(
-    found: tuple[Sequence[Pair], Sequence[str]],
-    table: Path,
-    split: str,
-    *,
-    progress: Progress = no_progress,
+def run_cases(
+    run: RunFolder, source: Source, split: str, *, progress: Progress = no_progress
 ) -> list[Case]:
-    """The cases of one split of a run's split.csv, with its groups, in its order.
+    """The cases of one split of a run, with its groups, in the order of its split.csv.
 
-    Only the files of that split are opened; others may have gone or changed.
+    Only the files of that split are opened; others may be missing or changed.
 
-    Raises FileNotFoundError or ValueError, and DataErrors naming every file that is missing or is
-    not what the run was made with.
+    Args:
+        run: with a split.csv.
+        source: the run's data set, wherever it lies now.
+        split: `train`, `val` or `test`.
+        progress: shows how many files are checked.
+
+    Raises:
+        FileNotFoundError: the run has no split.csv.
+        ValueError: it cannot be read, or has no such cases.
+        DataErrors: all files that are missing or are not those of the training.
     """
-    if not table.is_file():
-        raise FileNotFoundError(f"{table}: no such file; the run ended before its data were split")
-    with table.open(newline="", encoding="utf-8") as handle:
-        rows = [row for row in csv.DictReader(handle) if row["split"] == split]
+    path = run.split_path
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file; the run ended before its data were split")
+    if run.split is None:
+        raise ValueError(f"{path}: cannot be read; restore it")
+    rows = [row for row in run.split.rows if row["split"] == split]
     if not rows:
-        raise ValueError(f"split={split}: {table} has no such cases")
-    pairs, problems = found
+        raise ValueError(f"split={split}: {path} has no such cases")
+    pairs, problems = read_pairs(source)
     by_case = {pair.case: pair for pair in pairs}
     missing = [row["image"] for row in rows if row["image"] not in by_case]
     if missing:
-        lost = [f"{case}: of {table}, and not below dataset.root" for case in missing]
-        raise DataErrors([*problems, *lost])
+        lines = [f"{case}: of {path}, and not below dataset.root" for case in missing]
+        raise DataErrors([*problems, *lines])
     chosen = [by_case[row["image"]] for row in rows]
     changed = _changed(chosen, rows, progress)
     if changed:
-        raise DataErrors(
-            [f"{path}: is not the file of the training; restore it" for path in changed]
-        )
+        raise DataErrors([f"{p}: is not the file of the training; restore it" for p in changed])
     return [Case(pair, row["group"]) for pair, row in zip(chosen, rows, strict=True)]
 
 
-def _changed(pairs: Sequence[Pair], rows: Sequence[dict], progress: Progress) -> list[Path]:
+def _changed(
+    pairs: Sequence[Pair], rows: Sequence[Mapping[str, str]], progress: Progress
+) -> list[Path]:
     expected: dict[Path, str] = {}
     for pair, row in zip(pairs, rows, strict=True):
         expected[pair.image] = row["image_sha256"]
         expected[pair.mask] = row["mask_sha256"]
-
-    def digest(path: Path) -> str:
-        try:
-            with path.open("rb") as handle:
-                return hashlib.file_digest(handle, "sha256").hexdigest()
-        except OSError:
-            return "unreadable"
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        found = progress(pool.map(digest, expected), len(expected), "checking files")
-        return [p for p, now in zip(expected, found, strict=True) if now != expected[p]]
+    digests = file_digests(list(expected), progress=progress, label="checking files")
+    return [path for path, digest in digests.items() if digest != expected[path]]
 
 
-def match_classes(own: Sequence[str], theirs: Sequence[str]) -> NDArray[np.uint8] | None:
-    """What turns the mask indices of another data set into the network's; None: nothing has to.
+def match_classes(own: Sequence[str], others: Sequence[str]) -> NDArray[np.uint8] | None:
+    """Which class of the network each class of another data set is.
 
-    Classes of the same names are matched by name, others by their order if there are equally many.
-    Raises ValueError naming both.
+    Equal sets of names are matched by name, others by their order.
+
+    Args:
+        own: foreground classes of the network.
+        others: foreground classes of the data set.
+
+    Returns:
+        (256,) mask index of the data set to that of the network; None where they are the same.
+
+    Raises:
+        ValueError: the numbers of classes differ.
     """
-    own, theirs = list(own), list(theirs)
-    if own == theirs:
+    own, others = list(own), list(others)
+    if own == others:
         return None
-    if len(own) != len(theirs):
+    if len(own) != len(others):
         raise ValueError(
             f"the network knows {len(own)} classes ({', '.join(own)}), the data set has "
-            f"{len(theirs)} ({', '.join(theirs)}); set dataset.classes to those that it knows"
+            f"{len(others)} ({', '.join(others)}); set dataset.classes to those that it knows"
         )
-    if set(own) != set(theirs):
+    if set(own) != set(others):
         log.warning(
             "classes are matched by their order: %s",
-            ", ".join(f"{b} is scored as {a}" for a, b in zip(own, theirs, strict=True)),
+            ", ".join(f"{b} is scored as {a}" for a, b in zip(own, others, strict=True)),
         )
         return None
     table = np.zeros(256, dtype=np.uint8)
     table[IGNORE] = IGNORE
-    for index, name in enumerate(theirs, start=1):
+    for index, name in enumerate(others, start=1):
         table[index] = own.index(name) + 1
     return table

@@ -55,7 +55,7 @@ class CaseScores:
 
 def score_cases(
     predicted: Iterable[PredictedCase],
-    network: LoadedModel,
+    model: LoadedModel,
     protocols: Mapping[str, Any],
     *,
     tolerance: float,
@@ -64,7 +64,7 @@ def score_cases(
 
     Args:
         predicted: the cases, read once.
-        network: its threshold and postprocessing make the masks.
+        model: its threshold and postprocessing make the masks.
         protocols: objects of metrics/protocols.py by name.
         tolerance: of nsd, in the unit of the cases' spacing.
 
@@ -85,7 +85,7 @@ def score_cases(
                         seen.reference,
                         case=seen.case.pair.case,
                         group=seen.case.group,
-                        size=network.preprocessing.size,
+                        size=model.preprocessing.size,
                     )
                 except ValueError as error:
                     errors[name] = str(error)
@@ -94,7 +94,7 @@ def score_cases(
     def one(seen: PredictedCase) -> CaseScores:
         return score_case(
             seen.probs,
-            mask_of(seen.probs, network),
+            mask_of(seen.probs, model),
             seen.reference,
             case=seen.case.pair.case,
             group=seen.case.group,

@@ -1,6 +1,6 @@
-"""Cases one after the other: read, predicted, handed on; a few in memory at a time."""
+"""Cases one after the other, read and predicted; only a few are in memory at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,15 @@ from seg.inference.model import Predictor
 
 @dataclass(frozen=True)
 class PredictedCase:
-    """A case at its own size: image (H, W, C) in 0-255; reference (H, W) indices, 255 void; probs
-    (K, H, W); spacing: size of a pixel along rows and columns, in mm if the file states it.
+    """A case with its prediction, at the size of its mask.
+
+    Args:
+        case: its files and group.
+        image: (H, W, C) in 0-255.
+        reference: (H, W) class indices; 255 is ignored.
+        probs: (K, H, W), K = 1 for one class, else background and the classes.
+        spacing: size of a pixel along rows and columns; 1 where the file does not state it.
+        in_mm: whether the file states it.
     """
 
     case: Case
@@ -30,34 +37,43 @@ class PredictedCase:
     in_mm: bool
 
 
+Predict = Callable[[Sequence[Case]], Iterator[PredictedCase]]
+
+
 def stream(
     cases: Sequence[Case],
     predictor: Predictor,
-    shape: Preprocessing,
+    preprocessing: Preprocessing,
     *,
-    table: NDArray | None = None,
+    index_map: NDArray[np.uint8] | None = None,
     count: int = 8,
     progress: Progress = no_progress,
-    label: str = "predicting",
 ) -> Iterator[PredictedCase]:
-    """Every case, in order.
+    """Read and predict every case, in order.
 
-    predictor: of the network. table: turns the files' mask indices into the network's, (256,).
-    count: cases read ahead. The network gets one image at a time, since libraries choose their
-    algorithms by the shape of a batch: figures then cannot depend on how cases are batched.
+    The network gets one image at a time, since libraries choose their algorithms by the shape of a
+    batch: so figures cannot depend on how many cases are read ahead.
 
-    Raises DataErrors naming all files that cannot be used, as soon as there is one.
+    Args:
+        cases: what to predict.
+        predictor: of the network.
+        preprocessing: how the files are read.
+        index_map: (256,) mask index of the files to that of the network; None where they are equal.
+        count: cases that are read ahead.
+        progress: shows how many cases are done.
+
+    Raises:
+        DataErrors: all files that cannot be used, as soon as one is met.
     """
 
     def read(case: Case) -> tuple:
-        image, mask, _ = read_pair(case.pair, shape)
+        image, mask, _ = read_pair(case.pair, preprocessing)
         spacing = read_header(case.pair.image, case.pair.plane).spacing
-        return case, image, mask if table is None else table[mask], spacing
+        return case, image, mask if index_map is None else index_map[mask], spacing
 
     try:
-        for case, image, mask, spacing in progress(
-            map_ahead(read, cases, count=count), len(cases), label
-        ):
+        ahead = map_ahead(read, cases, count=count)
+        for case, image, mask, spacing in progress(ahead, len(cases), "predicting"):
             probs = predictor.probabilities(image)
             yield PredictedCase(
                 case, image, mask, probs, spacing or (1.0, 1.0), spacing is not None
@@ -65,5 +81,5 @@ def stream(
     except DataErrors:
         raise
     except DataError as error:
-        found = file_problems([case.pair for case in cases], shape, progress=progress)
-        raise DataErrors(found or [str(error)]) from error
+        problems = file_problems([case.pair for case in cases], preprocessing, progress=progress)
+        raise DataErrors(problems or [str(error)]) from error

@@ -1,3 +1,1 @@
-"""A checkpoint to files that need no `seg`: a graph with all that stands around the network, or its
-weights.
-"""
+"""A checkpoint to files that need no `seg`: the network with its preparation, or its weights."""

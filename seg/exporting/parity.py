@@ -1,33 +1,44 @@
-"""Whether an exported file answers as the checkpoint does, on real images, and what it costs."""
+"""Whether an exported file predicts as its checkpoint does, on real images, and how fast."""
 
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.data.masks import IGNORE
-from seg.data.preprocess import mask_to_size
+from seg.data.errors import DataError, DataErrors
+from seg.data.images import read_image
+from seg.data.pairs import image_files
+from seg.data.preprocess import Preprocessing, mask_to_size, read_pair
+from seg.evaluation.cases import Case
+from seg.inference.exported import as_bytes
 from seg.inference.model import LoadedModel
 from seg.inference.predictor import NetworkPredictor
 from seg.inference.segmentation import mask_of
-from seg.metrics.overlap import dice
+from seg.metrics.overlap import class_dice
 
 # image (H, W, C) uint8 to mask (H, W) and probabilities (K, H, W)
-Answers = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
+Predict = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
 
-LARGEST = 1e-3  # difference of a probability that is let pass
-LEAST_EQUAL = 0.9995  # share of mask pixels; those at the threshold may fall to either side
-SCALES = (1.0, 0.61, 1.0, 1.7)  # images of one size are shown at others as well
+MAX_DIFFERENCE = 1e-3  # of a probability
+MIN_EQUAL = 0.9995  # share of mask pixels; those at the threshold may fall to either side
+SCALES = (1.0, 0.61, 1.0, 1.7)  # of the images in turn, since all of a set may have one size
 
 
 @dataclass(frozen=True)
 class Sample:
-    """image: (H, W, C) uint8. reference: (H, W) class indices, 255 void, if there is one."""
+    """An image to compare on.
+
+    Args:
+        name: of the file.
+        image: (H, W, C) uint8.
+        reference: (H, W) class indices, 255 is ignored; None where there is no mask.
+    """
 
     name: str
     image: NDArray[np.uint8]
@@ -36,9 +47,16 @@ class Sample:
 
 @dataclass(frozen=True)
 class Parity:
-    """largest, mean: absolute difference of probabilities. equal: share of mask pixels. dice: mean
-    over images and classes, of the checkpoint's masks and of the file's. milliseconds: of an image,
-    the median, of both.
+    """How near two predictions are.
+
+    Args:
+        images: how many.
+        sizes: of the images, as `HxW`.
+        largest: absolute difference of a probability.
+        mean: absolute difference of the probabilities.
+        equal: share of mask pixels.
+        dice: of both against the references, mean over images and classes.
+        milliseconds: median time for an image, of both.
     """
 
     images: int
@@ -51,54 +69,83 @@ class Parity:
 
     @property
     def good(self) -> bool:
-        # a NaN is not
-        return self.largest <= LARGEST and self.equal >= LEAST_EQUAL
+        """Whether the differences are within the limits; NaN is not."""
+        return self.largest <= MAX_DIFFERENCE and self.equal >= MIN_EQUAL
 
     def content(self) -> dict[str, Any]:
-        return asdict(self) | {"good": self.good, "limits": [LARGEST, LEAST_EQUAL]}
+        """What the report holds."""
+        return asdict(self) | {"good": self.good, "limits": [MAX_DIFFERENCE, MIN_EQUAL]}
 
 
-def checkpoint(network: LoadedModel) -> Answers:
-    """What `seg.predict` makes of a checkpoint, on the CPU in full precision."""
-    own = network.predictor
-    predictor = NetworkPredictor(model=own.model, normalize=own.normalize, size=own.size)
+def folder_samples(folder: Path, preprocessing: Preprocessing, count: int) -> list[Sample]:
+    """`count` images spread evenly over those of a folder.
 
-    def answers(image: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
-        probs = predictor.probabilities(image)
-        return mask_of(probs, network), probs
+    Raises:
+        FileNotFoundError: no such folder, or no images in it.
+        DataErrors: all files that cannot be read.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"images={folder}: no such folder")
+    files = image_files(folder)
+    if not files:
+        raise FileNotFoundError(f"images={folder}: holds no images")
+    samples, problems = [], []
+    for path in _spread(files, count):
+        try:
+            image = read_image(path, channels=preprocessing.channels, window=preprocessing.window)
+            samples.append(Sample(path.name, as_bytes(image), None))
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataErrors(problems)
+    return samples
 
-    return answers
+
+def case_samples(cases: Sequence[Case], preprocessing: Preprocessing, count: int) -> list[Sample]:
+    """`count` cases spread evenly over all."""
+    samples = []
+    for case in _spread(cases, count):
+        image, mask, _ = read_pair(case.pair, preprocessing)
+        samples.append(Sample(case.pair.case, as_bytes(image), mask))
+    return samples
 
 
 def resized(samples: Iterable[Sample]) -> list[Sample]:
-    """The same, some of them at other sizes."""
+    """The samples, half of them at other sizes."""
     return [_scaled(s, SCALES[i % len(SCALES)]) for i, s in enumerate(samples)]
 
 
-def measure(theirs: Answers, ours: Answers, samples: Sequence[Sample], *, classes: int) -> Parity:
-    """ours: what is measured against `theirs`. They take turns."""
+def checkpoint_predict(model: LoadedModel) -> Predict:
+    """Prediction with a checkpoint as `seg.predict` does it, on the CPU in full precision."""
+    own = model.predictor
+    predictor = NetworkPredictor(model=own.model, normalize=own.normalize, size=own.size)
+
+    def predict(image: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
+        probs = predictor.probabilities(image)
+        return mask_of(probs, model), probs
+
+    return predict
+
+
+def measure(theirs: Predict, ours: Predict, samples: Sequence[Sample], *, classes: int) -> Parity:
+    """Compare `ours` with `theirs`, which take turns so that their times can be compared."""
     largest, total, pixels, equal, count = 0.0, 0.0, 0, 0, 0
     scores: list[tuple[float, float]] = []
     times: list[tuple[float, float]] = []
-    for answers in (theirs, ours):  # what is done once, the first time
-        answers(samples[0].image)
+    for predict in (theirs, ours):  # what is done only the first time
+        predict(samples[0].image)
     for sample in samples:
         started = time.perf_counter()
-        mask, probs = theirs(sample.image)
+        their_mask, their_probs = theirs(sample.image)
         between = time.perf_counter()
-        mask_too, probs_too = ours(sample.image)
+        mask, probs = ours(sample.image)
         times.append((between - started, time.perf_counter() - between))
-        difference = np.abs(probs.astype(np.float64) - probs_too)
+        difference = np.abs(their_probs.astype(np.float64) - probs)
         largest = max(largest, float(difference.max()), key=_nan_first)
         total, count = total + float(difference.sum()), count + difference.size
-        equal, pixels = equal + int((mask == mask_too).sum()), pixels + mask.size
+        equal, pixels = equal + int((their_mask == mask).sum()), pixels + mask.size
         if sample.reference is not None:
-            scores.append(
-                (
-                    _dice(sample.reference, mask, classes),
-                    _dice(sample.reference, mask_too, classes),
-                )
-            )
+            scores.append(tuple(_dice(sample.reference, m, classes) for m in (their_mask, mask)))
     sizes = {s.image.shape[:2] for s in samples}
     return Parity(
         images=len(samples),
@@ -106,8 +153,8 @@ def measure(theirs: Answers, ours: Answers, samples: Sequence[Sample], *, classe
         largest=largest,
         mean=total / count,
         equal=equal / pixels,
-        dice=_means(scores) if scores else None,
-        milliseconds=_medians(times),
+        dice=_each(statistics.fmean, scores) if scores else None,
+        milliseconds=_each(lambda seconds: 1e3 * statistics.median(seconds), times),
     )
 
 
@@ -115,8 +162,8 @@ def _scaled(sample: Sample, scale: float) -> Sample:
     if scale == 1:
         return sample
     height, width = (max(1, round(side * scale)) for side in sample.image.shape[:2])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    image = cv2.resize(sample.image, (width, height), interpolation=how)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image = cv2.resize(sample.image, (width, height), interpolation=method)
     true = sample.reference
     return Sample(
         name=f"{sample.name} at {height}x{width}",
@@ -125,26 +172,21 @@ def _scaled(sample: Sample, scale: float) -> Sample:
     )
 
 
+def _spread(items: Sequence[Any], count: int) -> list[Any]:
+    positions = np.linspace(0, len(items) - 1, min(count, len(items)))
+    return [items[round(position)] for position in positions]
+
+
 def _nan_first(value: float) -> tuple[bool, float]:
     return bool(np.isnan(value)), value
 
 
 def _dice(reference: NDArray, mask: NDArray, classes: int) -> float:
-    valid = reference != IGNORE
-    scores = []
-    for index in range(1, classes + 1):
-        true, called = (reference == index) & valid, (mask == index) & valid
-        tp = np.count_nonzero(true & called)
-        scores.append(dice(tp, np.count_nonzero(called) - tp, np.count_nonzero(true) - tp, 0))
-    return float(np.mean(scores))
+    return float(np.mean([class_dice(reference, mask, i) for i in range(1, classes + 1)]))
 
 
-def _means(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return statistics.fmean(a for a, _ in pairs), statistics.fmean(b for _, b in pairs)
-
-
-def _medians(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return (
-        1e3 * statistics.median(a for a, _ in pairs),
-        1e3 * statistics.median(b for _, b in pairs),
-    )
+def _each(
+    statistic: Callable[[Iterable[float]], float], pairs: Sequence[tuple[float, float]]
+) -> tuple[float, float]:
+    theirs, ours = zip(*pairs, strict=True)
+    return statistic(theirs), statistic(ours)

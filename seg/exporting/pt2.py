@@ -1,4 +1,4 @@
-"""A traced program of torch's own, of any size: what ONNX is made from, or a .pt2 file."""
+"""A program of torch.export for images of any size: a .pt2 file, or what ONNX is made from."""
 
 import json
 import logging
@@ -17,21 +17,29 @@ from seg.exporting.metadata import KEY
 
 log = logging.getLogger(__name__)
 
-EXAMPLE = (97, 83)  # a size that no other is a multiple of
+EXAMPLE = (97, 83)  # height and width; primes, so that no size is derived from another
+# what torch's exporter logs about its own versions and packages that it does not need
+NOISE = ("torch.onnx", "torch.onnx._internal.exporter._registration")
 
 
 @dataclass(frozen=True)
 class Program:
-    """any_batch: whether it takes several images at once, or one."""
+    """A traced graph.
+
+    Args:
+        traced: the program.
+        any_batch: whether it takes any number of images at once, or one.
+    """
 
     traced: ExportedProgram
     any_batch: bool
 
 
 def trace(graph: Graph, *, channels: int) -> Program:
-    """The graph for images of any size, and of any number if the network lets it.
+    """Trace a graph for images of any size, and for any number of them if the network allows it.
 
-    Raises ValueError for a network that cannot be traced.
+    Raises:
+        ValueError: the network cannot be traced.
     """
     graph = graph.eval().requires_grad_(False)
     try:
@@ -46,36 +54,34 @@ def trace(graph: Graph, *, channels: int) -> Program:
             f"the network cannot be traced ({reason[0][:200]}); format=pth and format=safetensors "
             "take any network"
         ) from error
-    log.warning("the network takes its batch's size for granted: the file takes one image at once")
+    log.warning("the network fixes the size of its batch: the file takes one image at once")
     return program
 
 
-def write(program: Program, about: dict[str, Any], path: Path) -> None:
-    """A .pt2 file, with `about` as a file in it."""
-    with quiet():
-        torch.export.save(program.traced, path, extra_files={KEY: json.dumps(about)})
+def write(program: Program, metadata: dict[str, Any], path: Path) -> None:
+    """Write a .pt2 file with the metadata as a file in it."""
+    with quiet(*NOISE):
+        torch.export.save(program.traced, path, extra_files={KEY: json.dumps(metadata)})
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """torch's exporter speaks of its own versions and of packages that nobody needs."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
-    before = registration.level
-    registration.setLevel(logging.ERROR)
+def quiet(*names: str) -> Iterator[None]:
+    """Let these loggers report errors alone, and Python no warnings. names: "" is the root."""
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
-        registration.setLevel(before)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _traced(graph: Graph, channels: int, *, any_batch: bool) -> ExportedProgram:
     example = torch.zeros((2 if any_batch else 1, *EXAMPLE, channels), dtype=torch.uint8)
     sizes = {1: Dim("height"), 2: Dim("width")} | ({0: Dim("batch")} if any_batch else {})
-    with torch.no_grad(), quiet():
+    with torch.no_grad(), quiet(*NOISE):
         return torch.export.export(graph, (example,), dynamic_shapes={"image": sizes}, strict=False)

@@ -44,7 +44,7 @@ def test_every_case_comes_in_order_at_its_own_size(folder: Path, count: int) -> 
 def test_indices_are_turned_into_the_networks(folder: Path) -> None:
     table = np.arange(256, dtype=np.uint8)
     table[1] = 2
-    assert set(np.unique(np.stack([s.reference for s in seen(folder, table=table)]))) == {0, 2}
+    assert set(np.unique(np.stack([s.reference for s in seen(folder, index_map=table)]))) == {0, 2}
 
 
 def test_all_files_that_cannot_be_used_are_named(folder: Path) -> None:

@@ -45,10 +45,10 @@ def network(
     )
 
 
-def carried() -> dict[str, Any]:
-    """What its checkpoint would have under `seg`."""
+def preprocessing() -> dict[str, Any]:
+    """How its checkpoint would store the preprocessing."""
     shape = {"size": [24, 32], "channels": 3, "window": None, "normalize": "dataset"}
-    return {"preprocessing": shape | {"mean": MEAN, "std": STD}}
+    return shape | {"mean": MEAN, "std": STD}
 
 
 def images() -> list[NDArray[np.uint8]]:

@@ -16,7 +16,7 @@ from seg.exporting import build, onnx, pt2, quantise
 from seg.exporting.graph import Graph
 from seg.inference.model import LoadedModel
 from seg.inference.segmentation import clean_up
-from tests.exporting.networks import carried, images, network
+from tests.exporting.networks import images, network, preprocessing
 
 Made = tuple[LoadedModel, Path, Callable]
 
@@ -54,8 +54,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     path = tmp_path_factory.mktemp("made") / "model.onnx"
     path.with_name("best.ckpt").write_text("any")
     given = network(path.with_name("best.ckpt"))
-    _, answers = build.graph(given, carried(), "onnx", path)
-    return given, path, answers
+    build.write_graph(given, preprocessing(), "onnx", path)
+    return given, path, build.exported_predict(path)
 
 
 def test_an_onnx_file_answers_as_the_network_at_any_size(made: Made) -> None:
@@ -95,11 +95,13 @@ def test_the_file_says_what_it_is_and_not_where_it_comes_from(made: Made) -> Non
 def test_quantised_files_answer_nearly_so_and_say_that_they_are(made: Made, tmp_path: Path) -> None:
     given, path, answers = made
     says = json.loads(_told(path))
-    for way in quantise.WAYS:
+    for way in quantise.METHODS:
         small = tmp_path / f"{way}.onnx"
         build.to_8_bits(path, small, way, says, images()[:2])
         assert json.loads(_told(small))["int8"] == way
-        off = [np.abs(build.answers(small)(i)[1] - answers(i)[1]).max() for i in images()[:2]]
+        off = [
+            np.abs(build.exported_predict(small)(i)[1] - answers(i)[1]).max() for i in images()[:2]
+        ]
         assert 0 < max(off) < 0.3
 
 
@@ -115,7 +117,9 @@ def _told(path: Path) -> str:
 def test_the_clean_up_is_inside(form: str, classes: int, tmp_path: Path) -> None:
     (tmp_path / "best.ckpt").write_text("any")
     given = network(tmp_path / "best.ckpt", classes=classes, clean=True)
-    _, answers = build.graph(given, carried(), form, tmp_path / f"model.{form}")
+    path = tmp_path / f"model.{form}"
+    build.write_graph(given, preprocessing(), form, path)
+    answers = build.exported_predict(path)
     assert_alike(given, answers)
     rough = [_reference_answers(network(given.path, classes=classes), i)[0] for i in images()]
     assert any((answers(i)[0] != r).any() for i, r in zip(images(), rough, strict=True))
@@ -148,19 +152,19 @@ def test_what_does_not_fit_into_one_onnx_file_is_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     traced = SimpleNamespace(state_dict={"weight": torch.zeros(26)})
-    monkeypatch.setattr(onnx, "MOST", 100)
+    monkeypatch.setattr(onnx, "MAX_BYTES", 100)
     with pytest.raises(ValueError, match="do not fit into one ONNX file"):
         onnx.write(pt2.Program(traced, any_batch=True), {}, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
 
 
-def test_a_place_is_taken_by_both_files_or_none(tmp_path: Path) -> None:
+def test_a_file_and_its_report_are_both_replaced_or_none(tmp_path: Path) -> None:
     output = tmp_path / "new" / "model.pth"
-    with build.placed(output) as folder:
-        (folder / "model.pth").write_text("new")
-        (folder / "model.pth.parity.json").write_text("{}")
+    with build.with_report(output) as (path, report):
+        path.write_text("new")
+        report.write_text("{}")
     assert sorted(p.name for p in output.parent.iterdir()) == ["model.pth", "model.pth.parity.json"]
-    with pytest.raises(IsADirectoryError), build.placed(output) as folder:
-        (folder / "model.pth").write_bytes((folder).read_bytes())
+    with pytest.raises(IsADirectoryError), build.with_report(output) as (path, _):
+        path.write_bytes(path.parent.read_bytes())
     assert output.read_text() == "new"
     assert len(list(output.parent.iterdir())) == 2

@@ -1,11 +1,11 @@
-"""Connected parts in a graph beside scipy's."""
+"""Connected components in a graph beside scipy's."""
 
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
-from seg.exporting.components import cleaned, fill_holes, largest_component, parts
+from seg.exporting.components import clean_up, components, fill_holes, largest_component
 
 
 def random_masks(
@@ -42,9 +42,9 @@ def _reference_filled(mask: np.ndarray, index: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("diagonal", [True, False])
-def test_parts_are_those_of_scipy(diagonal: bool) -> None:
+def test_components_are_those_of_scipy(diagonal: bool) -> None:
     masks = np.concatenate([random_masks(size=(41, 41)), spiral()[None]])
-    found = parts(torch.from_numpy(masks == 1), diagonal=diagonal).numpy()
+    found = components(torch.from_numpy(masks == 1), diagonal=diagonal).numpy()
     structure = np.ones((3, 3)) if diagonal else None
     for one, mask in zip(found, masks, strict=True):
         expected, count = ndimage.label(mask == 1, structure=structure)
@@ -52,7 +52,7 @@ def test_parts_are_those_of_scipy(diagonal: bool) -> None:
         assert len(pairs) == count == len({a for a, _ in pairs})
 
 
-def test_the_largest_part_is_left_in_each_mask() -> None:
+def test_the_largest_component_is_left_in_each_mask() -> None:
     masks = random_masks(classes=2)
     for index in (1, 2):
         found = largest_component(torch.from_numpy(masks), index).numpy()
@@ -83,12 +83,12 @@ def test_a_hole_at_the_border_is_none() -> None:
 def test_small_empty_and_full_masks_stay(size: tuple[int, int], value: int) -> None:
     mask = torch.full((2, *size), value)
     steps = {"largest_component": ["a"], "fill_holes": ["a"]}
-    assert torch.equal(cleaned(mask, steps, ["a"]), mask)
+    assert torch.equal(clean_up(mask, steps, ["a"]), mask)
 
 
 def test_steps_are_those_of_their_classes() -> None:
     mask = torch.zeros((1, 3, 7), dtype=torch.int64)
     mask[0, 0, [0, 2]], mask[0, 2, [0, 2, 3]] = 1, 2
-    done = cleaned(mask, {"largest_component": ["b"], "fill_holes": []}, ["a", "b"])
+    done = clean_up(mask, {"largest_component": ["b"], "fill_holes": []}, ["a", "b"])
     assert done[0, 0].tolist() == mask[0, 0].tolist()
     assert done[0, 2].tolist() == [0, 0, 2, 2, 0, 0, 0]
