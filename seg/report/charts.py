@@ -7,6 +7,7 @@ that a chart follows the page into the dark and onto paper.
 import io
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from markupsafe import Markup, escape
 from matplotlib import rc_context
@@ -22,33 +23,7 @@ VARIABLES = {
     INK: "ink", SOFT: "soft", LINE: "line", ACCENT: "accent", GOOD: "good", REST: "rest",
     **{colour: f"s{i}" for i, colour in enumerate(SERIES)},
 }  # fmt: skip
-STYLE = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "seg",  # the same chart has the same text
-    "text.parse_math": False,  # a name may have a dollar sign
-    "text.color": SOFT,
-    "font.size": 12,
-    "axes.titlesize": 12,
-    "axes.edgecolor": LINE,
-    "axes.labelcolor": SOFT,
-    "axes.spines.left": False,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.grid": True,
-    "axes.grid.axis": "y",
-    "axes.axisbelow": True,
-    "grid.color": LINE,
-    "grid.linewidth": 1,
-    "xtick.color": LINE,
-    "xtick.major.size": 0,
-    "xtick.major.pad": 6,
-    "xtick.labelcolor": SOFT,
-    "ytick.color": LINE,
-    "ytick.labelcolor": SOFT,
-    "ytick.major.size": 0,
-    "lines.linewidth": 1.8,
-    "lines.solid_joinstyle": "round",
-}
+STYLE = Path(__file__).parent / "templates" / "chart.mplstyle"
 
 
 def svg(draw: Callable[[Axes], None], *, label: str, width: int, height: int) -> Markup:
@@ -58,10 +33,11 @@ def svg(draw: Callable[[Axes], None], *, label: str, width: int, height: int) ->
         draw: draws into empty axes, in the colours of this module. The label of a line, bar or
             other artist becomes the text that is shown while the pointer is over it.
         label: what the chart shows, for readers who cannot see it.
-        width, height: in pixels; the page scales the chart to its column.
+        width: in pixels; the page scales the chart to its column.
+        height: in pixels.
     """
-    with rc_context(STYLE):
-        figure = Figure(figsize=(width / 72, height / 72), layout="constrained")
+    with rc_context(fname=STYLE):
+        figure = Figure(figsize=(width / 72, height / 72))
         axes = figure.subplots()
         draw(axes)
         tips = _name_artists(axes)

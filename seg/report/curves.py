@@ -1,7 +1,8 @@
 """The training over its epochs: curves.png of a run, and the charts of its report."""
 
 import math
-from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -51,15 +52,8 @@ def draw(run: RunFolder) -> None:
         figure.savefig(handle, format="png")
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart of a page.
-
-    Args:
-        title: what it shows.
-        svg: the picture.
-        legend: (name, class of page.css) of each curve; empty for one curve.
-    """
+class Chart(NamedTuple):
+    """A chart of a page. legend: (name, class of page.css) of each curve; empty for one curve."""
 
     title: str
     svg: Markup
@@ -103,8 +97,7 @@ def _svg(
 
 def _stage_starts(run: RunFolder) -> list[float]:
     """Between the last epoch of a stage and the first of the next."""
-    pairs = zip(run.epochs, run.epochs[1:], strict=False)
-    return [b["epoch"] - 0.5 for a, b in pairs if a.get("stage") != b.get("stage")]
+    return [b["epoch"] - 0.5 for a, b in pairwise(run.epochs) if a.get("stage") != b.get("stage")]
 
 
 def _value(value: float | str | None, *, missing: float = math.nan) -> float:

@@ -17,20 +17,13 @@ from seg.runs.case_table import CaseTable
 BINS = 20
 
 
-class Area(NamedTuple):
-    """Shares of the valid pixels of a case that are of a class, 0 to 1."""
-
-    reference: float
-    predicted: float
-
-
 class Case(NamedTuple):
-    """A test case. areas: one for each class."""
+    """A test case. areas: shares of its pixels, of the reference and predicted, class by class."""
 
     name: str
     group: str
     value: float
-    areas: list[Area]
+    areas: list[float]
 
 
 class Group(NamedTuple):
@@ -66,30 +59,23 @@ class CaseFigures:
         """Least value, the three quartiles, greatest value."""
         return np.percentile(self.finite, [0, 25, 50, 75, 100]).tolist()
 
-    def worst(self, count: int) -> list[Case]:
-        """The first `count` cases, the worst first, without those that have no value."""
-        ranked = np.argsort(self._sign * self.values, kind="stable")
-        kept = ranked[np.isfinite(self.values[ranked])][:count].tolist()
-        return [self._case(i) for i in kept]
-
-    @property
-    def _sign(self) -> int:
-        return -1 if self.column in LOWER_IS_BETTER else 1
-
-    def _case(self, row: int) -> Case:
-        tp, fp, fn, tn = np.moveaxis(self.table.counts[row], -1, 0)
-        pixels = max(float((tp + fp + fn + tn)[0]), 1)
-        areas = [
-            Area(a / pixels, b / pixels)
-            for a, b in zip((tp + fn).tolist(), (tp + fp).tolist(), strict=True)
-        ]
-        table = self.table
-        return Case(table.cases[row], table.groups[row], float(self.values[row]), areas)
-
     @property
     def is_grouped(self) -> bool:
         """Whether any group has two cases."""
         return len(set(self.table.groups)) < len(self.table.cases)
+
+    def worst(self, count: int) -> list[Case]:
+        """The first `count` cases, the worst first, without those that have no value."""
+        ranked = np.argsort(self._sign * self.values, kind="stable")
+        rows = ranked[np.isfinite(self.values[ranked])][:count].tolist()
+        tp, fp, fn, tn = np.moveaxis(self.table.counts, -1, 0)  # each (M, C)
+        pixels = np.maximum((tp + fp + fn + tn)[:, :1], 1)
+        areas = np.stack([tp + fn, tp + fp], axis=-1).reshape(len(pixels), -1) / pixels
+        table = self.table
+        return [
+            Case(table.cases[i], table.groups[i], float(self.values[i]), areas[i].tolist())
+            for i in rows
+        ]
 
     def groups(self) -> list[Group]:
         """Every group, the worst first; none where groups are single cases."""
@@ -99,34 +85,36 @@ class CaseFigures:
         groups = []
         for index, name in enumerate(names.tolist()):
             members = group_of == index
-            values = self.values[members]
-            values = values[np.isfinite(values)]
             pooled = METRICS["dice"](*np.moveaxis(self.table.counts[members].sum(0), -1, 0))
-            mean = float(values.mean()) if len(values) else math.nan
-            groups.append(Group(str(name), int(members.sum()), mean, float(np.mean(pooled))))
-        return sorted(groups, key=lambda g: (self._sign * g.mean if math.isfinite(g.mean) else 0,
-                                             g.name))  # fmt: skip
+            mean = float(_finite_mean(self.values[None, members])[0])
+            groups.append(Group(name, int(members.sum()), mean, float(np.mean(pooled))))
+        means = {g.name: self._sign * g.mean if math.isfinite(g.mean) else 0 for g in groups}
+        return sorted(groups, key=lambda group: (means[group.name], group.name))
+
+    @property
+    def _sign(self) -> int:
+        return -1 if self.column in LOWER_IS_BETTER else 1
 
     def histogram(self) -> Markup:
         """Bars of the number of cases, the median dashed."""
         values = self.finite
-        end = 1.0 if values.max() <= 1 else float(values.max())
-        counts, edges = np.histogram(values, bins=BINS, range=(min(0.0, float(values.min())), end))
+        median = float(np.median(values))
+        first, last = min(0.0, float(values.min())), max(1.0, float(values.max()))
+        counts, edges = np.histogram(values, bins=BINS, range=(first, last))
 
         def draw(axes: Axes) -> None:
             tips = [
                 f"{a:.3g} to {b:.3g}: {n}" if n else "_"
                 for n, a, b in zip(counts, edges[:-1], edges[1:], strict=True)
             ]
-            width = edges[1] - edges[0]
-            axes.bar(edges[:-1], counts, 0.95 * width, align="edge", color=charts.SERIES[0],
-                     label=tips)  # fmt: skip
-            median = float(np.median(values))
+            width = 0.95 * (edges[1] - edges[0])
+            color = charts.SERIES[0]
+            axes.bar(edges[:-1], counts, width, align="edge", color=color, label=tips)
             axes.axvline(median, color=charts.INK, lw=1, ls="--")
-            at = (median - edges[0]) / (edges[-1] - edges[0])
+            at = (median - first) / (last - first)
             axes.set_title(f"median {median:.3f}", x=at, ha="right" if at > 0.5 else "left")
+            axes.set_xlim(first, last)
             axes.set_xlabel(self.column)
-            axes.set_xlim(edges[0], edges[-1])
             axes.yaxis.get_major_locator().set_params(integer=True)
 
         label = f"{self.column} over the cases"
@@ -151,7 +139,4 @@ def case_figures(table: CaseTable, metric: str) -> CaseFigures:
 
 def _finite_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(M, C) to (M,): the mean of the finite ones, NaN where there is none."""
-    finite = np.isfinite(values)
-    count = finite.sum(1)
-    mean = np.where(finite, values, 0).sum(1) / np.maximum(count, 1)
-    return np.where(count > 0, mean, np.nan)
+    return np.ma.masked_invalid(values).mean(1).filled(math.nan)

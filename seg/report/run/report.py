@@ -8,10 +8,7 @@ from typing import Any
 
 from seg.report import embedded
 from seg.report.embedded import Picture
-from seg.report.run.caveats import Caveat
-from seg.report.run.caveats.data import data_caveats
-from seg.report.run.caveats.scores import score_caveats
-from seg.report.run.caveats.training import training_caveats
+from seg.report.run.caveats import Caveat, find_caveats
 from seg.report.run.sentences import Headline
 from seg.runs import split_table
 from seg.runs.folder import RunFolder
@@ -63,9 +60,7 @@ def read(folder: Path, *, metric: str = "dice", source: str = "test") -> Report:
     audit = None if run.split is None else _find_audit(folder, run.split.digests)
     panels = _read_pictures(_panels(run), problems)
     diagnostics = _read_pictures(_diagnostics(run), problems)
-    caveats = [*data_caveats(run, audit), *score_caveats(run), *training_caveats(run)]
-    caveats += [Caveat("broken file", f"{problem}.") for problem in problems]
-    caveats.sort(key=lambda caveat: not caveat.grave)
+    caveats = find_caveats(run, audit, problems)
     return Report(run, headline, audit, panels, diagnostics, caveats)
 
 

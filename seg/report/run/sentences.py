@@ -12,13 +12,7 @@ UNSTATED = "not stated"
 
 
 class Headline(NamedTuple):
-    """The figure that stands for the run.
-
-    Args:
-        metric: its name, such as `dice` or `dice/polyp`.
-        figure: its value and interval.
-        result: the test or evaluation that it is of.
-    """
+    """The figure that stands for the run, such as `dice/polyp` of the test."""
 
     metric: str
     figure: Interval
