@@ -45,6 +45,13 @@ def test_the_wheel_carries_every_configuration(site: Path) -> None:
     assert not list(site.rglob("test_*.py"))
 
 
+def test_the_wheel_carries_every_template(site: Path) -> None:
+    folder = Path("seg/report/templates")
+    ours = {p.name for p in (ROOT / folder).iterdir()}
+    assert ours == {p.name for p in (site / folder).iterdir()}
+    assert {"base.html", "run.html", "model_card.md", "page.css", "caveats.toml"} <= ours
+
+
 def test_the_wheel_trains_from_another_directory(site: Path, tmp_path: Path) -> None:
     where = [sys.executable, "-P", "-c", "import seg.cli.compose; print(seg.cli.compose.CONF_DIR)"]
     shown = subprocess.run(
