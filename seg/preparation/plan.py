@@ -1,7 +1,7 @@
-"""A first experiment for a data set: every value from a rule on one screen, written as plain YAML.
+"""A first experiment for a data set: every value from a rule in this file, written as plain YAML.
 
 After nnU-Net's idea (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z) that a data set's
-fingerprint and the machine decide most settings; here they end up in a file that people edit.
+fingerprint and the machine decide most settings; here they are written to a file that people edit.
 """
 
 import inspect
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import jinja2
 import numpy as np
 import torch
 import yaml
@@ -25,17 +26,22 @@ from seg.training.hardware import Hardware
 from seg.trust import import_target
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768)
-BASE = 128  # side at which the machine is timed, and below which only small images go
-PASSES = 150  # over the training images, before a larger side is worth its time
-FINEST = 2.5  # pixels that the median structure must keep across
-HARD = 100  # epochs from which strong augmentation pays: below, blood cells scored less with it
-DEEPER = 1.2  # what a level more costs, in time: 33 ms an image beside 28 at 128x128
-OVERHEAD = 1.15  # of an epoch over its bare training steps: loading, validation, pictures
+BASE = 128  # side at which the machine is timed; only small images get a smaller one
+PASSES = 150  # epochs that must fit into the time at a larger side
+FINEST = 2.5  # pixels that the median structure must keep in width
+LONG = 100  # epochs from which strong augmentation helps: below, blood cells scored lower with it
+DEEPER = 1.2  # time with one more level: 33 ms an image instead of 28 at 128x128
+OVERHEAD = 1.15  # time of an epoch over its training steps: loading, validation, panels
+
+_TEMPLATE = jinja2.Template(
+    Path(__file__).with_name("plan.yaml.jinja").read_text(encoding="utf-8"),
+    undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What was seen of the machine: its name, and seconds for an image at BASE x BASE."""
+    """The device, the width of the network for it, and seconds for an image at BASE x BASE."""
 
     hardware: Hardware
     width: int
@@ -43,7 +49,7 @@ class Machine:
 
 
 def time_machine(hardware: Hardware, *, channels: int, outputs: int, batch: int) -> Machine:
-    """Time training steps of the network that a plan would take; the quickest counts."""
+    """Time training steps of the network that a plan would choose."""
     on_cpu = hardware.accelerator == "cpu"
     width = 16 if on_cpu else 32
     device = "cpu" if on_cpu else "mps" if torch.backends.mps.is_available() else "cuda"
@@ -64,13 +70,13 @@ def time_machine(hardware: Hardware, *, channels: int, outputs: int, batch: int)
         optimizer.step()
         loss.item()  # waits for the device
         seconds.append(time.perf_counter() - started)
-    return Machine(hardware, width, min(seconds) / batch)  # what else runs here will have ended
+    return Machine(hardware, width, min(seconds) / batch)  # the least disturbed
 
 
-def spread(facts: Sequence[CaseFacts], count: int = 40) -> list[int]:
-    """Indices of up to `count` cases with foreground, evenly among them."""
-    held = [i for i, f in enumerate(facts) if f.foreground]
-    return held[:: max(1, len(held) // count)][:count]
+def sample(facts: Sequence[CaseFacts], count: int = 40) -> list[int]:
+    """Indices of about `count` cases with foreground, evenly among them."""
+    indices = [i for i, f in enumerate(facts) if f.foreground]
+    return indices[:: max(1, len(indices) // count)][:count]
 
 
 def structure_width(masks: Iterable[np.ndarray]) -> float | None:
@@ -103,10 +109,16 @@ def plan(
 ) -> str:
     """The text of experiment/NAME.yaml.
 
-    facts: of the audit, sound cases only. dataset: the resolved `dataset` node, `choice` its
-    group's name. classes: as given or discovered. trained: training cases of the split. structure:
-    median width in pixels of what is to be segmented, None where all masks are empty. minutes: of
-    training.
+    Args:
+        facts: of the audit, without faults.
+        dataset: the resolved `dataset` node.
+        choice: its name in the group.
+        classes: as configured or discovered.
+        trained: number of training cases.
+        structure: median width in pixels of the thinnest class, None where all masks are empty.
+        machine: from `time_machine`.
+        minutes: of training.
+        name: NAME.
     """
     sizes = np.array([f.size for f in facts])  # (N, 2)
     median = np.median(sizes, axis=0)
@@ -119,70 +131,57 @@ def plan(
     batch = int(np.clip(trained // 4, 1, 8 if machine.hardware.accelerator == "cpu" else 16))
     cost = machine.seconds * height * width / BASE**2 * OVERHEAD
     epochs = max(10, int(minutes * 60 / (cost * trained)))
-    long = epochs >= HARD * DEEPER
+    long = epochs >= LONG * DEEPER
     if long:
         cost *= DEEPER
         epochs = int(minutes * 60 / (cost * trained))
-    bottom = 4 if long else 8  # pixels: a level less buys epochs
+    bottom = 4 if long else 8  # pixels at the deepest level: one level less allows more epochs
     depth = int(np.clip(math.floor(math.log2(min(height, width) / bottom)), 2, 5))
     square = height == width
-    loss = "ce_dice" if several else "bce_dice"
-    pooled = empty >= 0.3 or share < 0.01
-    lines = [
-        "# @package _global_",
-        f"# python -m seg.train --config-dir . experiment={name}",
-        f"# Planned for {len(facts)} cases of median size {int(median[1])}x{int(median[0])}, "
-        f"{empty:.0%} of them empty, by seg.prepare on",
-        f"# {machine.hardware.line}. Every value may be edited.",
-        "defaults:",
-        f"  - override /dataset: {choice}",
-        _augmentation_line(square, epochs, long=long),
-        "  - override /model: unet",
-        f"  - override /loss: {loss} # "
-        + (f"{len(classes or [])} classes and background" if several else "one class"),
-        "  - override /optimizer: adamw",
-        "  - override /scheduler: cosine",
-        "dataset:",
-        *_source_lines(dataset, classes),
-        f"  image_size: {height if square else [height, width]} # {why_side}",
-        f"  channels: {1 if grey else 3} # " + ("all are grey" if grey else "colour, or a mixture"),
-        f"  batch_size: {batch}",
-        "  normalize: dataset # mean and deviation of the training images",
-    ]
-    if pooled:
-        term = "ce.CELoss, weight: null" if several else "bce.BCELoss, pos_weight: 1.0"
-        why = f"{empty:.0%} of the masks are empty" if empty >= 0.3 else "the objects are small"
-        lines += [
-            "loss:",
-            "  losses:",
-            f"    - {{_target_: seg.losses.{term}}}",
-            "    - {_target_: seg.losses.dice.DiceLoss, smooth: 1.0, pooled: true} # " + why,
-        ]
-    lines += [
-        "model:",
-        f"  width: {machine.width} # " + ("a CPU's" if machine.width == 16 else "a GPU's"),
-        f"  depth: {depth} # {min(height, width) >> depth} pixels across at the bottom",
-        "optimizer:",
-        "  lr: 1.0e-3",
-        "trainer:",
-        f"  max_epochs: {epochs} # {minutes:g} minutes at {1000 * cost:.0f} ms an image, of which "
-        f"{trained} are trained on",
-        f"panels_every: {max(1, epochs // 8)}",
-    ]
-    return "\n".join(lines) + "\n"
+    pooled = None
+    if empty >= 0.3:
+        pooled = f"{empty:.0%} of the masks are empty"
+    elif share < 0.01:
+        pooled = "the objects are small"
+    loss = (
+        f"ce_dice # {len(classes or [])} classes and background"
+        if several
+        else "bce_dice # one class"
+    )
+    return _TEMPLATE.render(
+        name=name,
+        cases=len(facts),
+        median=f"{int(median[1])}x{int(median[0])}",
+        empty=f"{empty:.0%}",
+        machine=machine,
+        choice=choice,
+        augmentation=_augmentation(square, epochs, long=long),
+        loss=loss,
+        source=_source_keys(dataset, classes),
+        image_size=f"{height if square else [height, width]} # {why_side}",
+        channels="1 # all are grey" if grey else "3 # colour, or a mixture",
+        batch=batch,
+        pooled=pooled,
+        several=several,
+        depth=f"{depth} # {min(height, width) >> depth} pixels across at the bottom",
+        epochs=epochs,
+        minutes=minutes,
+        cost=cost,
+        trained=trained,
+    )
 
 
-def _augmentation_line(square: bool, epochs: int, *, long: bool) -> str:
+def _augmentation(square: bool, epochs: int, *, long: bool) -> str:
     if square and long:
-        return "  - override /augmentation: strong # any turn, scale, light and colour"
+        return "strong # any turn, scale, light and colour"
     why = f"{epochs} epochs are too few for more" if square else "turns by 90 degrees need a square"
-    return f"  - override /augmentation: flip_rotate_zoom # {why}"
+    return f"flip_rotate_zoom # {why}"
 
 
 def _side(
     median: np.ndarray, structure: float | None, trained: int, machine: Machine, minutes: float
 ) -> tuple[int, str]:
-    """The square side that stands for the training size, and the reason in words."""
+    """The side of a square of the training size, and the reason in words."""
     native = math.sqrt(median[0] * median[1])
     below = [s for s in SIDES if s <= native * 1.1] or [SIDES[0]]
     least = max((s for s in below if s <= BASE), default=below[0])
@@ -203,7 +202,7 @@ def _side(
 
 
 def _rectangle(median: np.ndarray, side: int) -> tuple[int, int]:
-    """Square, or of the images' aspect where that is far from square; multiples of 32."""
+    """Height and width: square, or multiples of 32 of the images' aspect if that is far from it."""
     aspect = median[1] / median[0]
     if 1 / 1.5 < aspect < 1.5:
         return side, side
@@ -211,8 +210,8 @@ def _rectangle(median: np.ndarray, side: int) -> tuple[int, int]:
     return height, max(32, round(side * math.sqrt(aspect) / 32) * 32)
 
 
-def _source_lines(dataset: Mapping[str, Any], classes: Mapping[str, Any] | None) -> list[str]:
-    """The keys that say where the data is, as far as they are not their class's defaults."""
+def _source_keys(dataset: Mapping[str, Any], classes: Mapping[str, Any] | None) -> str:
+    """YAML of the source's keys that differ from the defaults of its class, of window and split."""
     parameters = inspect.signature(import_target(dataset["_target_"])).parameters
     kept = {
         key: value
@@ -225,11 +224,11 @@ def _source_lines(dataset: Mapping[str, Any], classes: Mapping[str, Any] | None)
         kept["window"] = dataset["window"]
     kept["split"] = {k: v for k, v in dataset["split"].items() if v is not None}
     text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, default_flow_style=None)
-    return [f"  {line}" for line in text.splitlines()]
+    return text.rstrip("\n")
 
 
 def write(text: str, name: str, folder: Path) -> Path:
-    """Write `folder/experiment/NAME.yaml`. Raises FileExistsError: what was edited stays."""
+    """Write `folder/experiment/NAME.yaml`. Raises ValueError if it exists: it may be edited."""
     path = folder / "experiment" / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -138,7 +138,7 @@ def test_the_machine_is_timed() -> None:
 
 def test_few_epochs_get_mild_augmentation() -> None:
     few, many = planned(minutes=1), planned(minutes=10)
-    assert few["trainer"]["max_epochs"] < plan.HARD <= many["trainer"]["max_epochs"]
+    assert few["trainer"]["max_epochs"] < plan.LONG <= many["trainer"]["max_epochs"]
     assert {"override /augmentation": "flip_rotate_zoom"} in few["defaults"]
     assert {"override /augmentation": "strong"} in many["defaults"]
     pair = [planned(minutes=m, facts=facts(size=(128, 128))) for m in (1, 10)]

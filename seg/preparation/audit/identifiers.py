@@ -1,7 +1,7 @@
-"""File and folder names that may tell who a patient is: dates, record numbers, names of people.
+"""File and folder names that may identify a patient: dates, record numbers, names of people.
 
-A hint, never a refusal. False alarms cost trust, so that study numbers (`patient_012`), padded
-counters (`ISIC_0024306`) and words of imaging (`Left_Kidney`) are let pass.
+A hint, never an error. False alarms cost trust, so study numbers (`patient_012`), padded counters
+(`ISIC_0024306`) and words of imaging (`Left_Kidney`) give none.
 """
 
 import datetime
@@ -69,19 +69,19 @@ january february march april may june july august september october november dec
 kaggle kvasir drive chase stare monuseg isic brats medical the and with without from
 """
 _COMMON = frozenset(_IMAGING.split())
-# One pair of words in nearly all of many names is the data set's, not a person's.
+# A pair of words in nearly all of many names belongs to the data set, not to a person.
 _SHARED_NAMES, _SHARED_SHARE = 10, 0.9
 
 
 def find(names: Iterable[str]) -> dict[str, list[str]]:
-    """Kind of identifier -> the names (paths with forward slashes) that seem to hold one."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """Kind of identifier -> the names (paths with forward slashes) that seem to contain one."""
+    by_kind: dict[str, list[str]] = defaultdict(list)
     people: list[tuple[str, str]] = []  # (name, the two words)
     total = 0
     for name in dict.fromkeys(names):
         total += 1
         for kind in dict.fromkeys(kind for part in _parts(name) for kind in _kinds(part)):
-            found[kind].append(name)
+            by_kind[kind].append(name)
         words = next((w for part in _parts(name) if (w := _two_words(part))), None)
         if words:
             people.append((name, words))
@@ -91,16 +91,16 @@ def find(names: Iterable[str]) -> dict[str, list[str]]:
         if total >= _SHARED_NAMES and count >= _SHARED_SHARE * total
     }
     if persons := [name for name, words in people if words not in shared]:
-        found[PERSON] = persons
-    return dict(found)
+        by_kind[PERSON] = persons
+    return dict(by_kind)
 
 
-def sentence(found: dict[str, list[str]]) -> str:
-    """One line on what `find` found: how many names, each kind, up to three examples of it."""
-    count = len({name for names in found.values() for name in names})
+def sentence(by_kind: dict[str, list[str]]) -> str:
+    """One line on the result of `find`: how many names, and up to three examples of each kind."""
+    count = len({name for names in by_kind.values() for name in names})
     kinds = []
-    for kind, names in found.items():
-        parts = dict.fromkeys(_telling(name, kind) for name in names)
+    for kind, names in by_kind.items():
+        parts = dict.fromkeys(_part_with(name, kind) for name in names)
         more = ", ..." if len(parts) > EXAMPLES else ""
         kinds.append(f"{kind} ({', '.join(list(parts)[:EXAMPLES])}{more})")
     them = "1 name looks" if count == 1 else f"{count} names look"
@@ -132,8 +132,8 @@ def _kinds(part: str) -> Iterator[str]:
     if any(m.group() not in dates for m in _NUMBER.finditer(part)):
         yield NUMBER
     patient = _PATIENT.search(part)
-    follows = patient and (patient[1] or patient[2])
-    if _RECORD.search(part) or (follows and follows.lower() not in _COMMON):
+    word = patient and (patient[1] or patient[2])
+    if _RECORD.search(part) or (word and word.lower() not in _COMMON):
         yield WORD
 
 
@@ -146,15 +146,15 @@ def _is_date(year: str, month: str, day: str) -> bool:
 
 
 def _two_words(part: str) -> str | None:
-    """`Lastname_Firstname`, unless one of the words is of imaging."""
+    """`Lastname_Firstname`, unless one of the words belongs to imaging."""
     for match in _PERSON.finditer(part):
         if not {match[1].lower(), match[2].lower()} & _COMMON:
             return match.group()
     return None
 
 
-def _telling(name: str, kind: str) -> str:
-    """The folder or file name of a path that holds the identifier."""
+def _part_with(name: str, kind: str) -> str:
+    """The folder or file name in a path that contains the identifier."""
     for part in _parts(name):
         if kind in _kinds(part) or (kind == PERSON and _two_words(part)):
             return part

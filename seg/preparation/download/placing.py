@@ -1,4 +1,4 @@
-"""Where a data set is to lie: there already, taken by something else, or filled in one step."""
+"""The folder of a data set: there already, or filled in one step by one process at a time."""
 
 import errno
 import logging
@@ -23,7 +23,7 @@ UNPACKED = "unpacked"
 
 
 def is_there(folder: Path, has_layout: Callable[[Path], bool]) -> bool:
-    """Whether the data lie in `folder`; not if it is empty. Raises DataError if others do."""
+    """Whether the data are in `folder`; not if it is empty. Raises DataError for other contents."""
     if not folder.exists():
         return False
     if not folder.is_dir():
@@ -40,11 +40,14 @@ def is_there(folder: Path, has_layout: Callable[[Path], bool]) -> bool:
 
 @contextmanager
 def work_folder(folder: Path, *, kept: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """`.<name>.download/` beside `folder`, for this process alone as long as it lives.
+    """`.<name>.download/` beside `folder`, for this process alone.
 
-    kept: names of files that are left in it for the next time; all else is removed, before and
-    after. The lock is the kernel's, so that it goes with its holder, even a killed one. Where there
-    is none (Windows, some network drives) each process has a folder of its own and keeps nothing.
+    The lock is the kernel's, so that it ends with its process, even a killed one. Where there are
+    no locks (Windows, some network drives) each process gets a folder of its own and keeps nothing.
+
+    Args:
+        folder: of the data set.
+        kept: names of files that stay for the next time; all others are removed, before and after.
     """
     work = folder.parent / f".{folder.name}.download"
     try:
@@ -65,15 +68,15 @@ def work_folder(folder: Path, *, kept: frozenset[str] = frozenset()) -> Iterator
         fix = "make room, then run the same command again: it goes on"
         raise OSError(f"{work.parent}: the disk is full{detail}; {fix}") from error
     finally:
-        # The lock last: who makes a new one finds nothing that is about to be removed.
+        # Remove the lock last: a process that then makes a new one finds a clean folder.
         _clear(work, {*kept, LOCK} if lock is not None else set())
-        _leave(work)
+        _unlock(work)
         if lock is not None:
             os.close(lock)
 
 
 def put_in_place(source: Path, folder: Path, has_layout: Callable[[Path], bool]) -> None:
-    """Rename `source` to `folder`, which is empty or not there, or holds the data by now."""
+    """Rename `source` to `folder`, unless another process has filled it meanwhile."""
     try:
         os.rename(source, folder)
     except OSError as error:
@@ -86,7 +89,7 @@ def put_in_place(source: Path, folder: Path, has_layout: Callable[[Path], bool])
 
 
 def _locked(work: Path) -> int | None:
-    """An open file with the lock of `work`, which is made; None where there are no locks."""
+    """Make `work` and lock it: the lock's open file, or None where there are no locks."""
     while True:
         work.parent.mkdir(parents=True, exist_ok=True)
         if fcntl is None:
@@ -94,7 +97,7 @@ def _locked(work: Path) -> int | None:
         try:
             work.mkdir(exist_ok=True)
             handle = os.open(work / LOCK, os.O_CREAT | os.O_RDWR, 0o644)
-        except FileNotFoundError:  # its last user removed it just now
+        except FileNotFoundError:  # another process removed the folder just now
             continue
         try:
             _wait(handle, work)
@@ -104,10 +107,10 @@ def _locked(work: Path) -> int | None:
         except OSError as error:
             os.close(handle)
             if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
-                _leave(work)
+                _unlock(work)
                 return None
             raise
-        os.close(handle)  # its user was done with it, and removed it while we waited
+        os.close(handle)  # another process finished and removed the lock while this one waited
 
 
 def _wait(handle: int, work: Path) -> None:
@@ -118,9 +121,9 @@ def _wait(handle: int, work: Path) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX)
 
 
-def _leave(work: Path) -> None:
+def _unlock(work: Path) -> None:
     (work / LOCK).unlink(missing_ok=True)
-    with suppress(OSError):  # not empty: what is kept, or another's lock
+    with suppress(OSError):  # not empty: kept files, or the lock of another process
         work.rmdir()
 
 

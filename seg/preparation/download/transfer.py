@@ -1,4 +1,4 @@
-"""One address to one file: gone on with where it was cut, and never waited for without end."""
+"""Download one address to one file: it continues after a cut, and gives up when it stalls."""
 
 import errno
 import logging
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 # At least so many bytes must come within each `stall` seconds: a server that drips is given up.
 CHUNK = 1 << 14
-# A connection that brought this much before it was cut counts for nothing against the tries.
+# A connection that brought this much before it was cut is not counted as a failed try.
 _HEADWAY = 1 << 20
 PAUSE = 0.5  # seconds before the second try, then doubled, up to 4
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
@@ -29,19 +29,19 @@ Progress = Callable[[int, int | None], None]
 
 
 class Unusable(Exception):
-    """What is wrong with an address, in a few words, for a list of addresses."""
+    """An address that cannot be used; a few words for a list of addresses."""
 
 
 class _Cut(Unusable):
-    """Wrong for now: worth another try."""
+    """An error that may be gone at the next try."""
 
 
 class _Stalled(_Cut):
     pass
 
 
-class Lines:
-    """Progress as lines of the log: at each tenth, but not more often than every two seconds."""
+class LogProgress:
+    """Progress as lines in the log: at each tenth, but not more often than every two seconds."""
 
     def __init__(self, name: str, *, seconds: float = 2.0) -> None:
         self.name = name
@@ -62,29 +62,40 @@ class Lines:
         log.info("%s: %s%s", self.name, _mb(received), share)
 
 
-def transfer(address: str, part: Path, *, progress: Progress, stall: float, retries: int) -> bool:
-    """Bring what lies at `address` into the file `part`, going on with what is in it already.
+def transfer_file(
+    address: str, part: Path, *, progress: Progress, stall: float, retries: int
+) -> bool:
+    """Download `address` to the file `part`, and continue what is in it already.
 
-    stall: seconds without an answer, or with less than CHUNK bytes, after which a connection is
-    given up. retries: tries without headway.
+    Args:
+        address: what to download.
+        part: the file, which may exist.
+        progress: called with (bytes so far, bytes in all or None).
+        stall: seconds without an answer, or with less than CHUNK bytes, after which a connection is
+            given up.
+        retries: tries without progress.
 
-    Returns whether the file was put together from several connections. Raises Unusable.
+    Returns:
+        Whether the file was put together from several connections.
+
+    Raises:
+        Unusable: the address cannot be used.
     """
     pieced = _size(part) > 0
     most = _size(part)
-    failed = 0  # tries, since there was headway
+    failed = 0  # tries since the last progress
     while True:
         try:
             _once(address, part, progress=progress, stall=stall)
             return pieced
         except _Cut as error:
             size = _size(part)
-            came = size - most
+            received = size - most
             most = max(most, size)
             allowed = retries
-            if isinstance(error, _Stalled):  # these cost time: one more at most, none if silent
-                allowed = min(retries, 2 if came > 0 else 1)
-            failed = 0 if came >= _HEADWAY else failed + 1
+            if isinstance(error, _Stalled):  # a stall costs time: try once more, if any bytes came
+                allowed = min(retries, 2 if received > 0 else 1)
+            failed = 0 if received >= _HEADWAY else failed + 1
             if failed >= allowed:
                 raise Unusable(str(error)) from error
             log.info("%s: %s; trying again", address, error)
@@ -99,7 +110,7 @@ def _once(address: str, part: Path, *, progress: Progress, stall: float) -> None
         if start and response.status_code in (206, 416):
             begin, total = _range(response)
             if (begin, total) == (None, start):
-                return  # whole, but killed before it could be said so
+                return  # complete: an earlier run was killed just after its last byte
             if begin != start:
                 part.unlink()
                 raise _Cut("the file is another one than at the last try")
@@ -114,7 +125,7 @@ def _once(address: str, part: Path, *, progress: Progress, stall: float) -> None
             received = begin
             for chunk in reply:
                 if received == 0 and len(chunk) >= 4 and kind(chunk) is None:
-                    raise Unusable(_what_else(response, chunk))
+                    raise Unusable(_not_an_archive(response, chunk))
                 file.write(chunk)
                 received += len(chunk)
                 progress(received, total)
@@ -129,36 +140,38 @@ def _reply(address: str, start: int, stall: float) -> Iterator[requests.Response
     headers = {"Accept-Encoding": "identity"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    # The longer timeout is that of a thread whose connection was given up, so that it ends, too.
+    # Longer than `stall`: it only ends the thread of a connection that was given up.
     with requests.get(address, headers=headers, stream=True, timeout=stall + 5) as response:
         yield response
         yield from response.raw.stream(CHUNK, decode_content=False)
 
 
 def _watched(reply: Iterator, stall: float) -> Iterator:
-    """`reply`, drawn in a thread of its own: the timeouts of requests are for each read of the
-    socket, so that headers or bytes that drip, or a slow name server, would hold it for ever.
+    """The items of `reply`, read in a thread of its own, or an error when they stall.
+
+    The timeouts of requests are for each read of the socket, so headers or bytes that drip, or a
+    slow name server, would block it for ever.
     """
     items: queue.Queue = queue.Queue(maxsize=64)
-    left = threading.Event()
+    abandoned = threading.Event()
 
     def hand_over(item: object) -> None:
-        while not left.is_set():
+        while not abandoned.is_set():
             with suppress(queue.Full):
                 items.put(item, timeout=0.2)
                 return
 
-    def draw() -> None:
+    def read() -> None:
         try:
             for item in reply:
                 hand_over(item)
-                if left.is_set():
+                if abandoned.is_set():
                     return
             hand_over(None)
         except Exception as error:
             hand_over(error)
 
-    threading.Thread(target=draw, daemon=True).start()
+    threading.Thread(target=read, daemon=True).start()
     due, counted, answered = time.monotonic() + stall, 0, False
     try:
         while True:
@@ -170,18 +183,18 @@ def _watched(reply: Iterator, stall: float) -> Iterator:
             if item is None:
                 return
             if isinstance(item, Exception):
-                raise _named(item) from item
+                raise _unusable(item) from item
             counted += len(item) if isinstance(item, bytes) else CHUNK
             answered = True
             if counted >= CHUNK:
                 due, counted = time.monotonic() + stall, 0
             yield item
     finally:
-        left.set()
+        abandoned.set()
 
 
-def _named(error: Exception) -> Unusable:
-    """The error of requests or urllib3 in words; theirs are long and name their own classes."""
+def _unusable(error: Exception) -> Unusable:
+    """An error of requests or urllib3 in short; their messages are long and name their classes."""
     text = f"{error!r} {error.__cause__!r}"
     if "NameResolutionError" in text or "getaddrinfo" in text:
         return Unusable("no such host, or no network")
@@ -215,7 +228,7 @@ def _range(response: requests.Response) -> tuple[int | None, int | None]:
     return tuple(int(g) if g and g != "*" else None for g in found.groups())
 
 
-def _what_else(response: requests.Response, chunk: bytes) -> str:
+def _not_an_archive(response: requests.Response, chunk: bytes) -> str:
     if "html" in response.headers.get("Content-Type", "") or chunk.lstrip()[:1] == b"<":
         return "the server answered with a web page, not an archive"
     return f"not a zip or tar.gz archive, it begins with {chunk[:12]!r}"

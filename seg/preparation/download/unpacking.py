@@ -1,4 +1,4 @@
-"""Archives from strangers, unpacked into a new folder: plain files below it, or nothing."""
+"""Unpack an archive that nobody vouches for: plain files in a new folder, or nothing."""
 
 import errno
 import gzip
@@ -15,18 +15,18 @@ from typing import IO, NamedTuple
 
 from seg.data.errors import DataError
 
-# A bomb is what passes both: pictures hardly shrink, and masks alone seldom a hundredfold.
+# A zip bomb exceeds both: pictures hardly shrink, and masks alone seldom a hundredfold.
 BOMB_BYTES = 10**9
 BOMB_RATIO = 100
 MAX_MEMBERS = 10**6
 _BLOCK = 1 << 20
-# The disk's troubles, not the archive's.
+# Errors of the disk, not of the archive.
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 _FIX = "it may be damaged or made to do harm; take the data from elsewhere"
 
 
 class Member(NamedTuple):
-    """One entry of an archive. what: "file", "folder", or in words what else it is."""
+    """One entry of an archive. what: "file", "folder", or in words what it is instead."""
 
     name: str
     what: str
@@ -42,39 +42,41 @@ def kind(head: bytes) -> str | None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a zip or tar.gz into `folder`, which must not exist yet and is gone after any error.
+    """Unpack a zip or tar.gz into `folder`, which must not exist yet and is removed on any error.
 
     Files get the permissions of new files; what macOS adds (`__MACOSX`, `.DS_Store`, `._*`) is
     left out.
 
-    Raises DataError naming the archive and the member where anything but plain files with sound
-    relative names is found, for encrypted, damaged and truncated archives and for zip bombs, whose
-    bytes are counted as they are written. Raises OSError where the disk is full.
+    Raises:
+        DataError: a member is no plain file with a safe relative name (the message names it), or
+            the archive is encrypted, damaged, truncated or a zip bomb; bytes are counted as they
+            are written.
+        OSError: the disk is full or not writable.
     """
     folder.mkdir()
     try:
         with archive.open("rb") as file:
-            of_kind = kind(file.read(4))
+            archive_kind = kind(file.read(4))
             file.seek(0)
-            if of_kind is None:
+            if archive_kind is None:
                 raise DataError(archive, "not a zip or tar.gz archive", _FIX)
             limit = max(BOMB_BYTES, BOMB_RATIO * archive.stat().st_size)
-            members = _of_zip(file) if of_kind == "zip" else _of_tar(file, limit)
+            members = _zip_members(file) if archive_kind == "zip" else _tar_members(file, limit)
             _write(members, folder, limit)
-    except BaseException as error:  # Ctrl-C as well: the half unpacked must not stay
+    except BaseException as error:  # Ctrl-C as well: half of an archive must not stay
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, DataError):
-            raise DataError(archive, *error.args[1:]) from error
+            raise DataError(archive, error.reason, error.fix) from error
         if not isinstance(error, Exception):
             raise
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             raise
-        # The readers raise all kinds of things on damaged files.
+        # The readers raise all kinds of exceptions on damaged files.
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(archive, f"damaged or truncated: {reason}", _FIX) from error
 
 
-def _of_zip(file: IO[bytes]) -> Iterator[Member]:
+def _zip_members(file: IO[bytes]) -> Iterator[Member]:
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():
             mode = stat.S_IFMT(info.external_attr >> 16)
@@ -84,13 +86,15 @@ def _of_zip(file: IO[bytes]) -> Iterator[Member]:
                 what = "a link" if mode == stat.S_IFLNK else "a device or pipe"
             else:
                 what = "folder" if info.is_dir() else "file"
-            # `filename` is what zipfile has already changed; the archive's own word is judged here.
+            # zipfile has already cleaned `filename`; what the archive says itself is checked here.
             yield Member(info.orig_filename, what, info.file_size, partial(archive.open, info))
 
 
 class _Counted:
-    """Bytes of a compressed stream, at most `limit`: headers of a tar are read into memory whole,
-    and those of a bomb would fill it before a file is written.
+    """A stream that raises after `limit` bytes.
+
+    A tar's headers are read into memory, and those of a bomb would fill it before a file is
+    written.
     """
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
@@ -105,7 +109,7 @@ class _Counted:
         return data
 
 
-def _of_tar(file: IO[bytes], limit: int) -> Iterator[Member]:
+def _tar_members(file: IO[bytes], limit: int) -> Iterator[Member]:
     with gzip.open(file) as stream:
         counted = _Counted(stream, 2 * limit)  # headers and padding of small files on top
         with tarfile.open(fileobj=counted, mode="r|") as archive:
@@ -117,13 +121,13 @@ def _of_tar(file: IO[bytes], limit: int) -> Iterator[Member]:
                 else:
                     what = "a link" if info.issym() or info.islnk() else "a device or pipe"
                 yield Member(info.name, what, info.size, partial(archive.extractfile, info))
-        while counted.read(_BLOCK):  # the checksum lies behind the last member
+        while counted.read(_BLOCK):  # to the end, where the checksum is
             pass
 
 
 def _write(members: Iterator[Member], folder: Path, limit: int) -> None:
-    # tarfile and zipfile only read here: neither is handed a path to write to, so that no link is
-    # ever made, and none can be followed.
+    # tarfile and zipfile only read here and write to no path, so that no link is ever made, and
+    # none can be followed.
     seen: dict[str, str] = {}
     written = 0
     for count, member in enumerate(members):

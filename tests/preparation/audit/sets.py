@@ -6,14 +6,20 @@ import numpy as np
 from PIL import Image
 
 from seg.data.pairs import Pair
+from seg.data.preprocess import Preprocessing
 from seg.data.sources.folder import Folder
 from seg.preparation.audit import CaseFacts, scan, summarize
 
 
 def scanned(
-    pairs: list[Pair], *, classes: dict | None = None, **options: object
+    pairs: list[Pair],
+    *,
+    classes: dict | None = None,
+    ignore_value: int | None = None,
+    **options: object,
 ) -> list[CaseFacts]:
-    return scan(pairs, **{"channels": 3, "classes": classes, "ignore_value": None} | options)
+    pre = Preprocessing(size=(64, 64), channels=3, classes=classes, ignore_value=ignore_value)
+    return scan(pairs, pre, **options)
 
 
 def audited(pairs: list[Pair], *, classes: dict | None = None, **options: object) -> dict:

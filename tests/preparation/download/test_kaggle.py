@@ -113,14 +113,14 @@ def test_another_layout_is_refused(client: Callable, tmp_path: Path) -> None:
 def test_a_copy_that_fails_leaves_nothing_that_looks_complete(
     client: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from seg.preparation.download import kaggle
+    from seg.preparation import download
 
     def fail(source: Path, target: Path, **given: object) -> None:
         (target / "TCGA_CS_1").mkdir(parents=True)
         raise KeyboardInterrupt
 
     client()
-    monkeypatch.setattr(kaggle.shutil, "copytree", fail)
+    monkeypatch.setattr(download.shutil, "copytree", fail)
     with pytest.raises(KeyboardInterrupt):
         get(tmp_path / "data" / "set")
     assert list((tmp_path / "data").iterdir()) == []

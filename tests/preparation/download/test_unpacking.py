@@ -190,7 +190,7 @@ def test_a_bomb_is_refused_and_mere_compression_is_not(write: Callable, tmp_path
 def test_the_bytes_that_are_written_count_and_not_the_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    members = unpacking._of_zip
+    members = unpacking._zip_members
 
     def lying(file: io.BufferedReader) -> list[unpacking.Member]:
         with zipfile.ZipFile(file):  # a reader that would believe in "1 byte", and give all
@@ -198,7 +198,7 @@ def test_the_bytes_that_are_written_count_and_not_the_header(
 
     archive = write_zip(tmp_path / "a.zip", {"a": b"x"})
     kept = list(members(archive.open("rb")))
-    monkeypatch.setattr(unpacking, "_of_zip", lying)
+    monkeypatch.setattr(unpacking, "_zip_members", lying)
     assert_refused(archive, names="zip bomb")
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from seg.data.errors import DataError
-from seg.preparation.download import archive as archive_module
+from seg.preparation import download
 from seg.preparation.download import fetch, placing, transfer
 
 STALL = 0.3  # where the server stalls; elsewhere a busy machine is given time
@@ -314,7 +314,7 @@ def test_progress_counts_every_byte_up_to_the_whole(site: Site, target: Path) ->
 
 
 def test_lines_of_progress_are_few_and_say_the_share(caplog: pytest.LogCaptureFixture) -> None:
-    lines = transfer.Lines("set.zip", seconds=0.0)
+    lines = transfer.LogProgress("set.zip", seconds=0.0)
     with caplog.at_level(logging.INFO):
         for percent in range(101):
             lines.at = time.monotonic() + 100 if percent % 10 else 0.0  # time stands still
@@ -346,14 +346,14 @@ def test_a_file_in_the_place_of_the_folder_is_refused(site: Site, target: Path) 
 def test_a_folder_that_fills_meanwhile_is_not_overwritten(
     site: Site, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unpack = archive_module.unpack
+    unpack = download.unpack
 
     def slowly(*args: Path) -> None:
         unpack(*args)
         target.mkdir()
         (target / "mine").write_text("precious")
 
-    monkeypatch.setattr(archive_module, "unpack", slowly)
+    monkeypatch.setattr(download, "unpack", slowly)
     with pytest.raises(DataError, match="mine"):
         get(target, site.put())
     assert [p.name for p in target.iterdir()] == ["mine"]
@@ -524,7 +524,7 @@ def test_a_file_that_changed_between_two_pieces_is_fetched_anew(site: Site, targ
 
 def test_a_part_that_is_longer_than_the_file_is_dropped(site: Site, target: Path) -> None:
     url = site.put()
-    part = target.parent / ".Kvasir-SEG.download" / archive_module._names(url)[0]
+    part = target.parent / ".Kvasir-SEG.download" / download._file_names(url)[0]
     part.parent.mkdir(parents=True)
     part.write_bytes(ZIP + b"more")
     get(target, url)
@@ -534,7 +534,7 @@ def test_a_part_that_is_longer_than_the_file_is_dropped(site: Site, target: Path
 
 def test_a_part_that_is_whole_already_is_taken(site: Site, target: Path) -> None:
     url = site.put()
-    part = target.parent / ".Kvasir-SEG.download" / archive_module._names(url)[0]
+    part = target.parent / ".Kvasir-SEG.download" / download._file_names(url)[0]
     part.parent.mkdir(parents=True)
     part.write_bytes(ZIP)
     get(target, url)
@@ -649,7 +649,7 @@ def test_killed_in_the_unpacking_the_same_command_needs_no_network(
 
 def test_an_archive_that_rotted_since_the_kill_is_fetched_again(site: Site, target: Path) -> None:
     url = site.put()
-    archive = target.parent / ".Kvasir-SEG.download" / archive_module._names(url)[1]
+    archive = target.parent / ".Kvasir-SEG.download" / download._file_names(url)[1]
     archive.parent.mkdir(parents=True)
     archive.write_bytes(ZIP[:-1] + b"x")
     (archive.parent / "stray").touch()
@@ -696,14 +696,14 @@ def test_without_locks_the_second_drops_its_own(
 
         monkeypatch.setattr(placing.fcntl, "flock", refuse)
     url = site.put()
-    unpack = archive_module.unpack
+    unpack = download.unpack
 
     def overtaken(*args: Path) -> None:
         unpack(*args)
-        monkeypatch.setattr(archive_module, "unpack", unpack)
+        monkeypatch.setattr(download, "unpack", unpack)
         get(target, url)  # another process is done first
 
-    monkeypatch.setattr(archive_module, "unpack", overtaken)
+    monkeypatch.setattr(download, "unpack", overtaken)
     assert get(target, url) == target
     assert_complete(target)
 
@@ -755,7 +755,7 @@ def test_a_full_disk_is_said_so_and_the_archive_kept(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(archive_module, "unpack", full)
+        patch.setattr(download, "unpack", full)
         with pytest.raises(OSError, match=r"data: the disk is full.*same command again"):
             get(target, url)
     assert not target.exists()
