@@ -18,7 +18,7 @@ class Pair:
 
     Args:
         case: the image's path relative to the root, with forward slashes; for a slice of a volume
-            `<path>#<index>`.
+            `PATH#INDEX`.
         image: the image file.
         mask: its mask file.
         group: the patient, video or other unit that no split may divide.

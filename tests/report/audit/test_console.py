@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from seg.preparation.audit import CaseFacts, Fault
+from seg.preparation.audit.facts import CaseFacts, Fault
 from seg.report.audit import contact_sheet, distributions, show
 from seg.report.audit.console import WIDTH
 

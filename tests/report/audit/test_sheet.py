@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seg.preparation.audit import Fault
+from seg.preparation.audit.facts import Fault
 from seg.report.audit import choose, contact_sheet
 from seg.report.audit.sheet import _contours
 
