@@ -69,9 +69,6 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     }  # fmt: skip
     with Journal(folder, key_of(settings)) as journal:
         rows = predict_files(cfg, files, failed, model, writer, journal)
-    for line in predictions.summary(rows):
-        log.warning("%s", line)
-    log.info("%s: masks, %s", folder, ", ".join(summary_names(cfg)))
     if failed:
         raise DataErrors(list(failed.values()))
     return rows
@@ -106,9 +103,8 @@ def wrap(
 ) -> LoadedModel:
     """A model with test-time augmentation and a way to predict large images around its network.
 
-    An image is resized whole, as in training, unless `tile` or `scale` says otherwise. Only the
-    user knows whether a larger image shows more, or the same in more pixels; so no image size
-    changes the way.
+    Images are resized whole, as in training, unless `tile` or `scale` says otherwise: only the user
+    knows whether a larger image shows more, or the same in more pixels.
 
     Raises:
         ValueError: a value is out of range, or does not suit the model.
@@ -149,14 +145,11 @@ def predict_files(
     writer: output.MaskWriter,
     journal: Journal,
 ) -> list[dict[str, Any]]:
-    """Predict files, then write table and contact sheet; returns the table's rows.
-
-    Adds to `failed`, which has the reason by image.
-    """
-    names = summary_names(cfg)
-    output.refuse_foreign(journal, [*(n for file in files for n in writer.names(file)), *names])
+    """Predict files and write what tells of all of them; adds reasons to `failed`, by image."""
+    names = [TABLE, *([SHEET] if cfg.contact_sheet else [])]
+    journal.refuse_foreign([*(name for file in files for name in writer.names(file)), *names])
     journal.claim(names)
-    (journal.folder / TABLE).unlink(missing_ok=True)  # it only lies beside masks that are complete
+    (journal.folder / TABLE).unlink(missing_ok=True)  # a table means that all masks are there
     results = FilePredictor(
         model=model,
         writer=writer,
@@ -172,12 +165,10 @@ def predict_files(
     if cfg.contact_sheet and rows:
         with journal.replacing(SHEET) as path:
             predictions.sheet(rows, files, model, writer, folder=journal.folder, path=path)
+    for line in predictions.summary(rows):
+        log.warning("%s", line)
+    log.info("%s: masks, %s", journal.folder, ", ".join(names))
     return rows
-
-
-def summary_names(cfg: DictConfig) -> list[str]:
-    """Files beside those of single images."""
-    return [TABLE, *([SHEET] if cfg.contact_sheet else [])]
 
 
 if __name__ == "__main__":

@@ -11,15 +11,10 @@ from seg.inference.model import LoadedModel, Predictor, Strips, strips_of
 
 
 class Ensemble:
-    """The mean of the members' probabilities, each of which resizes and normalises by itself.
+    """The mean of the probabilities of predictors, each of which resizes and normalises by itself.
 
-    A NaN of one member is a NaN of the mean.
-
-    Args:
-        members: predictors of the same classes.
-
-    Raises:
-        ValueError: there is no member; or, when it predicts, they give different classes.
+    NaN of one member is NaN of the mean. Raises ValueError if there is no member, or when members
+    give different numbers of classes.
     """
 
     def __init__(self, members: Sequence[Predictor]) -> None:
@@ -48,11 +43,7 @@ class Ensemble:
 
 
 class GreyPredictor:
-    """A predictor of grey images that takes colour images.
-
-    Args:
-        predictor: takes (H, W, 1).
-    """
+    """Makes a predictor of grey images (H, W, 1) take colour images."""
 
     def __init__(self, predictor: Predictor) -> None:
         self.predictor = predictor
@@ -95,14 +86,7 @@ def join(models: Sequence[LoadedModel]) -> LoadedModel:
     channels = max(model.preprocessing.channels for model in models)
     widest = next(model for model in models if model.preprocessing.channels == channels)
     return LoadedModel(
-        predictor=Ensemble(
-            [
-                model.predictor
-                if model.preprocessing.channels == channels
-                else GreyPredictor(model.predictor)
-                for model in models
-            ]
-        ),
+        predictor=Ensemble([_taking(channels, model) for model in models]),
         classes=first.classes,
         preprocessing=widest.preprocessing,
         threshold=sum(model.threshold for model in models) / len(models),
@@ -117,6 +101,11 @@ def join(models: Sequence[LoadedModel]) -> LoadedModel:
     )
 
 
+def _taking(channels: int, model: LoadedModel) -> Predictor:
+    fewer = model.preprocessing.channels < channels
+    return GreyPredictor(model.predictor) if fewer else model.predictor
+
+
 def to_grey(image: NDArray) -> NDArray:
     """(H, W, 3) in 0-255 to (H, W, 1), by the weights of `seg.data.images.read_image`."""
     if image.dtype == np.uint8:
@@ -126,11 +115,9 @@ def to_grey(image: NDArray) -> NDArray:
 
 
 def aligned(streams: Sequence[Strips]) -> Iterator[tuple[int, list[NDArray[np.float32]]]]:
-    """Strips of several predictors for one image, cut to the same rows.
+    """The strips of several predictors, cut so that all have the same rows.
 
-    Returns:
-        (first row, the strip of each predictor), from top to bottom; a strip ends where that of
-        any predictor ends.
+    Yields (first row, the strip of each predictor); a strip ends where that of any predictor ends.
     """
     strips = [next(stream) for stream in streams]
     while True:

@@ -15,53 +15,49 @@ from seg.inference.model import LoadedModel
 
 SUFFIXES = (".onnx", ".pt2")
 KEY = "seg"
-AXIS = 2  # of volumes: a graph does not say along which its training cut them
 # images (N, H, W, C) uint8 to mask (N, H, W) and probabilities (N, K, H, W)
 Run = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
 
 
 class ExportedPredictor:
-    """Predicts with a graph, which resizes by itself.
-
-    Images of more than 8 bits are rounded to 8, which is what graphs take.
-
-    Args:
-        run: runs the graph.
-        any_batch: whether it takes several images at once.
-    """
+    """Predicts with a graph, which resizes by itself and takes images of 8 bits alone."""
 
     def __init__(self, run: Run, *, any_batch: bool) -> None:
         self.run = run
         self.any_batch = any_batch
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        """The probabilities (K, H, W) of an image (H, W, C), 0-255."""
         return self.run(as_bytes(image)[None])[1][0]
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
         """Images of one size go through the graph together."""
         if not self.any_batch:
             return [self.probabilities(image) for image in images]
-        found: dict[int, NDArray[np.float32]] = {}
+        probs: dict[int, NDArray[np.float32]] = {}
         for shape in dict.fromkeys(image.shape for image in images):
-            places = [i for i, image in enumerate(images) if image.shape == shape]
-            probs = self.run(np.stack([as_bytes(images[i]) for i in places]))[1]
-            found |= dict(zip(places, probs, strict=True))
-        return [found[i] for i in range(len(images))]
+            same = [i for i, image in enumerate(images) if image.shape == shape]
+            stacked = np.stack([as_bytes(images[i]) for i in same])
+            probs |= dict(zip(same, self.run(stacked)[1], strict=True))
+        return [probs[i] for i in range(len(images))]
 
 
 def as_bytes(image: NDArray) -> NDArray[np.uint8]:
-    """0-255 of any type, rounded."""
+    """0-255 of any type, rounded to 8 bits."""
     return image if image.dtype == np.uint8 else np.rint(image).clip(0, 255).astype(np.uint8)
 
 
 def load(path: Path, *, trust: bool = False) -> LoadedModel:
     """The model of a file of `seg.export`.
 
-    trust: that a .pt2 file may be opened: torch reads it with pickle and evaluates expressions in
-    it, so that opening one runs what its maker wants. ONNX files hold no code.
+    Args:
+        path: an .onnx or .pt2 file.
+        trust: whether a .pt2 file may be opened: torch reads it with pickle and evaluates
+            expressions in it, so that its maker can run any code. ONNX files hold no code.
 
-    Raises FileNotFoundError, ValueError naming the file, or ImportError naming the extra.
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be used, or is not trusted.
+        ImportError: the extra that reads it is not installed.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -77,7 +73,7 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
     try:
         about = json.loads(text or "")
         shape = about["preprocessing"]
-        how = preprocessing(
+        prepared = preprocessing(
             image_size=list(shape["size"]),
             channels=shape["channels"],
             window=shape["window"],
@@ -87,12 +83,11 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
         return LoadedModel(
             predictor=ExportedPredictor(run, any_batch=about["batch"] == "any"),
             classes=[str(name) for name in about["classes"]],
-            preprocessing=how,
+            preprocessing=prepared,
             threshold=float(about["threshold"]),
             postprocess={k: list(v) for k, v in about["postprocess"].items()},
             mean=list(shape["mean"]),
             std=list(shape["std"]),
-            axis=AXIS,
             members=[path],
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -103,10 +98,12 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
 
 
 def run_onnx(path: Path, *, mask: bool = True) -> tuple[Run, str | None]:
-    """What runs an ONNX file on the CPU, and what it says of itself.
+    """What runs an ONNX file on the CPU, and what the file says of itself.
 
-    mask: False leaves the mask out (empty, in what is run), and with it the clean-up, which
-    `seg.predict` does itself and faster.
+    Args:
+        path: the file.
+        mask: whether masks are computed; else they are empty. Their clean-up is slow in a graph,
+            and `seg.predict` does it by itself.
     """
     try:
         import onnxruntime  # noqa: PLC0415 - an extra
@@ -118,26 +115,25 @@ def run_onnx(path: Path, *, mask: bool = True) -> tuple[Run, str | None]:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     try:
-        given = str(path) if mask else _without_mask(path)
-        session = onnxruntime.InferenceSession(given, options, providers=["CPUExecutionProvider"])
+        graph = str(path) if mask else _without_mask(path)
+        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its own kinds, which have no common name
         reason = str(error).splitlines()[0][:200]
         raise ValueError(f"{path}: cannot be read as an ONNX file ({reason})") from error
     names = {output.name for output in session.get_outputs()}
     if "probabilities" not in names or [i.name for i in session.get_inputs()] != ["image"]:
         raise ValueError(f"{path}: has not the input and outputs of a file of seg.export")
-    nothing = np.zeros(0, dtype=np.uint8)
 
     def run(images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
         if mask:
             return tuple(session.run(["mask", "probabilities"], {"image": images}))
-        return nothing, session.run(["probabilities"], {"image": images})[0]
+        return np.zeros(0, dtype=np.uint8), session.run(["probabilities"], {"image": images})[0]
 
     return run, session.get_modelmeta().custom_metadata_map.get(KEY)
 
 
 def run_program(path: Path) -> Run:
-    """What runs a .pt2 file of a maker that is trusted."""
+    """What runs a .pt2 file; opening it can run code of its maker."""
     import torch  # noqa: PLC0415 - ONNX files do without
 
     try:
@@ -156,9 +152,9 @@ def run_program(path: Path) -> Run:
 
 def threads() -> int:
     """As many as torch would take: OMP_NUM_THREADS, else the cores that this process may use."""
-    given = os.environ.get("OMP_NUM_THREADS", "")
-    if given.isdigit() and int(given) > 0:
-        return int(given)
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdigit() and int(wanted) > 0:
+        return int(wanted)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -171,21 +167,21 @@ def _text_in(path: Path) -> str | None:
 
 
 def _without_mask(path: Path) -> str | bytes:
-    """The file without what only its mask needs: onnxruntime would compute it all the same."""
+    """The file without the nodes that only the mask needs; onnxruntime would run them all."""
     try:
         import onnx  # noqa: PLC0415 - an extra
     except ImportError:
         return str(path)
     model = onnx.load(path)
-    needed, kept = {"probabilities"}, []
+    needed, nodes = {"probabilities"}, []
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
             needed.update(_inputs(node))
-            kept.append(node)
+            nodes.append(node)
     outputs = [output for output in model.graph.output if output.name == "probabilities"]
-    for field, values in (("node", kept[::-1]), ("output", outputs)):
+    for field, values in (("node", nodes[::-1]), ("output", outputs)):
         copies = [type(v).FromString(v.SerializeToString()) for v in values]
-        del getattr(model.graph, field)[:]  # and with it the values themselves
+        del getattr(model.graph, field)[:]  # this frees `values`, hence the copies
         getattr(model.graph, field).extend(copies)
     return model.SerializeToString()
 

@@ -16,7 +16,7 @@ from torch import nn
 
 from seg.data.preprocess import preprocessing
 from seg.inference import exported
-from seg.inference.model import NO_POSTPROCESS, LoadedModel
+from seg.inference.model import AXIS, NO_POSTPROCESS, LoadedModel
 from seg.inference.predictor import NetworkPredictor
 from seg.models.normalize import Normalize
 from seg.runs.folder import RunFolder
@@ -26,14 +26,13 @@ from seg.trust import TRUSTED, refuse_untrusted, targets
 log = logging.getLogger(__name__)
 
 WEIGHTS = (".pth", ".safetensors")
-AXIS = 2  # of volumes, where the training does not say
 # The checkpoint holds the weights: an encoder's pretrained ones would be downloaded in vain.
 NO_DOWNLOAD = {"pretrained": False, "encoder_weights": None, "checkpoint_path": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loader:
-    """Loads models with the same settings.
+    """Loads models.
 
     Every method raises FileNotFoundError, or ValueError that names the file: it is damaged, is no
     checkpoint of `seg.train`, has weights that do not fit, or names code that is not trusted.
@@ -41,8 +40,8 @@ class Loader:
     Args:
         build: makes the module that a configuration node describes.
         trust: prefixes of names that may be built beside `TRUSTED`; `pt2` allows .pt2 files.
-        device: where networks run, in torch's words.
-        precision: of the networks, in Lightning's words.
+        device: torch's name of it.
+        precision: in Lightning's words.
     """
 
     build: Callable[[dict[str, Any]], nn.Module]
@@ -60,10 +59,7 @@ class Loader:
         """
         listed = [sources] if isinstance(sources, str) else sources
         paths = [path for one in listed for path in _models(Path(one).expanduser().absolute())]
-        return [
-            self.load_run(path, checkpoint) if path.is_dir() else self.load_file(path)
-            for path in paths
-        ]
+        return [self.load_run(p, checkpoint) if p.is_dir() else self.load_file(p) for p in paths]
 
     def load_run(self, run: Path, checkpoint: str = "best") -> LoadedModel:
         """The model of a run folder's checkpoint: `best`, `last`, or the path of one.
@@ -116,7 +112,9 @@ class Loader:
         if not isinstance(network, nn.Module):
             raise ValueError(f"{path}: model._target_={node['_target_']} makes no network")
         _fill(network, model_weights(content), path)
-        _fill(normalize, _part(content["state_dict"], "normalize."), path)
+        prefix, state = "normalize.", content["state_dict"].items()
+        own = {k.removeprefix(prefix): v for k, v in state if k.startswith(prefix)}
+        _fill(normalize, own, path)
         return LoadedModel(
             predictor=NetworkPredictor(
                 model=network,
@@ -228,12 +226,8 @@ def _without_downloads(node: Any) -> Any:
     return [_without_downloads(v) for v in node] if isinstance(node, list | tuple) else node
 
 
-def _part(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-
-
 def _fill(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Load weights; raises ValueError that names those that do not fit."""
+    """Raises ValueError that names weights that do not fit."""
     own = module.state_dict()
     problems = [f"{key} is missing" for key in own if key not in state]
     problems += [f"{key} is not of this network" for key in state if key not in own]

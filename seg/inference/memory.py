@@ -13,13 +13,9 @@ MOST_OF_A_PASS = 768 * MIB  # on a CPU, where everything else needs memory as we
 
 
 def budget(memory: int | None = None, *, share: float = 0.125) -> int:
-    """Bytes for one image's probabilities: a share of the available memory, at most `MOST`.
+    """Bytes for one image's probabilities: a share of `memory`, or of what is available.
 
     The rest is for the image itself, the network, and what waits to be written.
-
-    Args:
-        memory: available bytes; None measures them.
-        share: of the available memory.
     """
     return max(MIB, min(MOST, int(share * (available() if memory is None else memory))))
 
@@ -34,11 +30,10 @@ def network_budget(device: torch.device | str = "cpu") -> int:
 
 
 def available(root: Path = Path("/")) -> int:
-    """Bytes that can be had without swapping or being killed: the least of what is left to the
-    machine and to the control groups of this process (containers, SLURM jobs).
+    """Bytes that can be had without swapping or being killed.
 
-    Args:
-        root: the folder with proc/ and sys/.
+    The least of what is left to the machine and to the control groups of this process (containers,
+    SLURM jobs), as proc/ and sys/ in `root` say.
     """
     return min([*_machine(root), *_control_groups(root)], default=ASSUMED)
 

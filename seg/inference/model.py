@@ -10,28 +10,25 @@ from numpy.typing import NDArray
 
 from seg.data.preprocess import Preprocessing
 
-# The clean-up of masks: {"largest_component": class names, "fill_holes": class names}. Plain
+# The clean-up of masks, {"largest_component": class names, "fill_holes": class names}: plain
 # containers, so that a checkpoint can carry it.
 Postprocess = Mapping[str, Sequence[str]]
 NO_POSTPROCESS: Postprocess = {"largest_component": [], "fill_holes": []}
+AXIS = 2  # along which volumes are cut where the training does not say
 
 # An image's probabilities strip by strip, from top to bottom: (first row, (K, h, W)).
 Strips = Iterator[tuple[int, NDArray[np.float32]]]
 
 
 class Predictor(Protocol):
-    """Predicts images of any size."""
+    """Predicts images (H, W, C) in 0-255, of any size.
+
+    Probabilities are (K, H, W) in 0-1. K is 1 for a single class, else background and the classes,
+    which add up to 1.
+    """
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        """The probabilities of an image.
-
-        Args:
-            image: (H, W, C), 0-255.
-
-        Returns:
-            (K, H, W) in 0-1; K is 1 for a single class, else background and the classes, which
-            add up to 1.
-        """
+        """The probabilities of an image."""
         ...
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
@@ -41,9 +38,7 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class StripPredictor(Predictor, Protocol):
-    """A predictor that can also give strips, so that a large image's probabilities are never all
-    in memory.
-    """
+    """A predictor whose probabilities of a large image are never all in memory."""
 
     def strips(self, image: NDArray) -> Strips:
         """The probabilities of an image, in strips that fit into memory."""
@@ -62,9 +57,9 @@ class LoadedModel:
         postprocess: the clean-up of its masks.
         mean: of the training images, by channel, in 0-255.
         std: of the training images, by channel.
+        members: the file of each network; several for an ensemble.
         axis: along which volumes were cut in training.
-        members: the file that each network came from; several for an ensemble.
-        config: of the training; empty where the file has none, and for an ensemble.
+        config: of the training; empty for exported graphs and ensembles.
     """
 
     predictor: Predictor
@@ -74,8 +69,8 @@ class LoadedModel:
     postprocess: Postprocess
     mean: list[float]
     std: list[float]
-    axis: int
     members: list[Path]
+    axis: int = AXIS
     config: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -90,7 +85,7 @@ class LoadedModel:
 
 
 def strips_of(predictor: Predictor, image: NDArray) -> Strips:
-    """The strips of an image; all of it in one where `predictor` has none."""
+    """The strips of an image; a single one where `predictor` has none."""
     if isinstance(predictor, StripPredictor):
         return predictor.strips(image)
     return iter([(0, predictor.probabilities(image))])

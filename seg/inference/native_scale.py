@@ -3,8 +3,8 @@
 import copy
 import logging
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,21 +60,22 @@ class ScaledPredictor:
             raise ValueError(f"scale={scale} must be above 0, and at most 8")
         network = _network_of(predictor)
         self.predictor, self.scale, self.tile = predictor, scale, tile
-        measured = {"channels": network.normalize.mean.shape[1], "device": network.device}
-        self.receptive_field = receptive_field(_Normalized(network), **measured)
-        self.bytes_per_pixel = bytes_per_pixel(_Normalized(network), **measured)
+        module = _Normalized(network)
+        about = {"channels": network.normalize.mean.shape[1], "device": network.device}
+        self.receptive_field = receptive_field(module, **about)
+        self.bytes_per_pixel = bytes_per_pixel(module, **about)
         self.budget = memory.network_budget(network.device) if budget is None else budget
-        side = (
-            max(1, round(tile * scale))
-            if isinstance(tile, int)
-            else largest_side(self.bytes_per_pixel, self.budget)
-        )
+        if isinstance(tile, int):
+            side = max(1, round(tile * scale))
+        else:
+            side = largest_side(self.bytes_per_pixel, self.budget)
+            tile = round(side / scale)
         self.window = window_of(side, self.receptive_field, overlap)
-        if not self.window.exact and tile is not None:
+        if not self.window.exact and self.tile is not None:
             self._warn()
         self.windows = SlidingWindow(
-            _around(predictor, lambda network: at_size(network, (side, side))),
-            tile=tile if isinstance(tile, int) else round(side / scale),
+            at_size(predictor, (side, side)),
+            tile=tile,
             network_size=(side, side),
             overlap=self.window.overlap,
             margin=math.ceil(self.window.margin / scale),
@@ -90,7 +91,7 @@ class ScaledPredictor:
         if not self._fits(image.shape[:2]):
             return self.windows.strips(image)
         size = tuple(max(1, round(side * self.scale)) for side in image.shape[:2])
-        probs = _around(self.predictor, AnySize).probabilities(image_to_size(image, size))
+        probs = at_size(self.predictor, None).probabilities(image_to_size(image, size))
         return enlarged(probs, image.shape[:2], budget=memory.budget())
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
@@ -121,21 +122,13 @@ class ScaledPredictor:
         )
 
 
-@dataclass(frozen=True)
-class Window:
-    """How windows lie.
-
-    Args:
-        side: of a window, in network pixels.
-        overlap: of neighbours, as a share of a window.
-        margin: outermost network pixels that do not count where a neighbour has them.
-        exact: whether the margin covers the receptive field, so that windows equal one pass.
-    """
+class Window(NamedTuple):
+    """The windows of an image, in network pixels."""
 
     side: int
-    overlap: float
-    margin: int
-    exact: bool
+    overlap: float  # of neighbours, as a share of a window
+    margin: int  # outermost pixels that do not count where a neighbour has them
+    exact: bool  # whether the margin covers the receptive field, so that windows equal one pass
 
 
 def largest_side(bytes_per_pixel: float, budget: int) -> int:
@@ -145,12 +138,12 @@ def largest_side(bytes_per_pixel: float, budget: int) -> int:
 
 
 def window_of(side: int, reach: int | None, overlap: float) -> Window:
-    """How windows must overlap to equal one pass; if they cannot, they overlap by `overlap`.
+    """Windows that overlap enough to equal one pass; where they cannot, they overlap by `overlap`.
 
     Args:
         side: of a window, in network pixels.
-        reach: pixels that the receptive field spans to each side; None for the whole image.
-        overlap: the least overlap, as a share of a window.
+        reach: pixels of the receptive field to each side; None for the whole image.
+        overlap: the least one, as a share of a window.
     """
     needed = None if reach is None else 2 * reach + GRID  # GRID pixels are left to blend
     if needed is None or needed > MOST_OVERLAP * side:
@@ -158,33 +151,14 @@ def window_of(side: int, reach: int | None, overlap: float) -> Window:
     return Window(side, max(overlap, needed / side), reach, exact=True)
 
 
-def at_size(network: NetworkPredictor, size: tuple[int, int]) -> NetworkPredictor:
-    """The same network, with the same weights, for another input size (height, width)."""
-    other = copy.copy(network)
-    other.size = size
-    return other
-
-
-class AnySize:
-    """Predicts every image at the size that it has."""
-
-    def __init__(self, network: NetworkPredictor) -> None:
-        self.network = network
-
-    def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        return at_size(self.network, image.shape[:2]).probabilities(image)
-
-    def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
-        return [self.probabilities(image) for image in images]
-
-
-def _around(predictor: Predictor, make: Callable[[NetworkPredictor], Predictor]) -> Predictor:
-    """The same test-time augmentation, if any, around what `make` makes of the network."""
-    if not isinstance(predictor, TestTimeAugmentation):
-        return make(_network_of(predictor))
+def at_size(predictor: Predictor, size: tuple[int, int] | None) -> Predictor:
+    """The same predictor, whose network takes images of (height, width), or of any size."""
     other = copy.copy(predictor)
-    other.views_at_once = 1  # the budget is for one pass at a time
-    other.predictor = _around(predictor.predictor, make)
+    if isinstance(other, TestTimeAugmentation):
+        other.predictor = at_size(other.predictor, size)
+        other.views_at_once = 1  # the budget is for one pass at a time
+    else:
+        other.size = size
     return other
 
 
@@ -199,7 +173,7 @@ def _network_of(predictor: Predictor) -> NetworkPredictor:
 
 
 class _Normalized(nn.Module):
-    """Normalisation and network as one module, which can be measured."""
+    """Normalisation and network as one module, to be measured."""
 
     def __init__(self, network: NetworkPredictor) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """A network as a predictor: an image at its own size to probabilities at its own size."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 
 import cv2
 import numpy as np
@@ -26,7 +26,8 @@ class NetworkPredictor:
     Args:
         model: (N, C, H, W) to logits (N, K, H, W).
         normalize: stored image, 0-255, to the model's input.
-        size: (height, width) of the network's input.
+        size: (height, width) of the network's input; None takes every image at its own size,
+            one at a time.
         device: where the network runs.
         precision: in Lightning's words; 32 is full precision, on a GPU without TF32.
     """
@@ -36,7 +37,7 @@ class NetworkPredictor:
         *,
         model: nn.Module,
         normalize: nn.Module,
-        size: tuple[int, int],
+        size: tuple[int, int] | None,
         device: str | torch.device = "cpu",
         precision: str = "32-true",
     ) -> None:
@@ -57,20 +58,22 @@ class NetworkPredictor:
         Libraries choose their algorithms by the shape of a batch: results agree with those of
         single images to rounding (some 1e-6 in full precision).
         """
-        inputs = np.stack([image_to_size(image, self.size) for image in images])  # (N, h, w, C)
+        if self.size is None and len(images) > 1:
+            return [self.probabilities(image) for image in images]
+        inputs = np.stack(  # (N, h, w, C)
+            [image_to_size(image, self.size or image.shape[:2]) for image in images]
+        )
         probs = self._network(torch.from_numpy(inputs).permute(0, 3, 1, 2))
         return [_to_size(one, image.shape[:2]) for one, image in zip(probs, images, strict=True)]
 
     def _network(self, images: torch.Tensor) -> NDArray[np.float32]:
-        with ExitStack() as stack:
-            stack.enter_context(torch.no_grad())
-            if self.autocast is not None:
-                stack.enter_context(torch.autocast(self.device.type, self.autocast))
-            stack.enter_context(
-                torch.backends.cudnn.flags(
-                    enabled=True, benchmark=False, deterministic=True, allow_tf32=False
-                )
-            )
+        autocast = nullcontext()
+        if self.autocast is not None:
+            autocast = torch.autocast(self.device.type, self.autocast)
+        cudnn = torch.backends.cudnn.flags(
+            enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+        )
+        with torch.no_grad(), autocast, cudnn:
             inputs = self.normalize(images.to(self.device)).to(self.dtype)
             logits = self.model(inputs).float()  # (N, K, h, w)
             probs = torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from seg.inference.native_scale import (
     LARGEST,
-    AnySize,
     ScaledPredictor,
     at_size,
     largest_side,
@@ -108,11 +107,11 @@ def test_views_are_those_of_one_pass_in_windows_as_well(budget: int) -> None:
     scaled = ScaledPredictor(
         TestTimeAugmentation(network, transforms="d4"), scale=1.0, budget=budget
     )
-    views = TestTimeAugmentation(AnySize(network), transforms="d4").probabilities(image)
+    views = TestTimeAugmentation(at_size(network, None), transforms="d4").probabilities(image)
     found = scaled.probabilities(image)
     assert np.abs(found - views)[:, 30:-30, 30:-30].max() < 1e-5
     assert scaled.windows.predictor.views_at_once == 1  # the budget is for one
-    assert np.abs(found - AnySize(network).probabilities(image)).max() > 0.01
+    assert np.abs(found - at_size(network, None).probabilities(image)).max() > 0.01
 
 
 def test_the_network_at_another_size_leaves_the_first_one_as_it_was() -> None:

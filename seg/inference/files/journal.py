@@ -54,9 +54,15 @@ class Journal:
             (self.folder / NAME).unlink(missing_ok=True)
         self._handle.close()
 
-    def foreign(self, files: Iterable[str]) -> list[str]:
-        """Which of these files are in the folder and were not written by this command."""
-        return [f for f in files if f not in self.own and os.path.lexists(self.folder / f)]
+    def refuse_foreign(self, files: Iterable[str]) -> None:
+        """Raises ValueError where one of these files exists and is not of this command."""
+        foreign = [f for f in files if f not in self.own and os.path.lexists(self.folder / f)]
+        if foreign:
+            more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+            raise ValueError(
+                f"output={self.folder}: holds {foreign[0]}{more}, which seg.predict has not "
+                "written there; choose another folder, or move them"
+            )
 
     def valid_record(self, image: str, sha256: str) -> dict[str, Any] | None:
         """The record of an image, if it still holds.

@@ -16,7 +16,6 @@ from seg.data import formats
 from seg.data.errors import DataError
 from seg.data.formats.volume_cache import Plane, import_reader
 from seg.inference.files import inputs
-from seg.inference.files.journal import Journal
 from seg.inference.files.reading import File
 
 ORIENTATION = 0x0112  # the number of EXIF's tag
@@ -184,17 +183,6 @@ def refuse_collisions(
                 f"output={output}: {name}, of {file.input.path}, would replace an image; choose "
                 "another folder"
             )
-
-
-def refuse_foreign(journal: Journal, planned: Sequence[str]) -> None:
-    """Raises ValueError where a planned file exists that this command has not written."""
-    foreign = journal.foreign(planned)
-    if foreign:
-        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-        raise ValueError(
-            f"output={journal.folder}: holds {foreign[0]}{more}, which seg.predict has not written "
-            "there; choose another folder, or move them"
-        )
 
 
 def _picture_names(file: File) -> list[str]:

@@ -47,7 +47,7 @@ class Lookahead(Generic[T, R]):
         items: taken one by one, in the thread of the caller.
         count: items that are begun and not taken yet, at most.
         size: bytes that an item takes.
-        budget: no item is begun while those that are begun take more bytes than this.
+        budget: of bytes; while items that are begun take more, no further one is.
     """
 
     def __init__(
@@ -135,10 +135,10 @@ class Pipeline:
         """Each picture with what `write` returned."""
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="seg.predict")
         try:
+            count = 2 * self.batch_size + THREADS
             reading = Lookahead(
-                pool, self.read, pictures, count=2 * self.batch_size + THREADS,
-                size=self._size, budget=self.budget,
-            )  # fmt: skip
+                pool, self._read, pictures, count=count, size=self._size, budget=self.budget
+            )
             writing: deque[Pending[Picture, Record | Failed | None]] = deque()
             while batch := reading.take(self.batch_size, self.budget // 4):
                 writing += self._predicted(pool, batch)
@@ -147,11 +147,30 @@ class Pipeline:
                     or _bytes(writing) > self.budget
                     or len(writing) > 4 * self.batch_size
                 ):
-                    yield _written(writing.popleft())
-            while writing:
-                yield _written(writing.popleft())
+                    oldest = writing.popleft()
+                    yield oldest.item, oldest.future.result()
+            for one in writing:
+                yield one.item, one.future.result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+    def _predicted(
+        self, pool: ThreadPoolExecutor, batch: Sequence[Pending[Picture, Read | Failed]]
+    ) -> Iterator[Pending[Picture, Record | Failed | None]]:
+        """Predict what could be read, and begin to write it."""
+        reads = [one.future.result() for one in batch]
+        pictures = [
+            (one.item, read)
+            for one, read in zip(batch, reads, strict=True)
+            if not isinstance(read, Failed)
+        ]
+        started = time.perf_counter()
+        predictions = iter(self._predict(pictures))
+        seconds = (time.perf_counter() - started) / max(1, len(pictures))
+        for one, read in zip(batch, reads, strict=True):
+            result = read if isinstance(read, Failed) else next(predictions)
+            future = pool.submit(self._write, one.item, read, result, seconds)
+            yield Pending(one.item, future, one.size)
 
     def _size(self, picture: Picture) -> int:
         try:
@@ -159,29 +178,13 @@ class Pipeline:
         except Exception:  # reading it raises the same, as an error of this picture
             return 0
 
-    def _predicted(
-        self, pool: ThreadPoolExecutor, batch: Sequence[Pending[Picture, Read]]
-    ) -> Iterator[Pending[Picture, Record | Failed | None]]:
-        """Predict what could be read, and begin to write it."""
-        reads = [_read(one) for one in batch]
-        readable = [
-            (one.item, read)
-            for one, read in zip(batch, reads, strict=True)
-            if not isinstance(read, Failed)
-        ]
-        started = time.perf_counter()
-        predictions = iter(self._predict_each(readable))
-        seconds = (time.perf_counter() - started) / max(1, len(readable))
-        for one, read in zip(batch, reads, strict=True):
-            result = read if isinstance(read, Failed) else next(predictions)
-            if isinstance(result, Failed):
-                future: Future = Future()
-                future.set_result(result)
-            else:
-                future = pool.submit(self.write, one.item, read, result, seconds)
-            yield Pending(one.item, future, one.size)
+    def _read(self, picture: Picture) -> Read | Failed:
+        try:
+            return self.read(picture)
+        except Exception as error:
+            return Failed(_reason(picture, error))
 
-    def _predict_each(self, pictures: Sequence[tuple[Picture, Read]]) -> list[Prediction | Failed]:
+    def _predict(self, pictures: Sequence[tuple[Picture, Read]]) -> list[Prediction | Failed]:
         """All together; one by one where that fails, so that only the picture at fault does."""
         if not pictures:
             return []
@@ -190,27 +193,21 @@ class Pipeline:
         except Exception as error:
             if len(pictures) == 1:
                 return [Failed(_reason(pictures[0][0], error))]
-            return [result for one in pictures for result in self._predict_each([one])]
+            return [result for one in pictures for result in self._predict([one])]
+
+    def _write(
+        self, picture: Picture, read: Read, result: Prediction | Failed, seconds: float
+    ) -> Record | Failed | None:
+        if isinstance(result, Failed):
+            return result
+        try:
+            return self.write(picture, read, result, seconds)
+        except DataError as error:
+            return Failed(str(error))
 
 
 def _bytes(pending: Iterable[Pending]) -> int:
     return sum(one.size for one in pending)
-
-
-def _read(pending: Pending[Picture, Read]) -> Read | Failed:
-    try:
-        return pending.future.result()
-    except Exception as error:
-        return Failed(_reason(pending.item, error))
-
-
-def _written(
-    pending: Pending[Picture, Record | Failed | None],
-) -> tuple[Picture, Record | Failed | None]:
-    try:
-        return pending.item, pending.future.result()
-    except DataError as error:
-        return pending.item, Failed(str(error))
 
 
 def _reason(picture: Picture, error: Exception) -> str:

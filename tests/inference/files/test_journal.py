@@ -40,7 +40,7 @@ def test_a_line_that_a_kill_has_cut_is_not_read_and_harms_no_other(tmp_path: Pat
     with Journal(tmp_path, "k") as journal:
         assert journal.valid_record("a.jpg", "s") is not None
         assert journal.valid_record("b.jpg", "s") is None
-        assert journal.foreign(["b.png"]) == []  # claimed before it was written
+        journal.refuse_foreign(["b.png"])  # claimed before it was written
         placed(journal, "c.jpg")
     with Journal(tmp_path, "k") as journal:
         assert journal.valid_record("c.jpg", "s") is not None
@@ -50,7 +50,9 @@ def test_files_of_others_are_known_as_such(tmp_path: Path) -> None:
     (tmp_path / "theirs.png").touch()
     with Journal(tmp_path, "k") as journal:
         placed(journal, "a.jpg")
-        assert journal.foreign(["a.png", "theirs.png", "none.png"]) == ["theirs.png"]
+        journal.refuse_foreign(["a.png", "none.png"])
+        with pytest.raises(ValueError, match=r"holds theirs\.png,"):
+            journal.refuse_foreign(["a.png", "theirs.png", "none.png"])
 
 
 def test_leftovers_of_a_kill_are_cleared_away(tmp_path: Path) -> None:
@@ -88,7 +90,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
             raise KeyError
         assert (tmp_path / "table.csv").read_text() == "old"
     with Journal(tmp_path, "k") as journal:
-        assert journal.foreign(["table.csv"]) == []
+        journal.refuse_foreign(["table.csv"])
 
 
 def test_every_setting_changes_the_key() -> None:
