@@ -1,4 +1,4 @@
-"""Which `_target_` may be built: no code that runs or fetches code, and of a file only networks."""
+"""Which `_target_` may be built: nothing that runs or fetches code; of a file, only networks."""
 
 import importlib
 import inspect
@@ -29,8 +29,8 @@ def import_target(name: str) -> Any:
     """The object that a dotted name stands for.
 
     Raises:
-        PermissionError: the name may start processes, open connections or load code.
-        ImportError: there is no such object, or it needs a package that is not installed.
+        PermissionError: it may start processes, open connections or load code.
+        ImportError: there is none, or it needs a package that is not installed.
     """
     _refuse(name, name)
     parts = name.split(".")

@@ -22,8 +22,6 @@ def receptive_field(
 
     Args:
         network: in eval mode, (N, C, H, W) in 0-255 to logits, normalisation included.
-        channels: C.
-        device: where the network is.
 
     Returns:
         Pixels to each side, at most STEP - 1 too many; None for the whole image, as with instance

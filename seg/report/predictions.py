@@ -29,9 +29,7 @@ Row = Mapping[str, Any]  # of the table; "remarks" are the warnings of the image
 def colours(values: Mapping[str, Any] | None, classes: Sequence[str]) -> list[Colour]:
     """The colour of each class: its own in the training masks if they were colours, else ours.
 
-    Args:
-        values: `dataset.classes` of the training.
-        classes: names, index 1 first.
+    `values` are `dataset.classes` of the training.
     """
     chosen = []
     for index, name in enumerate(classes, start=1):
@@ -49,14 +47,7 @@ def colours(values: Mapping[str, Any] | None, classes: Sequence[str]) -> list[Co
 def overlay(
     image: NDArray, mask: NDArray[np.uint8], path: Path, *, shades: Sequence[Colour]
 ) -> None:
-    """Write an image with its classes tinted and outlined, as a PNG of at most LONGEST pixels.
-
-    Args:
-        image: (H, W, C), 0-255.
-        mask: (H, W) class indices.
-        path: of the PNG.
-        shades: the colour of each class.
-    """
+    """Write a PNG of an image (H, W, C) with the classes of its mask (H, W) tinted and outlined."""
     scale = min(1.0, LONGEST / max(mask.shape))
     if scale < 1:
         size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
@@ -90,14 +81,12 @@ def sheet(
     folder: Path,
     path: Path,
 ) -> None:
-    """Draw a contact sheet of images with the outlines of their masks, both as they are on disk.
+    """Draw a contact sheet of images with the outlines of their masks, those with warnings first.
 
     Args:
-        rows: of the table; those with warnings are drawn first.
-        files: all that the rows name.
-        model: gives classes, channels and window.
-        writer: has written the masks.
-        folder: where the masks are.
+        rows: of the table.
+        files: the images.
+        folder: where `writer` has written the masks.
         path: of the picture.
     """
     pictures = {picture.name: picture for file in files for picture in file.pictures()}

@@ -24,7 +24,7 @@ from seg.training import progress
 log = logging.getLogger(__name__)
 
 Draw = Callable[[NDArray, NDArray, Path], None]  # an image and its class indices, to a path
-LARGE = 4_000_000  # pixels; a larger image goes alone, and strip by strip
+LARGE = 4_000_000  # pixels; a larger image that goes alone is predicted strip by strip
 
 
 @dataclass
@@ -40,11 +40,8 @@ class FilePredictor:
     """Predicts image files into the folder of a journal.
 
     Args:
-        model: predicts, and says what becomes of probabilities.
-        writer: writes masks and probabilities.
-        journal: records what was written.
-        draw: draws a mask over its image, if the writer has overlays.
-        resized: whether the network resizes an image whole.
+        draw: draws a mask over its image, if `writer` has overlays.
+        resized: whether images are resized whole, so that an odd size gets a warning.
         batch_size: pictures that are predicted together.
     """
 
@@ -77,10 +74,8 @@ class FilePredictor:
         """
         results: dict[File, Record | Failed | None] = {file: self._finished(file) for file in files}
         todo = [file for file, record in results.items() if record is None]
-        if len(todo) < len(files):
-            log.info(
-                "%d of %d were there already, and are kept", len(files) - len(todo), len(files)
-            )
+        if kept := len(files) - len(todo):
+            log.info("%d of %d were there already, and are kept", kept, len(files))
         started, count = time.perf_counter(), 0
         for file, result in progress.with_bar(self._predicted(todo), len(todo), "predicting"):
             results[file] = result
@@ -114,13 +109,12 @@ class FilePredictor:
 
     def _predict(self, reads: Sequence[Read]) -> list[Prediction]:
         """Probabilities; a large image's do not fit into memory and are segmented at once."""
-        images = [read.image for read in reads]
-        if len(images) > 1:
-            return self.model.predictor.batch(images)
-        if math.prod(images[0].shape[:2]) > LARGE:
-            strips = strips_of(self.model.predictor, images[0])
-            return [self._segment(strips, images[0].shape[:2])]
-        return [self.model.predictor.probabilities(images[0])]
+        image, *others = [read.image for read in reads]
+        if others:
+            return self.model.predictor.batch([image, *others])
+        if math.prod(image.shape[:2]) > LARGE:
+            return [self._segment(strips_of(self.model.predictor, image), image.shape[:2])]
+        return [self.model.predictor.probabilities(image)]
 
     def _segment(self, strips: Strips, size: tuple[int, int]) -> Segmentation:
         keep_probs = self.writer.probabilities is not None

@@ -1,4 +1,4 @@
-"""How an image differs from what the network was trained on, as far as the model tells."""
+"""How an image differs from the images that the network was trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,13 +19,10 @@ SHRUNK, GROWN = 16, 4  # times the network's side
 
 @dataclass(frozen=True)
 class InputWarning:
-    """kind: the same words for all images that it is true of. detail: of this image; may be ''."""
+    """A difference: its kind, in the same words for all images, and this image's detail, or ''."""
 
     kind: str
     detail: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} ({self.detail})" if self.detail else self.kind
 
 
 def in_grey(mean: Sequence[float], std: Sequence[float]) -> bool:
@@ -35,10 +32,7 @@ def in_grey(mean: Sequence[float], std: Sequence[float]) -> bool:
 
 def is_colourful(image: NDArray) -> bool:
     """Whether the channels of (H, W, C) differ anywhere in a sample of its pixels."""
-    some = _sample(image)
-    if some.shape[2] == 1:
-        return False
-    first, *others = cv2.split(some)
+    first, *others = cv2.split(_sample(image))
     return any(cv2.norm(first, other, cv2.NORM_INF) > 0 for other in others)
 
 
@@ -52,48 +46,49 @@ def input_warnings(
     windowed: bool,
     orientation: int = 1,
 ) -> list[InputWarning]:
-    """All that is unlike.
+    """All differences to the training images.
 
-    image: (H, W, C) as the network gets it, in 0-255. colourful: whether the file was. mean, std:
-    of the training, by channel. size: (height, width) that the image is resized to, None where it
-    is not. windowed: whether training read more than 8 bits through a window.
+    Args:
+        image: (H, W, C) as the network gets it, 0-255.
+        colourful: whether the file has colours.
+        mean: of the training images, by channel.
+        std: of the training images, by channel.
+        size: (height, width) that the image is resized to; None if it is not.
+        windowed: whether training read more than 8 bits through a window.
+        orientation: EXIF's.
     """
-    found = []
+    warnings = []
     grey = in_grey(mean, std)
     if colourful and grey:
-        found.append(InputWarning("colour image, training had grey ones"))
+        warnings.append(InputWarning("colour image, training had grey ones"))
     if not colourful and not grey:
-        found.append(InputWarning("grey image, training had colours"))
+        warnings.append(InputWarning("grey image, training had colours"))
     if image.dtype == np.uint8 and windowed:
-        found.append(InputWarning("8 bits, training had more, through a window"))
+        warnings.append(InputWarning("8 bits, training had more, through a window"))
     if image.dtype != np.uint8 and not windowed:
-        found.append(InputWarning("more than 8 bits, scaled to 0-255 by the type's range"))
+        warnings.append(InputWarning("more than 8 bits, scaled to 0-255 by the type's range"))
     if orientation != 1:
-        found.append(
-            InputWarning("EXIF orientation, not applied; its mask has the same", f"{orientation}")
-        )
-    found += _of_size(image.shape[:2], size) if size is not None else []
-    return found + _of_values(_sample(image), mean, std)
+        kind = "EXIF orientation, not applied; its mask has the same"
+        warnings.append(InputWarning(kind, f"{orientation}"))
+    warnings += _of_size(image.shape[:2], size) if size is not None else []
+    return warnings + _of_values(_sample(image), mean, std)
 
 
 def _of_size(shape: tuple[int, int], size: tuple[int, int]) -> list[InputWarning]:
-    found = []
+    warnings = []
     height, width = shape
     stretch = (width / height) / (size[1] / size[0])
     if not 1 / ASPECT <= stretch <= ASPECT:
-        found.append(
-            InputWarning("other aspect than the network's input", f"{width}x{height}, stretched")
-        )
+        kind = "other aspect than the network's input"
+        warnings.append(InputWarning(kind, f"{width}x{height}, stretched"))
     scale = (height * width / (size[0] * size[1])) ** 0.5
     if scale > SHRUNK:
-        found.append(
-            InputWarning("far larger than the network's input", f"shrunk {scale:.0f} times")
-        )
+        kind = "far larger than the network's input"
+        warnings.append(InputWarning(kind, f"shrunk {scale:.0f} times"))
     if scale < 1 / GROWN:
-        found.append(
-            InputWarning("far smaller than the network's input", f"grown {1 / scale:.0f} times")
-        )
-    return found
+        kind = "far smaller than the network's input"
+        warnings.append(InputWarning(kind, f"grown {1 / scale:.0f} times"))
+    return warnings
 
 
 def _of_values(some: NDArray, mean: Sequence[float], std: Sequence[float]) -> list[InputWarning]:

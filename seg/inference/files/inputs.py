@@ -1,4 +1,4 @@
-"""What is asked for, a file, a folder, a glob or a table: images, and the names of their masks."""
+"""The images that `input` names, and the names of their masks."""
 
 import csv
 import glob
@@ -16,10 +16,13 @@ WILD = "*?["
 
 @dataclass(frozen=True)
 class Input:
-    """An image file; `image` is its path below the folder that was asked for, with forward slashes.
+    """An image file.
 
-    name: of its mask below the output, without a suffix: the image's own; with its suffix where two
-    images of a folder differ in that alone.
+    Args:
+        path: of the file.
+        image: its path below the folder that `input` names, with forward slashes.
+        name: of its mask below the output, without a suffix: the image's own, with its suffix only
+            where two images of a folder differ in nothing else.
     """
 
     path: Path
@@ -30,34 +33,38 @@ class Input:
 def find(given: str | Sequence[str], *, recursive: bool, root: str | None) -> list[Input]:
     """The images of a file, a folder, a glob, a table (.csv), or of a list of those, in order.
 
-    recursive: a folder's subfolders as well. root: what a table's paths are relative to; None for
-    the table's own folder.
+    Args:
+        given: as `input`.
+        recursive: whether subfolders of folders are searched.
+        root: what the paths of a table are relative to; None for the table's own folder.
 
-    Raises FileNotFoundError where there is nothing, ValueError for a table that cannot be read. A
-    row of a table whose file is missing is no error here, but one of that image.
+    Raises:
+        FileNotFoundError: there is nothing. A file of a table that is missing is no error here; it
+            becomes one when the image is read.
+        ValueError: a table cannot be read.
     """
-    found: dict[Path, Path] = {}  # the file, and the folder that its name starts from
+    bases: dict[Path, Path] = {}  # of each file, the folder from which it is named
     for one in [given] if isinstance(given, str) else given:
-        for path, base in _found(one, recursive=recursive, root=root):
-            found.setdefault(Path(os.path.abspath(path)), Path(os.path.abspath(base)))
-    bases = set(found.values())
-    if len(bases) > 1:  # of several folders each name must say which
-        common = Path(os.path.commonpath([os.path.dirname(path) for path in found]))
-        found = dict.fromkeys(found, common)
-    images = [path.relative_to(base).as_posix() for path, base in found.items()]
+        for path, base in _files(one, recursive=recursive, root=root):
+            bases.setdefault(Path(os.path.abspath(path)), Path(os.path.abspath(base)))
+    if len(set(bases.values())) > 1:  # of several folders each name must say which
+        common = Path(os.path.commonpath([os.path.dirname(path) for path in bases]))
+        bases = dict.fromkeys(bases, common)
+    images = [path.relative_to(base).as_posix() for path, base in bases.items()]
     return [
         Input(path, image, name)
-        for path, image, name in zip(found, images, _names(images), strict=True)
+        for path, image, name in zip(bases, images, _names(images), strict=True)
     ]
 
 
 def folders(given: str | Sequence[str]) -> list[Path]:
-    """Those of what was asked for that are folders: nothing may be written below them."""
+    """Those parts of `input` that are folders."""
     every = [given] if isinstance(given, str) else given
     return [path for one in every if (path := Path(one).expanduser()).is_dir()]
 
 
-def _found(given: str, *, recursive: bool, root: str | None) -> Iterator[tuple[Path, Path]]:
+def _files(given: str, *, recursive: bool, root: str | None) -> Iterator[tuple[Path, Path]]:
+    """Each file, and the folder from which it is named."""
     path = Path(given).expanduser()
     if path.is_dir():
         files = _below(path) if recursive else image_files(path)
@@ -68,8 +75,7 @@ def _found(given: str, *, recursive: bool, root: str | None) -> Iterator[tuple[P
             raise FileNotFoundError(f"input={given}: no images in it, but {content(path)}{more}")
         yield from ((file, path) for file in files)
     elif path.suffix.lower() == ".csv" and path.exists():
-        base = path.parent if root is None else Path(root).expanduser()
-        yield from _of_table(path, base)
+        yield from _of_table(path, path.parent if root is None else Path(root).expanduser())
     elif os.path.lexists(path):
         yield path, path.parent
     elif any(sign in given for sign in WILD):
@@ -108,9 +114,9 @@ def _of_table(table: Path, base: Path) -> Iterator[tuple[Path, Path]]:
         raise ValueError(f"input={table}: {error}; save it as CSV in UTF-8") from error
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     column = header.index("image") if "image" in header else 0
-    # without the word a first row is a header only if it names no file
-    named = "image" in header or (rows and not Path(rows[0][0].strip()).suffix)
-    cells = [row[column].strip() for row in rows[1 if named else 0 :] if len(row) > column]
+    # without a column `image` a first row is a header only if it names no file
+    has_header = "image" in header or (rows and not Path(rows[0][0].strip()).suffix)
+    cells = [row[column].strip() for row in rows[1 if has_header else 0 :] if len(row) > column]
     files = [base / Path(cell).expanduser() for cell in cells if cell]
     if not files:
         raise ValueError(f"input={table}: names no images; give a column `image`, one path a row")
@@ -121,18 +127,13 @@ def _of_table(table: Path, base: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _names(images: Sequence[str]) -> list[str]:
-    """Each without its suffix; with it where that leaves two the same, until no two are."""
-    stems = [_stem(image) for image in images]
-    names, whole = list(stems), set()
+    """Each without its suffix; with it where two would be the same, until no two are."""
+    stems = [image[: -len(Path(image).name)] + stem_of(Path(image)) for image in images]
+    names, with_suffix = list(stems), set()
     while True:
-        often = Counter(name.casefold() for name in names)
-        clash = {i for i, name in enumerate(names) if often[name.casefold()] > 1} - whole
+        counts = Counter(name.casefold() for name in names)
+        clash = {i for i, name in enumerate(names) if counts[name.casefold()] > 1} - with_suffix
         if not clash:
             return names
-        whole |= clash
-        names = [images[i] if i in whole else stem for i, stem in enumerate(stems)]
-
-
-def _stem(image: str) -> str:
-    folder, slash, name = image.rpartition("/")
-    return f"{folder}{slash}{stem_of(Path(name))}"
+        with_suffix |= clash
+        names = [images[i] if i in with_suffix else stem for i, stem in enumerate(stems)]

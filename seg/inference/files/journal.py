@@ -86,13 +86,10 @@ class Journal:
     def place(
         self, image: str, sha256: str, files: Iterable[str], facts: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Move what was written for an image from `temporary` to its place; returns its record.
+        """Move files that were written for an image from `temporary` to their places.
 
-        Args:
-            image: as the journal names it.
-            sha256: of the image.
-            files: what was written, relative to the folder.
-            facts: what else the record holds.
+        Returns:
+            The image's record, which holds `facts` as well.
         """
         hashes = {file: _sha256(self.temporary(file)) for file in files}
         self.claim(hashes)

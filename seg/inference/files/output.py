@@ -61,11 +61,9 @@ class MaskWriter:
         """Write the masks and probabilities of a file's pictures.
 
         Args:
-            file: the image.
             masks: (H, W) class indices of each picture.
             probs: (K, H, W) of each picture, if they are written.
             path_of: where to write the file of a name.
-            orientation: EXIF's, of the image.
         """
         values = [self._values_of_indices()[mask] for mask in masks]
         if _is_volume(file):
@@ -160,13 +158,8 @@ def refuse_inside(output: Path, given: str | Sequence[str]) -> None:
 def refuse_collisions(
     output: Path, files: Sequence[File], writer: MaskWriter, *, others: Sequence[str]
 ) -> None:
-    """Raises ValueError where two images have one mask, or a mask would replace an image.
-
-    Args:
-        output: the output folder.
-        files: the images.
-        writer: names their masks.
-        others: files that are written beside those of single images.
+    """Raises ValueError where a file has the name of another image's or of one of `others`, or
+    would replace an image.
     """
     planned = [(name, file) for file in files for name in writer.names(file)]
     counts = Counter(name for name, _ in planned)

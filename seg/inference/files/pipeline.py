@@ -42,9 +42,7 @@ class Lookahead(Generic[T, R]):
     """Calls a function of items in threads, before the results are needed; keeps their order.
 
     Args:
-        pool: runs `function`.
-        function: of one item.
-        items: taken one by one, in the thread of the caller.
+        items: the next one is only taken, in the thread of the caller, when its turn comes.
         count: items that are begun and not taken yet, at most.
         size: bytes that an item takes.
         budget: of bytes; while items that are begun take more, no further one is.
@@ -110,9 +108,7 @@ class Pipeline:
 
     Args:
         size: bytes of a picture in memory, known before it is read.
-        read: a picture.
-        predict: several pictures together.
-        write: the prediction of a picture; also gets the seconds that predicting it took.
+        write: also gets the seconds that predicting the picture took.
         batch_size: pictures that are predicted together, if they take at most a quarter of
             `budget`; a larger one goes alone.
         budget: bytes of pictures that are read ahead, and as many that wait to be written.
@@ -137,7 +133,7 @@ class Pipeline:
         try:
             count = 2 * self.batch_size + THREADS
             reading = Lookahead(
-                pool, self._read, pictures, count=count, size=self._size, budget=self.budget
+                pool, self._read, pictures, count=count, size=self.size, budget=self.budget
             )
             writing: deque[Pending[Picture, Record | Failed | None]] = deque()
             while batch := reading.take(self.batch_size, self.budget // 4):
@@ -171,12 +167,6 @@ class Pipeline:
             result = read if isinstance(read, Failed) else next(predictions)
             future = pool.submit(self._write, one.item, read, result, seconds)
             yield Pending(one.item, future, one.size)
-
-    def _size(self, picture: Picture) -> int:
-        try:
-            return self.size(picture)
-        except Exception:  # reading it raises the same, as an error of this picture
-            return 0
 
     def _read(self, picture: Picture) -> Read | Failed:
         try:

@@ -94,9 +94,7 @@ class Read:
 def open_files(images: Iterable[Input], axis: int) -> tuple[list[File], dict[str, str]]:
     """The files that can be opened, and why the others cannot, by image.
 
-    Args:
-        images: the files.
-        axis: along which volumes are cut; DICOM files of several frames have only one.
+    Volumes are cut along `axis`; DICOM files of several frames have only one.
     """
     files, failed = [], {}
     for image in images:
@@ -110,16 +108,17 @@ def open_files(images: Iterable[Input], axis: int) -> tuple[list[File], dict[str
 
 def bytes_of(picture: Picture, channels: int) -> int:
     """Memory that a picture takes while it is read and predicted, roughly, by its header alone."""
-    header = formats.read_header(picture.file.input.path, picture.plane)
+    try:
+        header = formats.read_header(picture.file.input.path, picture.plane)
+    except DataError:  # reading the picture will raise it again
+        return 0
     return header.height * header.width * (2 * channels + 12)
 
 
 def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
     """A function that reads pictures as `model` needs them.
 
-    Args:
-        model: gives channels and window, and mean and deviation of the training images.
-        resized: whether the network resizes an image whole, so that its size can be unlike.
+    `resized` says whether images are resized whole, so that an odd size gets a warning.
     """
     prepared = model.preprocessing
     grey = in_grey(model.mean, model.std)
