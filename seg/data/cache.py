@@ -39,8 +39,7 @@ class Cache:
         foreground: (N,) share of pixels that are not background, before resizing.
         near: (M, 2) rows of near-duplicate images.
         sizes: (N, 2) heights and widths of the files.
-        image_sha256: hex digests of the files.
-        mask_sha256: likewise.
+        image_sha256: hex digests of the files; mask_sha256 likewise.
         path: the folder of the arrays.
     """
 
@@ -65,10 +64,7 @@ def load(
     """Open the arrays of these pairs; decode the files only if no earlier run did.
 
     Args:
-        pairs: the cases.
-        preprocessing: how files become arrays.
         folder: where caches are; one subfolder for each set of contents and preprocessing.
-        progress: shows how far long work is.
         problems: messages about other files of the set, to report in the same error.
 
     Raises:

@@ -28,10 +28,8 @@ class SegmentationDataModule(pl.LightningDataModule):
     """Train, validation and test batches of one source.
 
     Args:
-        source: lists the pairs of files.
         image_size: side, or [height, width], in pixels.
         channels: 1 (grey) or 3 (RGB).
-        batch_size: cases in a batch.
         num_workers: loader processes.
         split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
             duplicates, as in conf/dataset/shared/loading.yaml.
@@ -41,7 +39,6 @@ class SegmentationDataModule(pl.LightningDataModule):
         window: for images of more than 8 bits (see `images.read_image`).
         augmentation: `augmentation(image=, mask=)` for training batches, or None.
         seed: of the order of training cases and of their augmentation.
-        progress: wraps the iterators of long work (see `cache.load`).
     """
 
     def __init__(
@@ -64,12 +61,9 @@ class SegmentationDataModule(pl.LightningDataModule):
         check_sizes(**{key: split[key] for key in ("val", "test", "folds", "fold")})
         self.source = source
         self.window = window
+        meaning = {"classes": source.classes, "ignore_value": source.ignore_value}
         self.preprocessing = preprocessing(
-            image_size=image_size,
-            channels=channels,
-            window=window,
-            classes=source.classes,
-            ignore_value=source.ignore_value,
+            image_size=image_size, channels=channels, window=window, **meaning
         )
         self.batch_size = batch_size
         self.num_workers = num_workers

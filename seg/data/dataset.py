@@ -24,7 +24,6 @@ class SegmentationDataset(Dataset):
         masks: (N, H, W) uint8 class indices, 255 ignored.
         cases: the rows that belong to this split.
         transform: `transform(image=, mask=)`, with `set_random_seed`, or None.
-        seed: of the augmentation.
     """
 
     images: np.ndarray
@@ -85,10 +84,7 @@ class EpochSampler(Sampler[int]):
 
     Args:
         size: number of cases.
-        shuffle: whether to shuffle.
-        seed: of the shuffling.
-        rank: of this process.
-        ranks: number of processes.
+        ranks: number of processes; `rank` is that of this one.
         start: (epoch, number): in that epoch the first `number` keys of each rank are left out,
             since the run saw them before it was interrupted. The length stays that of an epoch.
     """

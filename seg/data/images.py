@@ -25,7 +25,6 @@ def read_image(
     becomes grey by the ITU-R 601 weights. EXIF orientation is not applied.
 
     Args:
-        path: a file of any format in `formats.IMAGE_SUFFIXES`.
         channels: 1 (grey) or 3 (RGB).
         plane: axis and index of the slice, if the file is a volume; else it is ignored.
         window: for more than 8 bits: low and high, "percentile", or None for the file's own.
@@ -65,7 +64,6 @@ def read_mask(
     4 bits give 0 to 1, 3 and 15. EXIF orientation is not applied.
 
     Args:
-        path: as for `read_image`.
         palette_as_colours: a palette file gives its colours instead of its indices. GIFs always
             do, and files whose palette shows that the indices mean nothing (`_indices_mislead`).
         plane: as for `read_image`.
@@ -98,31 +96,20 @@ def read_mask(
 
 
 def check_geometry(image_path: Path, mask_path: Path, *, plane: Plane | None = None) -> None:
-    """Check that image and mask have the same size and orientation as stored.
+    """Raise DataError unless image and mask have the same size and orientation as stored.
 
-    For two volumes the whole shape and the position in space (NIfTI affine, DICOM position) must
-    agree as well. A picture has no position: as the mask of a NIfTI slice it needs the rows and
-    columns that `formats.nifti` describes.
-
-    Args:
-        image_path: the image.
-        mask_path: its mask; that of a slice may be a file of its own.
-        plane: as for `read_image`.
-
-    Raises:
-        DataError: they differ.
+    Two volumes must agree in shape and position in space as well. The mask of a slice may be a
+    picture, which has no position: it needs the rows and columns that `formats.nifti` describes.
     """
     formats.check_position(image_path, mask_path)
     image, mask = formats.read_header(image_path, plane), formats.read_header(mask_path, plane)
     differences = []
     if image[:2] != mask[:2]:
-        differences.append(
-            f"is {image.width}x{image.height}, its mask is {mask.width}x{mask.height}"
-        )
-    if image.orientation != mask.orientation:
-        differences.append(
-            f"has EXIF orientation {image.orientation}, its mask has {mask.orientation}"
-        )
+        sizes = [f"{header.width}x{header.height}" for header in (image, mask)]
+        differences.append("is {}, its mask is {}".format(*sizes))
+    turns = image.orientation, mask.orientation
+    if turns[0] != turns[1]:
+        differences.append("has EXIF orientation {}, its mask has {}".format(*turns))
     if differences:
         fix = "save both upright and of one size (width x height)"
         raise DataError(image_path, f"{' and '.join(differences)} ({mask_path})", fix)

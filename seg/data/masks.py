@@ -32,8 +32,7 @@ def to_indices(
     """Class indices (H, W) uint8: 0 background, 1..K in the order of `classes`, 255 ignored.
 
     Args:
-        values: (H, W), or (H, W, 3) colours, from `images.read_mask`.
-        lossy: from `images.read_mask`.
+        values: (H, W), or (H, W, 3) colours, from `images.read_mask`, as is `lossy`.
         classes: name -> value, list of values, colour ([r, g, b] or '#rrggbb') or list of colours;
             None is one class of value 1 or 255. Where all of them could be either, three numbers
             are a colour for colour masks and three values for others.

@@ -11,6 +11,8 @@ from seg.data.formats import is_image, patient_of, slice_count, stem_of
 
 log = logging.getLogger(__name__)
 
+DEPTH = 2  # levels below dataset.root that are searched for a layout
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -19,8 +21,6 @@ class Pair:
     Args:
         case: the image's path relative to the root, with forward slashes; for a slice of a volume
             `PATH#INDEX`.
-        image: the image file.
-        mask: its mask file.
         group: the patient, video or other unit that no split may divide.
         split: train, val or test where the layout or the table says it.
         plane: (axis, index) of a slice of a volume.
@@ -50,13 +50,8 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def image_files(folder: Path) -> list[Path]:
     """Image files directly inside `folder`, in natural order, without hidden files."""
-    files = [
-        p
-        for p in folder.iterdir()
-        if not p.name.startswith(".")
-        and is_image(p)
-        and (p.is_symlink() or not p.is_dir())  # a dangling link is reported when it is read
-    ]
+    files = [p for p in folder.iterdir() if is_image(p) and not p.name.startswith(".")]
+    files = [p for p in files if p.is_symlink() or not p.is_dir()]  # dangling links fail later
     return sorted(files, key=lambda p: natural_key(p.name))
 
 
@@ -66,41 +61,30 @@ def locate(
     has_layout: Callable[[Path], bool],
     layout: str,
     keys: str = "dataset.root",
-    depth: int = 2,
 ) -> Path:
     """The folder with the known layout: `root` itself, or one below it.
 
     Args:
-        root: where to look.
-        has_layout: whether a folder has the layout.
         layout: the layout in words, for messages.
         keys: what a user would set where the layout is another one.
-        depth: how many levels below `root` to look.
 
     Raises:
         FileNotFoundError: there is none, or several on one level.
     """
+    name = f"dataset.root={root}"
     if not root.is_dir():
-        raise FileNotFoundError(f"dataset.root={root}: no such folder; expected {layout}")
+        raise FileNotFoundError(f"{name}: no such folder; expected {layout}")
     level = [root]
-    for _ in range(depth + 1):
+    for _ in range(1 + DEPTH):
         matches = [folder for folder in level if has_layout(folder)]
         if len(matches) == 1:
             return matches[0]
         if matches:
             names = ", ".join(sorted(folder.name for folder in matches))
-            raise FileNotFoundError(
-                f"dataset.root={root}: several data sets ({names}); name one of them"
-            )
-        level = [
-            child
-            for folder in level
-            for child in folder.iterdir()
-            if child.is_dir() and not child.name.startswith(".")
-        ]
-    raise FileNotFoundError(
-        f"dataset.root={root}: {layout} not found in it, but {content(root)}; set {keys}"
-    )
+            raise FileNotFoundError(f"{name}: several data sets ({names}); name one of them")
+        below = (child for folder in level for child in folder.iterdir())
+        level = [child for child in below if child.is_dir() and not child.name.startswith(".")]
+    raise FileNotFoundError(f"{name}: {layout} not found in it, but {content(root)}; set {keys}")
 
 
 def content(folder: Path) -> str:
@@ -136,10 +120,7 @@ def pair_by_name(
     A mask without an image is a warning, since such files are common and harmless.
 
     Args:
-        images: the image files.
-        masks: the mask files.
-        image_suffix: the end of image names, before the extension.
-        mask_suffix: the end of mask names, before the extension.
+        image_suffix: the end of image names, before the extension; mask_suffix likewise.
         problems: gets a message for every image without a mask and every ambiguous name.
     """
     by_image = _by_stem(images, image_suffix, problems)
@@ -151,9 +132,8 @@ def pair_by_name(
     ]
     unused = [mask.name for stem, mask in by_mask.items() if stem not in by_image]
     if unused:
-        log.warning(
-            "%d masks have no image and are not used: %s", len(unused), ", ".join(unused[:5])
-        )
+        names = ", ".join(unused[:5])
+        log.warning("%d masks have no image and are not used: %s", len(unused), names)
     return [(image, by_mask[stem]) for stem, image in by_image.items() if stem in by_mask]
 
 
@@ -173,7 +153,6 @@ def group_of(case: str, rule: str) -> str:
     """The group of a case.
 
     Args:
-        case: as in `Pair`.
         rule: `file`, `folder`, or a regular expression whose first group is the patient.
 
     Raises:
@@ -200,7 +179,6 @@ def expand(pair: Pair, axis: int, problems: list[str]) -> list[Pair]:
     A volume is a group of its own, and so are a patient's DICOM files, unless the pair has a group.
 
     Args:
-        pair: image and mask files.
         axis: the axis of volumes along which they are cut.
         problems: gets a message if the pair cannot be cut.
     """

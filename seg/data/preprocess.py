@@ -1,6 +1,7 @@
 """One case from its files to arrays at training size."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,22 +33,12 @@ class Preprocessing:
 
 
 def preprocessing(
-    *,
-    image_size: int | list[int],
-    channels: int,
-    window: list[float] | str | None,
-    classes: dict | None,
-    ignore_value: int | None,
+    *, image_size: int | list[int], window: list[float] | str | None, **fields: Any
 ) -> Preprocessing:
     """`Preprocessing` from the keys of `dataset`: a side or [height, width], lists for tuples."""
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    return Preprocessing(
-        size=(height, width),
-        channels=channels,
-        classes=classes,
-        ignore_value=ignore_value,
-        window=(window[0], window[1]) if isinstance(window, list) else window,
-    )
+    window = (window[0], window[1]) if isinstance(window, list) else window
+    return Preprocessing(size=(height, width), window=window, **fields)
 
 
 def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -56,9 +47,8 @@ def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape[:2] == size:
         return image
     shrinks = height * width < image.shape[0] * image.shape[1]
-    resized = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=interpolation)
     return resized.reshape(height, width, image.shape[2])
 
 
@@ -83,7 +73,6 @@ def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, b
     as_colours = uses_colours(pre.classes)
     values, lossy = read_mask(pair.mask, palette_as_colours=as_colours, plane=pair.plane)
     check_geometry(pair.image, pair.mask, plane=pair.plane)
-    mask = to_indices(
-        values, lossy=lossy, classes=pre.classes, ignore_value=pre.ignore_value, path=pair.mask
-    )
+    meaning = {"classes": pre.classes, "ignore_value": pre.ignore_value}
+    mask = to_indices(values, lossy=lossy, path=pair.mask, **meaning)
     return image, mask, lossy

@@ -32,10 +32,7 @@ def slice_count(path: Path, axis: int) -> int | None:
     """How many slices a volume has along `axis`, by its header; None if the file is one picture.
 
     A NIfTI volume has the axes 0 to 2; with one slice along axis 2 it is a picture. A DICOM file
-    of several frames has axis 0 alone, its frames.
-
-    Raises:
-        DataError: the file cannot be read, or has no such axis.
+    of several frames has axis 0 alone, its frames. Raises DataError for any other axis.
     """
     if _format(path) is pictures:
         return None
@@ -68,11 +65,7 @@ def read_header(path: Path, plane: Plane | None = None) -> Header:
 
 
 def check_position(image_path: Path, mask_path: Path) -> None:
-    """Check that two volumes of one format lie at the same place in space.
-
-    Raises:
-        DataError: their shapes, affines (NIfTI) or positions (DICOM) differ.
-    """
+    """Raise DataError for two volumes of one format that differ in shape or position in space."""
     file_format = _format(image_path)
     if file_format is not pictures and file_format is _format(mask_path):
         with data_errors(image_path):

@@ -50,8 +50,8 @@ class _Dicom:
         self.syntax = header.file_meta.get("TransferSyntaxUID")
         self.photometric = str(header.get("PhotometricInterpretation", ""))
         if self.photometric not in _PHOTOMETRIC:
-            fix = "save it as MONOCHROME2 or RGB"
-            raise DataError(path, f"{self.photometric or 'no'} colours", fix)
+            reason = f"{self.photometric or 'no'} colours"
+            raise DataError(path, reason, "save it as MONOCHROME2 or RGB")
         self.frames = int(header.get("NumberOfFrames") or 1)
         self.value_range = ValueRange(lambda: np.stack(list(map(self.values, range(self.frames)))))
 

@@ -19,7 +19,6 @@ class ValueRange:
     Args:
         load: returns the stored numbers, of any shape.
         slope: a value is stored number * slope + intercept.
-        intercept: see `slope`.
     """
 
     def __init__(
@@ -38,10 +37,7 @@ class ValueRange:
         return self._once("extremes", lambda a: self._values(_finite(a).min(), _finite(a).max()))
 
     def percentiles(self) -> tuple[float, float]:
-        """The 0.5 and 99.5 percentiles; where they are equal (a nearly empty file), the extremes.
-
-        All values must be finite.
-        """
+        """The 0.5 and 99.5 percentiles; the extremes where they are equal. No NaN is allowed."""
         low, high = self._once(
             "percentiles", lambda a: self._values(*np.percentile(a, PERCENTILES).tolist())
         )
@@ -77,9 +73,6 @@ def to_255(
     value of the file is above 1, and unchanged if all are from 0 to 255.
 
     Args:
-        values: of any shape.
-        path: the file, for messages.
-        window: see above.
         value_range: of all values of the file, if `values` is only a part of them.
         file_window: low and high that the file itself states.
         measured: the values are those of an instrument, of no known range: they need a window.

@@ -126,9 +126,8 @@ def check_position(image_path: Path, mask_path: Path) -> None:
         return  # a volume and a picture of one slice: only the sizes of the slices can be compared
     if image.shape != mask.shape:
         shapes = ["x".join(map(str, v.shape)) for v in (image, mask)]
-        fix = "save the mask with the image's shape"
         reason = f"is {shapes[0]}, its mask is {shapes[1]} ({mask_path})"
-        raise DataError(image_path, reason, fix)
+        raise DataError(image_path, reason, "save the mask with the image's shape")
     if positions_differ(image.affine, mask.affine, image.shape):
         fix = "resample the mask to the image, or, if its array fits, save it with image.affine"
         reason = f"lies elsewhere or is turned or flipped against its mask ({mask_path})"

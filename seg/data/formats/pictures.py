@@ -26,18 +26,12 @@ Plane = tuple[int, int]  # axis and index of a slice of a volume
 
 
 class Header(NamedTuple):
-    """What a file says of its picture without being decoded.
+    """What a file says of its picture without being decoded."""
 
-    Args:
-        height: in pixels as stored, not turned; likewise the width.
-        orientation: EXIF or TIFF orientation 1-8; 1 if the file has none.
-        spacing: distance of rows and of columns in mm, where the file states it.
-    """
-
-    height: int
+    height: int  # in pixels as stored, not turned
     width: int
-    orientation: int
-    spacing: tuple[float, float] | None = None
+    orientation: int  # EXIF or TIFF, 1-8; 1 if the file has none
+    spacing: tuple[float, float] | None = None  # of rows and of columns in mm, if stated
 
 
 class Pixels(NamedTuple):

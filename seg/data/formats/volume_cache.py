@@ -34,10 +34,7 @@ class VolumeCache(Generic[File]):
     """The files opened last, so that a volume is decoded once and not once for every slice.
 
     At most 64 files and 1 GiB stay open, but always the last four. Safe to use from several
-    threads.
-
-    Args:
-        open_file: reads the header; the file decodes its values later, at first use.
+    threads. open_file: reads the header; the file decodes its values later, at first use.
     """
 
     def __init__(self, open_file: Callable[[Path], File]) -> None:

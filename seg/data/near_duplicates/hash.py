@@ -83,9 +83,8 @@ def near_pairs(
         for k in range(0, len(i), _BATCH):
             some_i, some_j = i[k : k + _BATCH], j[k : k + _BATCH]
             near = show_the_same(left[some_i], right[some_j])
-            pairs.update(
-                zip(rows[some_i[near]].tolist(), columns[some_j[near]].tolist(), strict=True)
-            )
+            indices = rows[some_i[near]].tolist(), columns[some_j[near]].tolist()
+            pairs.update(zip(*indices, strict=True))
     return sorted(pairs)
 
 

@@ -30,13 +30,8 @@ _STEPS = 3
 def _gaussian(sigma: float) -> np.ndarray:
     """(SIDE, SIDE) matrix that smooths a line, mirrored at its ends."""
     line = np.eye(SIDE, dtype=np.float32)
-    return cv2.sepFilter2D(
-        line,
-        -1,
-        np.ones(1),
-        cv2.getGaussianKernel(2 * round(4 * sigma) + 1, sigma),
-        borderType=cv2.BORDER_REFLECT,
-    )
+    kernel = cv2.getGaussianKernel(2 * round(4 * sigma) + 1, sigma)
+    return cv2.sepFilter2D(line, -1, np.ones(1), kernel, borderType=cv2.BORDER_REFLECT)
 
 
 _SMOOTH = (_gaussian(_FINE), _gaussian(_COARSE))

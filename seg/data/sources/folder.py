@@ -39,8 +39,7 @@ class Folder:
         root: the folder that has both, or a parent of it.
         image_dir: the images' folder.
         mask_dir: the masks' folder; the same as `image_dir` where masks are beside their images.
-        image_suffix: the end of image names, before the extension.
-        mask_suffix: likewise for masks.
+        image_suffix: the end of image names, before the extension; mask_suffix likewise.
         group: `file` (every image is its own group; so is a volume, or a DICOM's patient), `folder`
             (each subfolder of image_dir is a patient, with all below it; otherwise subfolders are
             left out), or a regular expression, searched in the case, whose first group is the

@@ -43,10 +43,8 @@ class LGG:
             files = image_files(patient)
             masks = [f for f in files if f.stem.endswith(MASK_SUFFIX)]
             images = [f for f in files if not f.stem.endswith(MASK_SUFFIX)]
-            for image, mask in pair_by_name(
-                images, masks, mask_suffix=MASK_SUFFIX, problems=problems
-            ):
-                pairs.append(Pair(f"{patient.name}/{image.name}", image, mask, patient.name))
+            matches = pair_by_name(images, masks, mask_suffix=MASK_SUFFIX, problems=problems)
+            pairs += [Pair(f"{patient.name}/{i.name}", i, m, patient.name) for i, m in matches]
         if problems:
             raise PairingErrors(problems, pairs)
         if not pairs:

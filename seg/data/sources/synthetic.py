@@ -26,26 +26,20 @@ TISSUE = 0.46  # grey of the background, 0-1
 
 
 @dataclass(frozen=True)
-class Blob:
-    """A smooth closed shape. center: (x, y) and radius in pixels; texture: (H, W), zero mean.
+class _Blob:
+    """A smooth closed shape."""
 
-    waves: (K, 2), cosine and sine share of the radius at 2, 3, ... lobes. brightness: grey, 0-1.
-    """
-
-    center: np.ndarray
+    center: np.ndarray  # (x, y) in pixels
     radius: float
-    waves: np.ndarray
-    texture: np.ndarray
-    brightness: float
+    waves: np.ndarray  # (K, 2), cosine and sine share of the radius at 2, 3, ... lobes
+    texture: np.ndarray  # (H, W), zero mean
+    brightness: float  # grey, 0-1
 
 
-def grain(
+def _grain(
     rng: np.random.Generator, *, size: int, wavelength: float, angle: float | None = None
 ) -> np.ndarray:
-    """Band-pass noise, (size, size) float32, zero mean, unit variance, wrapping at the borders.
-
-    wavelength: pixels. angle: radians of the direction of change; None is isotropic.
-    """
+    """Band-pass noise (size, size), unit variance, periodic; angle: of the change, in radians."""
     frequency_y, frequency_x = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
     radius = np.hypot(frequency_y, frequency_x)
     band = np.exp(-(((radius * wavelength - 1) / 0.3) ** 2)) * (radius > 0)
@@ -55,7 +49,7 @@ def grain(
     return (field / field.std()).astype(np.float32)
 
 
-def depth_inside(blob: Blob, *, size: int) -> np.ndarray:
+def _depth_inside(blob: _Blob, *, size: int) -> np.ndarray:
     """Distance along the ray to the contour, (size, size) in pixels; positive inside."""
     y, x = np.mgrid[:size, :size] - blob.center[::-1, None, None]
     turns = np.arange(2, 2 + len(blob.waves))[:, None, None] * np.arctan2(y, x)  # (K, H, W)
@@ -63,7 +57,7 @@ def depth_inside(blob: Blob, *, size: int) -> np.ndarray:
     return blob.radius * (1 + waves) - np.hypot(x, y)
 
 
-def _moved(blob: Blob, rng: np.random.Generator, *, shift: np.ndarray, scale: float) -> Blob:
+def _moved(blob: _Blob, rng: np.random.Generator, *, shift: np.ndarray, scale: float) -> _Blob:
     """The same blob in another frame: shifted by (x, y) pixels, scaled, a little deformed."""
     return replace(
         blob,
@@ -74,7 +68,7 @@ def _moved(blob: Blob, rng: np.random.Generator, *, shift: np.ndarray, scale: fl
     )
 
 
-def draw_vessels(rng: np.random.Generator, *, size: int, unit: float) -> np.ndarray:
+def _draw_vessels(rng: np.random.Generator, *, size: int, unit: float) -> np.ndarray:
     """Two to four thin curves from edge to edge, (size, size) float32 in 0-1."""
     vessels = np.zeros((size, size), np.float32)
     for _ in range(int(rng.integers(2, 5))):
@@ -87,7 +81,7 @@ def draw_vessels(rng: np.random.Generator, *, size: int, unit: float) -> np.ndar
     return cv2.GaussianBlur(vessels, (0, 0), 0.7 * unit)
 
 
-def draw_patient(
+def _draw_patient(
     rng: np.random.Generator, *, size: int, classes: int, empty: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """One patient's frames: image (size, size, 3) uint8 RGB, labels (size, size) uint8 0-classes.
@@ -101,17 +95,17 @@ def draw_patient(
     tint = 1 + rng.uniform(0.3, 1.0) * np.array([0.35, -0.15, -0.22]) + rng.normal(0, 0.04, 3)
 
     def texture(wavelength: float, angle: float | None = None) -> np.ndarray:
-        return grain(rng, size=size, wavelength=max(4.0, wavelength * unit), angle=angle)
+        return _grain(rng, size=size, wavelength=max(4.0, wavelength * unit), angle=angle)
 
-    def blob(center: np.ndarray, radius: float, pattern: np.ndarray, offset: float = 0) -> Blob:
+    def blob(center: np.ndarray, radius: float, pattern: np.ndarray, offset: float = 0) -> _Blob:
         waves = rng.normal(0, 0.14, (4, 2)) / np.arange(2, 6)[:, None]
-        return Blob(center, radius, waves, pattern, brightness + offset)
+        return _Blob(center, radius, waves, pattern, brightness + offset)
 
     fibres = 0.11 * np.tanh(1.5 * texture(6.5, angle=rng.uniform(-np.pi / 2, np.pi / 2)))
     organ = blob(rng.uniform(0.36, 0.64, 2) * size, rng.uniform(22, 31) * unit, fibres)
     others = rng.permutation([0.02 * texture(16), 0.09 * texture(22)])  # smooth; coarse clouds
     stand_in = replace(organ, texture=others[1])
-    distractors: list[Blob] = []
+    distractors: list[_Blob] = []
     for _ in range(200):  # tries; a crowded picture gets fewer than three
         center, radius = rng.uniform(0.02, 0.98, 2) * size, rng.uniform(15, 27) * unit
         gaps = [np.hypot(*(center - b.center)) / (radius + b.radius) for b in (organ, *distractors)]
@@ -126,7 +120,7 @@ def draw_patient(
         lesions.append(blob(organ.center + side, rng.uniform(9, 12) * unit, pattern, offset))
 
     background = TISSUE + 0.05 * texture(70) + 0.025 * texture(14)
-    vessels = draw_vessels(rng, size=size, unit=unit)
+    vessels = _draw_vessels(rng, size=size, unit=unit)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     for without_organ in empty:
         shift, scale = rng.normal(0, 3.5 * unit, 2), rng.uniform(0.9, 1.1)
@@ -140,7 +134,7 @@ def draw_patient(
         grey = np.roll(background, np.rint(drift[::-1]).astype(int), axis=(0, 1))
         labels = np.zeros((size, size), np.uint8)
         for label, part in scene:
-            depth = depth_inside(part, size=size)
+            depth = _depth_inside(part, size=size)
             cover = np.clip(depth + 0.5, 0, 1)
             grey = grey * (1 - cover) + (part.brightness + part.texture) * cover
             grey += rim * np.exp(-((depth / (1.5 * unit)) ** 2))
@@ -162,13 +156,11 @@ class Synthetic:
 
     Args:
         root: where the data set's folder is made.
-        patients: number of groups.
-        frames: images of each patient.
+        frames: images of each patient, who is a group.
         size: side in pixels, at least 32.
         classes: name -> value in the mask files (1-255, distinct): the organ, then up to two
             lesions.
-        seed: of the generator.
-        ignore_value: for the protocol of sources; no pixel is ignored.
+        ignore_value: not used; every source has it.
     """
 
     root: str | Path
@@ -219,7 +211,7 @@ class Synthetic:
         empty_frames = ranks < round(EMPTY_FRACTION * len(ranks))
         for patient, empty in enumerate(empty_frames.reshape(self.patients, self.frames)):
             rng = np.random.default_rng([self.seed, patient])
-            drawn = draw_patient(rng, size=self.size, classes=len(self.classes), empty=empty)
+            drawn = _draw_patient(rng, size=self.size, classes=len(self.classes), empty=empty)
             for frame, (image, labels) in enumerate(drawn):
                 name = f"patient{patient:03d}_frame{frame:02d}.png"
                 Image.fromarray(image).save(folder / "images" / name)

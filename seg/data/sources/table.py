@@ -11,14 +11,13 @@ from seg.data.pairs import Pair, PairingErrors, check_group_rule, expand, group_
 class Table:
     """One row for each case: columns image and mask, and group and split if they are known.
 
+    axis, classes and ignore_value are those of `folder.Folder`.
+
     Args:
         root: the folder that the paths start from.
         table: the CSV file, relative to root or absolute.
         group: a column of the table, `file`, `folder` (that of the image), or a regular expression,
             searched in the image's path, whose first group is the patient.
-        axis: as for `Folder`, like the rest.
-        classes: see `Folder`.
-        ignore_value: see `Folder`.
     """
 
     root: str | Path

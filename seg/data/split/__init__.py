@@ -22,9 +22,7 @@ def assign(
     train, val and test, is refused if it does not, unless `split.duplicates` is `ignore`.
 
     Args:
-        pairs: the cases.
         foreground: share of foreground in each mask.
-        image_sha256: digest of each image file.
         near: index pairs of near-duplicate images.
         split: the keys of `dataset.split`.
 
@@ -44,7 +42,8 @@ def assign(
     if any(preset):
         labelled = [i for i, label in enumerate(preset) if label is not None]
         leakage.check_groups([own_groups[i] for i in labelled], [preset[i] or "" for i in labelled])
-        leakage.check_duplicates(cases, preset, equal, near, refuse=refuse)
+        alike = {"the same image": equal, "near-duplicate images": near}
+        leakage.check_duplicates(cases, preset, alike, refuse=refuse)
         leakage.check_joined_groups(cases, preset, groups)
     sizes = {key: split[key] for key in ("val", "test", "seed", "folds", "fold")}
     labels = draw(groups, foreground, preset=preset if any(preset) else None, **sizes)

@@ -33,11 +33,8 @@ def draw(
         foreground: share of foreground in each mask, 0 if it is empty (or False and True, to
             stratify by empty masks alone).
         val: a fraction of all cases (below 1) or a number of cases. Whole groups are moved, so the
-            size is met as nearly as the groups allow.
-        test: likewise; not used with `folds`.
-        seed: of the random choices.
-        folds: number of folds for cross-validation.
-        fold: the fold that is the test split, from 0.
+            size is met as nearly as they allow. Likewise `test`, which is not used with `folds`.
+        folds: number of folds for cross-validation; `fold`, from 0, is the test split.
         preset: labels that are decided already, None for a case to draw. With any preset label no
             test split is drawn, and no validation split if one of them is `val`.
 

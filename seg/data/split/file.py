@@ -25,7 +25,6 @@ def read(source: str | Mapping[str, str], cases: Sequence[str]) -> list[str | No
     Args:
         source: a split.csv (columns image, split); a folder with train.txt, val.txt, test.txt or
             some of them; or those files by name: `{train: FILE, test: FILE}`.
-        cases: the cases of the data set.
 
     Raises:
         ValueError: a file is missing, lacks cases, or names unknown ones; it says which.

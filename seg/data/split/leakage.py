@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -11,6 +11,7 @@ log = logging.getLogger(__name__)
 MAX_JOINED = 0.1
 
 IndexPairs = Sequence[tuple[int, int]]
+Labels = Sequence[str | None]  # None where a case has no label yet
 
 
 def equal_pairs(digests: Sequence[str]) -> list[tuple[int, int]]:
@@ -92,32 +93,25 @@ def check_groups(groups: Sequence[str], labels: Sequence[str]) -> None:
 
 
 def check_duplicates(
-    cases: Sequence[str],
-    labels: Sequence[str | None],
-    equal: IndexPairs,
-    near: IndexPairs,
-    *,
-    refuse: bool,
+    cases: Sequence[str], labels: Labels, alike: Mapping[str, IndexPairs], *, refuse: bool
 ) -> None:
-    """Raise ValueError, or warn unless `refuse`, for duplicates with two different labels."""
+    """Raise ValueError, or warn unless `refuse`, for pairs (by kind) with two labels."""
     lines = [
         f"{cases[i]} ({labels[i]}) and {cases[j]} ({labels[j]}): {kind}"
-        for kind, pairs in (("the same image", equal), ("near-duplicate images", near))
+        for kind, pairs in alike.items()
         for i, j in pairs
         if labels[i] is not None and labels[j] is not None and labels[i] != labels[j]
     ]
     if lines and not refuse:
         log.warning("%d duplicates lie in two splits, such as %s", len(lines), lines[0])
     elif lines:
-        more = [f"... and {len(lines) - 12} more"] if len(lines) > 12 else []
         fix = "fix the split, or let them pass with dataset.split.duplicates=ignore"
+        more = [f"... and {len(lines) - 12} more"] if len(lines) > 12 else []
         head = f"{len(lines)} duplicates lie in two splits; {fix}:"
         raise ValueError("\n".join([head, *lines[:12], *more]))
 
 
-def check_joined_groups(
-    cases: Sequence[str], labels: Sequence[str | None], groups: Sequence[str]
-) -> None:
+def check_joined_groups(cases: Sequence[str], labels: Labels, groups: Sequence[str]) -> None:
     """Raise ValueError for two labels in one group, which a case without a label has joined."""
     first: dict[str, int] = {}
     for i, label in enumerate(labels):

@@ -5,14 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seg.preparation.audit.facts import (
-    GEOMETRY,
-    UNPAIRED,
-    UNREADABLE,
-    VALUES,
-    CaseFacts,
-    Fault,
-)
+from seg.preparation.audit.facts import GEOMETRY, UNPAIRED, UNREADABLE, VALUES, CaseFacts, Fault
 
 _HEADLINES = {
     UNREADABLE: ("{} cannot be read", "file"),

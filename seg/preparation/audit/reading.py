@@ -18,13 +18,7 @@ from seg.data.masks import to_indices, uses_colours
 from seg.data.near_duplicates.hash import Fingerprint, fingerprint
 from seg.data.pairs import Pair
 from seg.data.preprocess import Preprocessing
-from seg.preparation.audit.facts import (
-    GEOMETRY,
-    UNREADABLE,
-    CaseFacts,
-    measure_image,
-    measure_mask,
-)
+from seg.preparation.audit.facts import GEOMETRY, UNREADABLE, CaseFacts, measure_image, measure_mask
 
 _PIXELS = {
     "1": "1-bit", "L": "8-bit grey", "LA": "8-bit grey + alpha", "P": "palette",

@@ -6,13 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from seg.preparation.audit.facts import KEPT_VALUES, CaseFacts
-from seg.preparation.audit.findings import (
-    AuditedSet,
-    file_errors,
-    finding,
-    identity,
-    split_errors,
-)
+from seg.preparation.audit.findings import AuditedSet, file_errors, finding, identity, split_errors
 from seg.preparation.audit.suggestions import class_pixels, discover_classes, value_of
 from seg.preparation.audit.warnings import (
     image_warnings,

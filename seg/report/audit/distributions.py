@@ -170,17 +170,9 @@ def _several(numbers: Sequence) -> bool:
 _PANELS = (
     ("image sizes", lambda a: len(_sizes(a)) > 1, _draw_sizes),
     ("foreground of the masks", lambda a: _several(_shares(a).tolist()), _draw_foreground),
-    (
-        "classes",
-        lambda a: sum(c["pixels"] for c in a["classes"].values()) > 0,
-        _draw_classes,
-    ),
+    ("classes", lambda a: sum(c["pixels"] for c in a["classes"].values()) > 0, _draw_classes),
     ("intensities", lambda a: a["intensity"] is not None, _draw_intensity),
-    (
-        "groups",
-        lambda a: _several(Counter(c["group"] for c in a["cases"]).values()),
-        _draw_groups,
-    ),
+    ("groups", lambda a: _several(Counter(c["group"] for c in a["cases"]).values()), _draw_groups),
     (
         "objects",
         lambda a: _several([c["components"] for c in a["cases"] if c["components"] is not None]),

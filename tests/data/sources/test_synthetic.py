@@ -119,7 +119,7 @@ def test_constructing_writes_nothing(tmp_path):
 
 def test_the_second_call_neither_draws_nor_writes(tmp_path, monkeypatch):
     pairs = small(tmp_path).pairs()
-    monkeypatch.delattr(synthetic, "draw_patient")
+    monkeypatch.delattr(synthetic, "_draw_patient")
     for pair in pairs:
         os.utime(pair.image, ns=(1, 1))
     assert small(tmp_path).pairs() == pairs
