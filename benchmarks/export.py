@@ -1,13 +1,13 @@
 """Exported files beside the checkpoint. python benchmarks/export.py --run RUN_DIR --images DIR
 
-torch     the checkpoint, as `seg.predict` asks it on a CPU in full precision
-onnx      the exported graph in onnxruntime, probabilities alone, as `seg.predict` asks it
-whole     the same with mask and clean-up inside, as others use it
+torch     the checkpoint, as `seg.predict` runs it on a CPU in full precision
+onnx      the exported graph in onnxruntime, probabilities alone, as `seg.predict` runs it
+whole     the same with the mask and its postprocessing, as others use it
 dynamic   quantised, ranges measured at each run
 static    quantised, ranges of the first images
 
-One image at a time, all decoded before; all sides take turns over the same images, so that a shared
-machine's moods hit all: read the ratios, torch is 1. Threads are as OMP_NUM_THREADS says.
+One image at a time, decoded before. The candidates take turns on the same images, so that a busy
+machine slows all of them: compare the ratios, torch is 1. OMP_NUM_THREADS sets the threads.
 """
 
 import argparse
@@ -23,32 +23,31 @@ from hydra.utils import instantiate
 
 from seg.data.images import read_image
 from seg.data.pairs import image_files
-from seg.exporting import build
+from seg.exporting import build, quantise
 from seg.inference.exported import as_bytes, load, run_onnx, threads
 from seg.inference.load import Loader
 from seg.inference.predictor import NetworkPredictor
 from seg.training.checkpoint import read
 
 
-def sides(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
-    """Each: image (H, W, C) uint8 to anything."""
-    network = Loader(build=partial(instantiate, _convert_="all")).load_run(run)
-    stored, whole = read(network.path)["seg"]["preprocessing"], folder / "whole.onnx"
-    metadata = build.write_graph(network, stored, "onnx", whole)
-    found: dict[str, Callable] = {
-        "torch": NetworkPredictor(
-            model=network.predictor.model,
-            normalize=network.predictor.normalize,
-            size=network.preprocessing.size,
-        ).probabilities,
+def candidates(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
+    """By name, a function of an image (H, W, C) uint8."""
+    model = Loader(build=partial(instantiate, _convert_="all")).load_run(run)
+    preprocessing, whole = read(model.path)["seg"]["preprocessing"], folder / "whole.onnx"
+    metadata = build.write_graph(model, preprocessing, "onnx", whole)
+    own = model.predictor
+    predictor = NetworkPredictor(model=own.model, normalize=own.normalize, size=own.size)
+    graph, _ = run_onnx(whole)
+    functions: dict[str, Callable] = {
+        "torch": predictor.probabilities,
         "onnx": load(whole).predictor.probabilities,
+        "whole": lambda image: graph(image[None]),
     }
-    answers, _ = run_onnx(whole)
-    found["whole"] = lambda image: answers(image[None])
-    for way in ("dynamic", "static"):
-        build.to_8_bits(whole, folder / f"{way}.onnx", way, metadata, images[:32])
-        found[way] = load(folder / f"{way}.onnx").predictor.probabilities
-    return found
+    for method in quantise.METHODS:
+        path = folder / f"{method}.onnx"
+        build.to_8_bits(whole, path, method, metadata, images[:32])
+        functions[method] = load(path).predictor.probabilities
+    return functions
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -61,17 +60,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(threads())
     images = [as_bytes(read_image(p, channels=3)) for p in image_files(args.images)[: args.count]]
     with tempfile.TemporaryDirectory() as folder:
-        asked = sides(args.run.absolute(), images, Path(folder))
-        rounds: dict[str, list[float]] = {name: [] for name in asked}
+        functions = candidates(args.run.absolute(), images, Path(folder))
+        rounds: dict[str, list[float]] = {name: [] for name in functions}
         for number in range(args.rounds + 1):
-            for name, ask in asked.items():
+            for name, predict in functions.items():
                 started = time.perf_counter()
                 for image in images:
-                    ask(image)
+                    predict(image)
                 if number:  # the first warms up
                     rounds[name].append(1e3 * (time.perf_counter() - started) / len(images))
     print(f"{len(images)} images, {args.rounds} rounds, {threads()} threads")
-    print(f"{'side':>8} {'ms/image':>9} {'to torch':>9}  (rounds)")
+    print(f"{'file':>8} {'ms/image':>9} {'to torch':>9}  (rounds)")
     for name, times in rounds.items():
         ratios = [a / b for a, b in zip(times, rounds["torch"], strict=True)]
         print(

@@ -1,8 +1,8 @@
 """Time of the per-case metrics beside torchmetrics and MONAI. python benchmarks/metrics.py
 
 Masks of 16 images, 256x256, discs and displaced discs: per-image Dice (torchmetrics'
-BinaryF1Score, samplewise), and HD95 and NSD (MONAI's, if it is installed). The contestants take
-turns; read the ratios. Their figures are checked to be equal first.
+BinaryF1Score, samplewise), and HD95 and NSD (MONAI's, if it is installed). Both take turns on a
+possibly busy machine: compare the ratios. Their figures are checked to be equal first.
 """
 
 import argparse
@@ -44,8 +44,7 @@ def ours_dice(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
 
 def their_dice(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     metric = BinaryF1Score(multidim_average="samplewise", zero_division=1.0, validate_args=False)
-    found = metric(torch.from_numpy(prediction).int(), torch.from_numpy(reference).int())
-    return found.numpy()
+    return metric(torch.from_numpy(prediction).int(), torch.from_numpy(reference).int()).numpy()
 
 
 def ours_surface(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -68,9 +67,9 @@ def race(name: str, ours: Callable, theirs: Callable, rounds: int) -> None:
     rows = []
     for _ in range(rounds):
         times = []
-        for contestant in (ours, theirs):
+        for metric in (ours, theirs):
             started = time.perf_counter()
-            contestant(reference, prediction)
+            metric(reference, prediction)
             times.append(1000 * (time.perf_counter() - started) / N)
         rows.append(times)
     ratios = [b / a for a, b in rows]

@@ -1,4 +1,4 @@
-"""The door `seg.evaluate`: every figure recomputed from masks, and what must be refused."""
+"""The command `seg.evaluate`: every figure recomputed from masks, and what must be refused."""
 
 import csv
 import hashlib
@@ -90,11 +90,11 @@ def cases_of(run: Path, split: str = "test", folder: str = "") -> list[dict[str,
 
 # The test's own way from a checkpoint to masks on disk: nothing of seg/inference.
 def write_masks(run: Path, root: Path, folder: Path, *, grey: bool = False) -> list[dict]:
-    held = read(run / "checkpoints" / "best.ckpt")
-    shape, node = held["seg"]["preprocessing"], held["seg"]["config"]["model"]
+    content = read(run / "checkpoints" / "best.ckpt")
+    shape, node = content["seg"]["preprocessing"], content["seg"]["config"]["model"]
     model = UNet(**{k: v for k, v in node.items() if k != "_target_"})
     model.load_state_dict(
-        {k[6:]: v for k, v in held["state_dict"].items() if k.startswith("model.")}
+        {k[6:]: v for k, v in content["state_dict"].items() if k.startswith("model.")}
     )
     mean, std = (np.array(shape[key], np.float32) for key in ("mean", "std"))
     with (run / "split.csv").open(newline="") as handle:
@@ -106,7 +106,7 @@ def write_masks(run: Path, root: Path, folder: Path, *, grey: bool = False) -> l
         with torch.no_grad():
             probs = torch.sigmoid(model.eval()(inputs))[0, 0].numpy()
         probs = cv2.resize(probs, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        Image.fromarray((probs > held["seg"]["threshold"]).astype(np.uint8)).save(
+        Image.fromarray((probs > content["seg"]["threshold"]).astype(np.uint8)).save(
             folder / f"{i}_prediction.png"
         )
         true = np.array(Image.open(root / row["mask"]).convert("L")) > 127
@@ -164,15 +164,15 @@ def _reference_figures(folder: Path, groups: list[str]) -> dict[str, float]:
     return figures
 
 
-def compare(run: Path, root: Path, folder: Path, found: dict[str, Any]) -> None:
+def compare(run: Path, root: Path, folder: Path, result: dict[str, Any]) -> None:
     folder.mkdir()
     rows = write_masks(run, root, folder)
     expected = _reference_figures(folder, [row["group"] for row in rows])
-    assert found["cases"] == len(rows)
+    assert result["cases"] == len(rows)
     for name, value in expected.items():
-        assert found["metrics"][name]["value"] == pytest.approx(value, abs=1e-6), name
-    assert not {n for n in found["metrics"] if n.endswith("_group")} - expected.keys()
-    for figure in found["metrics"].values():
+        assert result["metrics"][name]["value"] == pytest.approx(value, abs=1e-6), name
+    assert not {n for n in result["metrics"] if n.endswith("_group")} - expected.keys()
+    for figure in result["metrics"].values():
         assert figure["low"] <= figure["value"] <= figure["high"]
     assert [row["case"] for row in cases_of(run)] == [row["image"] for row in rows]
 
@@ -206,10 +206,10 @@ def trained(polyps: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_figures_are_those_of_masks_on_disk(
     trained: Path, polyps: Path, tmp_path: Path
 ) -> None:
-    found = score(trained)
-    compare(trained, polyps, tmp_path / "masks", found)
+    result = score(trained)
+    compare(trained, polyps, tmp_path / "masks", result)
     folder = trained / "evaluate" / "test"
-    assert json.loads((folder / "test.json").read_text()) == found
+    assert json.loads((folder / "test.json").read_text()) == result
     for name in ("pr_curve", "reliability", "panels/worst", "panels/median", "panels/best"):
         assert cv2.imread(str(folder / f"{name}.png")).std() > 1
     assert json.loads((trained / "test.json").read_text())["size"] == [48, 64]  # the training's own
@@ -223,9 +223,9 @@ def test_patients_and_empty_masks_are_scored_as_written_out(real: Path, tmp_path
         (root / patient.name).symlink_to(patient)
     run = untrained(root, tmp_path / "out", "dataset=lgg", "dataset.split.val=0.3",
                     "dataset.split.test=0.3")  # fmt: skip
-    found = score(run)
-    assert found["groups"] < found["cases"]
-    compare(run, root, tmp_path / "masks", found)
+    result = score(run)
+    assert result["groups"] < result["cases"]
+    compare(run, root, tmp_path / "masks", result)
     positive = [int(row["tp"]) + int(row["fn"]) > 0 for row in cases_of(run)]
     assert 0 < sum(positive) < len(positive)
 
@@ -233,22 +233,22 @@ def test_patients_and_empty_masks_are_scored_as_written_out(real: Path, tmp_path
 def test_figures_do_not_depend_on_how_many_cases_are_in_memory(
     trained: Path, tmp_path: Path
 ) -> None:
-    found = [
+    result = [
         score(trained, f"batch_size={n}", f"output={tmp_path / str(n)}", "protocol=[seg,lgg]")
         for n in (1, 5, 16)
     ]
-    assert found[0] == found[1] == found[2]
+    assert result[0] == result[1] == result[2]
     files = [(tmp_path / str(n) / "test_cases.csv").read_bytes() for n in (1, 5, 16)]
     assert files[0] == files[1] == files[2]
 
 
 def test_intervals_are_the_bootstraps_over_groups(trained: Path) -> None:
-    found = score(trained)
+    result = score(trained)
     rows = cases_of(trained)
     dice = np.array([float(row["dice"]) for row in rows])
     groups = [row["group"] for row in rows]
     low, high = bootstrap(dice, groups, lambda values, _: {"dice": float(values.mean())})["dice"]
-    figure = found["metrics"]["dice"]
+    figure = result["metrics"]["dice"]
     assert (figure["low"], figure["high"]) == pytest.approx((low, high), abs=1e-9)
 
 
@@ -279,9 +279,9 @@ def files_of(run: Path, split: str, root: Path) -> list[Path]:
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_any_split_is_scored_at_the_masks_own_size(split: str, tiny_run: Path) -> None:
-    found = score(tiny_run, f"split={split}")
-    assert found["split"] == split
-    assert found["cases"] == 4
+    result = score(tiny_run, f"split={split}")
+    assert result["split"] == split
+    assert result["cases"] == 4
     for row in cases_of(tiny_run, split):
         assert sum(int(row[key]) for key in ("tp", "fp", "fn", "tn")) == 40 * 48
 
@@ -330,14 +330,14 @@ def test_tuning_sees_validation_cases_alone_and_what_it_chose_is_used(
     for path in (*files_of(tiny_run, "test", folder), *files_of(tiny_run, "train", folder)):
         path.write_bytes(b"unreadable")
     tuned = score(tiny_run, "split=val", "tune=true")
-    assert "tuned on 4 validation cases" in caplog.text
+    assert "4 validation cases" in caplog.text
     assert tuned["threshold"] != plain["threshold"] or any(tuned["postprocess"].values())
     before, after = (s["metrics"]["dice"]["value"] for s in (plain, tuned))
     assert after > before + 0.001
-    assert f"Dice {before:.4f} -> {after:.4f}" in caplog.text
-    held = read(tiny_run / "checkpoints" / "best.ckpt")
-    assert held["seg"]["threshold"] == tuned["threshold"]
-    assert held["seg"]["postprocess"] == tuned["postprocess"]
+    assert f"{before:.4f} -> {after:.4f}" in caplog.text
+    content = read(tiny_run / "checkpoints" / "best.ckpt")
+    assert content["seg"]["threshold"] == tuned["threshold"]
+    assert content["seg"]["postprocess"] == tuned["postprocess"]
     again = score(tiny_run, "split=val")
     assert again["metrics"] == tuned["metrics"]
     assert score(tiny_run, "split=val", "tune=true")["threshold"] == tuned["threshold"]
@@ -362,13 +362,13 @@ def test_a_tuned_checkpoint_goes_on_training(tmp_path: Path, tiny: list[str]) ->
 
 def test_weights_that_are_no_numbers_are_failures_that_count(tiny_run: Path) -> None:
     path = tiny_run / "checkpoints" / "best.ckpt"
-    held = read(path)
-    key = next(k for k in held["state_dict"] if k.startswith("model."))
-    held["state_dict"][key].fill_(float("nan"))
-    write_atomically(held, path)
-    found = score(tiny_run, "protocol=all")
-    assert found["failed"] == found["cases"] == 4
-    figures = {name: f["value"] for name, f in found["metrics"].items()}
+    content = read(path)
+    key = next(k for k in content["state_dict"] if k.startswith("model."))
+    content["state_dict"][key].fill_(float("nan"))
+    write_atomically(content, path)
+    result = score(tiny_run, "protocol=all")
+    assert result["failed"] == result["cases"] == 4
+    figures = {name: f["value"] for name, f in result["metrics"].items()}
     for name, value in figures.items():
         if name.split("_")[0] in (*NAMES, "nsd", "lesion"):
             assert value == 0, name
@@ -376,7 +376,7 @@ def test_weights_that_are_no_numbers_are_failures_that_count(tiny_run: Path) -> 
     assert figures["brier"] == figures["ece"] == 1
     assert all(row["failed"] == "1" for row in cases_of(tiny_run))
     assert all(math.isfinite(value) for value in figures.values())
-    assert found["protocols"]["seg"]["dice"] == found["protocols"]["pranet"]["mdice"] == 0
+    assert result["protocols"]["seg"]["dice"] == result["protocols"]["pranet"]["mdice"] == 0
 
 
 def test_another_data_set_is_scored_whole_with_its_own_mask_values(
@@ -388,8 +388,8 @@ def test_another_data_set_is_scored_whole_with_its_own_mask_values(
     for path in (other / "masks").iterdir():
         Image.fromarray((np.array(Image.open(path)) // 255 * 7).astype(np.uint8)).save(path)
     more = ["dataset=folder", f"dataset.root={other}", "dataset.classes={lesion: 7}"]
-    found = score(tiny_run, *more)
-    assert found["cases"] == 6
+    result = score(tiny_run, *more)
+    assert result["cases"] == 6
     rows = cases_of(tiny_run, folder="folder")
     assert [row["case"] for row in rows] == [f"images/case_{i}.png" for i in range(6)]
     true = {r["case"]: int(r["tp"]) + int(r["fn"]) for r in rows}
@@ -398,7 +398,8 @@ def test_another_data_set_is_scored_whole_with_its_own_mask_values(
         assert pixels == (mask == 7).sum()
     (tmp_path / "moved").symlink_to(other)
     score(tiny_run, more[0], f"dataset.root={tmp_path / 'moved'}", more[2])
-    assert f"results of {other / 'images'} are replaced" in caplog.text
+    assert str(other / "images") in caplog.text
+    assert "output=DIR" in caplog.text
     with pytest.raises(ValueError, match=r"1 classes \(foreground\).*2 \(a, b\)"):
         score(tiny_run, *more[:2], "dataset.classes={a: 7, b: 9}")
 
@@ -425,24 +426,24 @@ def test_several_classes_have_figures_each_and_a_confusion(real: Path, tmp_path:
     classes = "dataset.classes={cytoplasm: 128, nucleus: 255}"
     run = untrained(root, tmp_path / "out", classes, "loss=ce_dice",
                     "dataset.split.val=3", "dataset.split.test=4")  # fmt: skip
-    found = score(run, "tune=true", "protocol=all")
-    assert list(found["classes"]) == ["cytoplasm", "nucleus"]
-    assert found["threshold"] is None
+    result = score(run, "tune=true", "protocol=all")
+    assert list(result["classes"]) == ["cytoplasm", "nucleus"]
+    assert result["threshold"] is None
     rows = cases_of(run)
     assert len(rows) == 8
     for name, value in (("cytoplasm", 128), ("nucleus", 255)):
         of_class = [row for row in rows if row["class"] == name]
         mean = np.mean([float(row["dice"]) for row in of_class])
-        assert found["classes"][name]["dice"]["value"] == pytest.approx(mean)
+        assert result["classes"][name]["dice"]["value"] == pytest.approx(mean)
         for row in of_class:
             mask = np.array(
                 Image.open((root / "masks" / Path(row["case"]).stem).with_suffix(".png"))
             )
             assert int(row["tp"]) + int(row["fn"]) == (mask == value).sum()
-    both = [found["classes"][name]["dice"]["value"] for name in found["classes"]]
-    assert found["metrics"]["dice"]["value"] == pytest.approx(np.mean(both))
+    both = [result["classes"][name]["dice"]["value"] for name in result["classes"]]
+    assert result["metrics"]["dice"]["value"] == pytest.approx(np.mean(both))
     assert (run / "evaluate" / "test" / "confusion.png").is_file()
-    assert "use protocol=seg" in found["protocols"]["pranet"]["error"]
+    assert "protocol=seg" in result["protocols"]["pranet"]["error"]
     swapped = "dataset.classes={nucleus: 255, cytoplasm: 128}"  # matched by name
     again = score(run, "dataset=folder", f"dataset.root={root}", swapped)
     assert again["cases"] == 12
@@ -465,9 +466,9 @@ def test_a_strangers_checkpoint_runs_nothing(tiny_run: Path, tmp_path: Path) -> 
     torch.save({"seg": Evil(mark)}, path)
     with pytest.raises(ValueError, match=r"given\.ckpt"):
         score(tiny_run, f"checkpoint={path}")
-    held = read(tiny_run / "checkpoints" / "best.ckpt")
-    held["seg"]["config"]["model"] = {"_target_": "os.mkdir", "path": str(mark)}
-    write_atomically(held, path)
+    content = read(tiny_run / "checkpoints" / "best.ckpt")
+    content["seg"]["config"]["model"] = {"_target_": "os.mkdir", "path": str(mark)}
+    write_atomically(content, path)
     with pytest.raises(ValueError, match=r"given\.ckpt.*os\.mkdir.*refused"):
         score(tiny_run, f"checkpoint={path}")
     assert not mark.exists()
@@ -479,9 +480,9 @@ def test_a_users_own_network_is_vouched_for_by_the_run_or_by_name(
     (tmp_path / "mine.py").write_text("from seg.models.unet import UNet\nclass Net(UNet): pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     best = tiny_run / "checkpoints" / "best.ckpt"
-    held = read(best)
-    held["seg"]["config"]["model"]["_target_"] = "mine.Net"
-    write_atomically(held, best)
+    content = read(best)
+    content["seg"]["config"]["model"]["_target_"] = "mine.Net"
+    write_atomically(content, best)
     shutil.copy(best, tmp_path / "bare.ckpt")
     with pytest.raises(ValueError, match="trust=mine"):
         score(tiny_run)  # the run's config.yaml names another
@@ -522,7 +523,7 @@ def test_a_run_whose_data_set_would_start_a_process_is_refused(tiny_run: Path) -
         ),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_read(overrides: list[str], problem: str) -> None:
+def test_problems_are_reported_before_anything_is_read(overrides: list[str], problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(compose(overrides, config_name="evaluate"), command="evaluate")
     assert problem in str(caught.value)
@@ -554,7 +555,7 @@ def test_the_command_exits_with_its_status(tiny_run: Path) -> None:
     (tiny_run / "checkpoints" / "best.ckpt").rename(tiny_run / "checkpoints" / "last.ckpt")
     done = command(f"run={tiny_run}")
     assert done.returncode == 1
-    assert "best.ckpt: no such checkpoint" in done.stderr
+    assert "best.ckpt: " in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -562,7 +563,7 @@ def test_the_command_exits_with_its_status(tiny_run: Path) -> None:
 def test_misspelt_protocols_are_named_and_definitions_are_one_help_away(tiny_run: Path) -> None:
     done = command(f"run={tiny_run}", "protocol=[seg,kindey]")
     assert done.returncode == 1
-    assert "kindey: no such choice (nearest: kidney)" in done.stderr
+    assert "nearest: kidney" in done.stderr
     done = command("--help")
     assert done.returncode == 0
-    assert "95th percentile" in done.stdout
+    assert "hd95" in done.stdout

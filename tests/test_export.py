@@ -1,4 +1,4 @@
-"""The door `seg.export`: what is written, what is refused, and that nothing is left of that."""
+"""The command `seg.export`: what is written, what is refused, and that nothing is left of that."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, write_folder: Callable) -> Pa
 
 @pytest.fixture
 def run(kept: Path, tmp_path: Path) -> Path:
-    """A run folder of its own for each test."""
+    """A run folder for this test alone."""
     return Path(shutil.copytree(kept, tmp_path / "run"))
 
 
@@ -83,16 +83,16 @@ def test_weights_are_built_again_into_the_same_network(run: Path, form: str) -> 
 
 def test_weights_name_no_folder_of_the_training(run: Path) -> None:
     exported(run, "format=pth")
-    held = torch.load(run / "export" / "model.pth", weights_only=True)
-    assert set(held) == {"state_dict", "seg"}
-    assert "/set" not in json.dumps(held["seg"])
-    assert "/out" not in json.dumps(held["seg"])
+    content = torch.load(run / "export" / "model.pth", weights_only=True)
+    assert set(content) == {"state_dict", "seg"}
+    assert "/set" not in json.dumps(content["seg"])
+    assert "/out" not in json.dumps(content["seg"])
 
 
-def test_a_file_that_is_there_is_replaced_only_when_told(run: Path, tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_overwrite(run: Path, tmp_path: Path) -> None:
     output = tmp_path / "mine.pth"
     output.write_text("precious")
-    with pytest.raises(FileExistsError, match=r"mine\.pth: is there already; .*overwrite=true"):
+    with pytest.raises(FileExistsError, match=r"mine\.pth: .*overwrite=true"):
         exported(run, "format=pth", f"output={output}")
     assert output.read_text() == "precious"
     exported(run, "format=pth", f"output={output}", "overwrite=true")
@@ -127,7 +127,7 @@ def test_weights_that_cannot_be_read_again_are_refused(
         torch.save({"state_dict": {k: v + 1 for k, v in weights.items()}, "seg": about}, path)
 
     monkeypatch.setattr(build, "_write_pth", damaged)
-    with pytest.raises(ValueError, match=r"model\.pth: .* is not what was written"):
+    with pytest.raises(ValueError, match=r"model\.pth: .*weight"):
         exported(run, "format=pth")
     assert list((run / "export").iterdir()) == []
 
@@ -145,9 +145,9 @@ def test_a_strangers_checkpoint_runs_nothing(run: Path, tmp_path: Path) -> None:
     torch.save({"seg": Evil(mark)}, path)
     with pytest.raises(ValueError, match=r"given\.ckpt"):
         exported(run, "format=pth", f"checkpoint={path}")
-    held = read(run / "checkpoints" / "best.ckpt")
-    held["seg"]["config"]["model"] = {"_target_": "os.mkdir", "path": str(mark)}
-    write_atomically(held, path)
+    content = read(run / "checkpoints" / "best.ckpt")
+    content["seg"]["config"]["model"] = {"_target_": "os.mkdir", "path": str(mark)}
+    write_atomically(content, path)
     with pytest.raises(ValueError, match=r"given\.ckpt.*os\.mkdir.*refused"):
         exported(run, "format=pth", f"checkpoint={path}")
     assert not mark.exists()
@@ -156,15 +156,15 @@ def test_a_strangers_checkpoint_runs_nothing(run: Path, tmp_path: Path) -> None:
 
 def test_last_is_never_taken_for_best(run: Path) -> None:
     (run / "checkpoints" / "best.ckpt").unlink()
-    with pytest.raises(FileNotFoundError, match=r"best\.ckpt: no such checkpoint.*last\.ckpt"):
+    with pytest.raises(FileNotFoundError, match=r"best\.ckpt: .*last\.ckpt"):
         exported(run, "format=pth")
 
 
 @pytest.mark.parametrize(
     ("output", "problem"),
     [
-        ("model.onnx", r"must be a file whose name ends in \.pth"),
-        (".", r"must be a file whose name ends in \.pth"),
+        ("model.onnx", r"ends in \.pth"),
+        (".", r"ends in \.pth"),
         ("file/model.pth", r"file"),
     ],
 )
@@ -177,7 +177,7 @@ def test_places_that_cannot_be_are_named(
 
 
 @pytest.mark.parametrize(("form", "package"), [("onnx", "onnxscript"), ("safetensors", None)])
-def test_a_missing_package_is_said_with_its_extra(
+def test_a_missing_package_is_named_with_its_extra(
     run: Path, form: str, package: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, package or "safetensors.torch", None)
@@ -188,7 +188,7 @@ def test_a_missing_package_is_said_with_its_extra(
 
 def test_folders_of_images_are_read_or_named(run: Path, tmp_path: Path) -> None:
     (tmp_path / "some").mkdir()
-    with pytest.raises(FileNotFoundError, match="holds no images"):
+    with pytest.raises(FileNotFoundError, match="images=.*some"):
         exported(run, "format=pt2", f"images={tmp_path / 'some'}")
     (tmp_path / "some" / "broken.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"broken\.png"):
@@ -211,15 +211,15 @@ def test_folders_of_images_are_read_or_named(run: Path, tmp_path: Path) -> None:
         (["run=[a,b]"], "run=['a', 'b']: "),
     ],
 )
-def test_what_is_wrong_is_said_before_anything_is_read(overrides: list[str], problem: str) -> None:
+def test_problems_are_reported_before_anything_is_read(overrides: list[str], problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check(compose(overrides, config_name="export"), command="export")
     assert problem in str(caught.value)
 
 
-def command(door: str, *argv: str) -> subprocess.CompletedProcess:
+def command(name: str, *argv: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", f"seg.{door}", *argv],
+        [sys.executable, "-m", f"seg.{name}", *argv],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
 
@@ -259,7 +259,7 @@ def test_the_example_of_the_documentation_makes_the_mask_that_seg_makes(
     assert mask.shape == ours.shape
     assert 0 < ours.mean() < 1
     assert (mask == ours).mean() > 0.9999
-    # and seg.predict asks the file as it asks the run
+    # and seg.predict gives the same with the file as with the run
     given = [f"input={pairs / 'images'}", "trainer.accelerator=cpu"]
     for name, model in (("of_file", tmp_path / "model.onnx"), ("of_run", run)):
         done = command("predict", f"run={model}", *given, f"output={tmp_path / name}")
@@ -276,12 +276,12 @@ def test_the_command_measures_what_8_bits_cost(run: Path) -> None:
     pytest.importorskip("onnxruntime")
     done = command("export", f"run={run}", "int8=true", "count=2")
     assert done.returncode == 0, done.stderr
-    assert "of the time of 32 bits" in done.stderr
+    assert "int8: " in done.stderr
     report = json.loads((run / "export" / "model.int8.onnx.parity.json").read_text())
     assert report["parity"]["good"]
     assert 0 < report["int8"]["largest"] < 0.5
     assert [p.name for p in (run / "export").glob("*.onnx")] == ["model.int8.onnx"]
     done = command("export", f"run={run}", "int8=true", "count=2")
     assert done.returncode == 1
-    assert "is there already" in done.stderr
+    assert "overwrite=true" in done.stderr
     assert "Traceback" not in done.stderr

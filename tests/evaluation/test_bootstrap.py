@@ -17,13 +17,13 @@ def _coverage(*, level, groups, members, between, by_group, simulations=200):
     names = [str(g) for g in np.repeat(np.arange(groups), members)]
     if not by_group:
         names = [str(i) for i in range(len(names))]
-    held = 0
+    hits = 0
     for _ in range(simulations):
         noise = rng.normal(size=groups * members) * np.sqrt(1 - between)
         table = noise + np.repeat(rng.normal(size=groups), members) * np.sqrt(between)
         low, high = bootstrap(table, names, _mean, resamples=150, level=level)["mean"]
-        held += low <= 0 <= high
-    return held / simulations
+        hits += low <= 0 <= high
+    return hits / simulations
 
 
 @pytest.mark.parametrize(("level", "lowest", "highest"), [(0.95, 0.90, 0.985), (0.8, 0.72, 0.86)])

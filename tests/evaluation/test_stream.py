@@ -24,16 +24,16 @@ def brightness(image: NDArray) -> NDArray[np.float32]:
 PREDICTOR = SimpleNamespace(probabilities=brightness)
 
 
-def seen(root: Path, **more) -> list[PredictedCase]:
+def predictions(root: Path, **more) -> list[PredictedCase]:
     cases = [Case(pair, pair.group) for pair in Folder(root=str(root)).pairs()]
     return list(stream(cases, PREDICTOR, more.pop("shape", SHAPE), **more))
 
 
 @pytest.mark.parametrize("count", [1, 3, 50])
 def test_every_case_comes_in_order_at_its_own_size(folder: Path, count: int) -> None:
-    found = seen(folder, count=count)
-    assert [s.case.pair.case for s in found] == [f"images/case_{i}.png" for i in range(12)]
-    for s in found:
+    predicted = predictions(folder, count=count)
+    assert [s.case.pair.case for s in predicted] == [f"images/case_{i}.png" for i in range(12)]
+    for s in predicted:
         image = np.array(Image.open(s.case.pair.image))
         np.testing.assert_array_equal(s.image, image)
         np.testing.assert_array_equal(s.reference, np.array(Image.open(s.case.pair.mask)) // 255)
@@ -44,14 +44,16 @@ def test_every_case_comes_in_order_at_its_own_size(folder: Path, count: int) -> 
 def test_indices_are_turned_into_the_networks(folder: Path) -> None:
     table = np.arange(256, dtype=np.uint8)
     table[1] = 2
-    assert set(np.unique(np.stack([s.reference for s in seen(folder, index_map=table)]))) == {0, 2}
+    assert set(
+        np.unique(np.stack([s.reference for s in predictions(folder, index_map=table)]))
+    ) == {0, 2}
 
 
 def test_all_files_that_cannot_be_used_are_named(folder: Path) -> None:
     for i in (3, 9):
         (folder / "images" / f"case_{i}.png").write_bytes(b"no image")
     with pytest.raises(DataErrors) as caught:
-        seen(folder)
+        predictions(folder)
     assert [Path(m.split(":")[0]).stem for m in caught.value.messages] == ["case_3", "case_9"]
 
 
@@ -65,11 +67,11 @@ def test_slices_of_a_volume_come_with_their_spacing(tmp_path: Path) -> None:
     shape = Preprocessing(
         size=(8, 8), channels=1, classes={"a": 1}, ignore_value=None, window=(0.0, 255.0)
     )
-    found = seen(tmp_path, shape=shape)
-    assert len(found) == 3
-    rows, columns = found[0].reference.shape
+    predicted = predictions(tmp_path, shape=shape)
+    assert len(predicted) == 3
+    rows, columns = predicted[0].reference.shape
     expected = (2.0, 0.5) if (rows, columns) == (6, 5) else (0.5, 2.0)
-    assert all(s.spacing == expected and s.in_mm for s in found)
+    assert all(s.spacing == expected and s.in_mm for s in predicted)
 
 
 def test_an_empty_list_is_no_error() -> None:

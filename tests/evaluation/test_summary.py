@@ -165,7 +165,7 @@ def test_worst_and_best_of_several_classes_are_by_their_mean():
 def test_figures_and_intervals_are_those_of_the_loop(classes: int, groups: int) -> None:
     scores = random_scores(classes=classes, groups=groups)
     names = ["a", "b"][:classes]
-    found = evaluated(scores, names)
+    content = evaluated(scores, names)
     volumes = len(set(scores.groups)) < len(scores.cases)
     assert volumes == (groups == 6)
 
@@ -178,9 +178,9 @@ def test_figures_and_intervals_are_those_of_the_loop(classes: int, groups: int) 
             assert got["value"] == pytest.approx(value, abs=1e-12), name
             assert (got["low"], got["high"]) == pytest.approx(bounds[name], abs=1e-9), name
 
-    check(found["metrics"], scores.counts, summarize)
+    check(content["metrics"], scores.counts, summarize)
     for j, name in enumerate(names):
-        check(found["classes"][name], scores.counts[:, j], summarize_class)
+        check(content["classes"][name], scores.counts[:, j], summarize_class)
 
 
 def test_every_other_figure_is_the_mean_of_its_column() -> None:
@@ -209,9 +209,9 @@ def test_a_class_that_is_nowhere_leaves_out_what_it_has_no_case_for() -> None:
 
 def test_the_json_and_the_table_hold_the_same_cases(tmp_path: Path) -> None:
     scores = random_scores()
-    found = evaluated(scores, ["a", "b"])
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert (found["cases"], found["failed"], found["size"]) == (20, 1, "original")
+    content = evaluated(scores, ["a", "b"])
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert (content["cases"], content["failed"], content["size"]) == (20, 1, "original")
     write_scores(tmp_path / "cases.csv", scores, ["a", "b"])
     with (tmp_path / "cases.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
@@ -229,5 +229,5 @@ def test_the_json_and_the_table_hold_the_same_cases(tmp_path: Path) -> None:
             )
         for key in ("dice", "hd95", "nsd", "brier", "ece", "lesion_f1"):
             mean = np.mean([float(row[key]) for row in of_class])
-            assert mean == pytest.approx(found["classes"][name][key]["value"], abs=1e-8)
+            assert mean == pytest.approx(content["classes"][name][key]["value"], abs=1e-8)
     assert [row["failed"] for row in rows if row["case"] == "c7"] == ["1", "1"]

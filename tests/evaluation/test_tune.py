@@ -14,7 +14,7 @@ from seg.evaluation.tune import tune
 CASE = Case(Pair("a", Path("a"), Path("a"), "a"), "a")
 
 
-def seen(probs: NDArray, reference: NDArray) -> PredictedCase:
+def predicted(probs: NDArray, reference: NDArray) -> PredictedCase:
     probs = np.atleast_3d(probs) if probs.ndim == 3 else probs[None]
     return PredictedCase(CASE, np.zeros((*reference.shape, 3)), reference, probs, (1.0, 1.0), False)
 
@@ -26,39 +26,39 @@ def square() -> NDArray[np.uint8]:
 
 
 def chosen(probs: NDArray, reference: NDArray, classes: tuple[str, ...] = ("polyp",)):
-    return tune(lambda: [seen(probs, reference)] * 3, classes=classes, threshold=0.5)
+    return tune(lambda: [predicted(probs, reference)] * 3, classes=classes, threshold=0.5)
 
 
-def test_a_threshold_that_helps_is_taken_and_reaches_what_it_promises() -> None:
+def test_a_threshold_that_helps_is_chosen_and_reaches_its_score() -> None:
     true = square()
-    found = chosen(np.where(true, 0.8, 0.6).astype(np.float32), true)
-    assert 0.6 <= found.threshold < 0.8
-    assert found.after == 1
-    assert found.before == pytest.approx(2 * 64 / (64 + 400))
-    assert "kept" in found.lines[0]
+    tuned = chosen(np.where(true, 0.8, 0.6).astype(np.float32), true)
+    assert 0.6 <= tuned.threshold < 0.8
+    assert tuned.after == 1
+    assert tuned.before == pytest.approx(2 * 64 / (64 + 400))
+    assert "kept" in tuned.lines[0]
 
 
 def test_nothing_is_touched_where_nothing_helps() -> None:
     true = square()
-    found = chosen(np.where(true, 0.9, 0.1).astype(np.float32), true)
-    assert found.threshold == 0.5
-    assert found.postprocess == {"largest_component": [], "fill_holes": []}
-    assert found.before == found.after == 1
-    assert not any("kept" in line for line in found.lines)
+    tuned = chosen(np.where(true, 0.9, 0.1).astype(np.float32), true)
+    assert tuned.threshold == 0.5
+    assert tuned.postprocess == {"largest_component": [], "fill_holes": []}
+    assert tuned.before == tuned.after == 1
+    assert not any("kept" in line for line in tuned.lines)
 
 
-def test_a_speck_asks_for_the_largest_part_and_a_hole_to_be_filled() -> None:
+def test_a_speck_needs_the_largest_component_and_a_hole_is_filled() -> None:
     true = square()
     probs = np.where(true, 0.9, 0.1).astype(np.float32)
     probs[17:19, 17:19] = 0.9
     assert chosen(probs, true).postprocess == {"largest_component": ["polyp"], "fill_holes": []}
     probs[7:9, 7:9] = 0.1
-    found = chosen(probs, true)
-    assert found.postprocess == {"largest_component": ["polyp"], "fill_holes": ["polyp"]}
-    assert found.after == 1
+    tuned = chosen(probs, true)
+    assert tuned.postprocess == {"largest_component": ["polyp"], "fill_holes": ["polyp"]}
+    assert tuned.after == 1
 
 
-def test_true_islands_are_not_thrown_away() -> None:
+def test_true_islands_are_kept() -> None:
     true = square()
     true[17:19, 17:19] = 1
     assert chosen(np.where(true, 0.9, 0.1).astype(np.float32), true).postprocess == {
@@ -66,7 +66,7 @@ def test_true_islands_are_not_thrown_away() -> None:
     }  # fmt: skip
 
 
-def test_classes_are_mended_one_by_one_and_keep_the_likeliest() -> None:
+def test_classes_are_postprocessed_one_by_one_and_keep_the_likeliest() -> None:
     true = square()
     true[4:12, 12:18] = 2
     called = true.copy()
@@ -74,25 +74,27 @@ def test_classes_are_mended_one_by_one_and_keep_the_likeliest() -> None:
     called[0, 15] = 2
     true[0, 15] = 2  # an island that is true
     probs = np.stack([called == c for c in range(3)]).astype(np.float32)
-    found = chosen(probs, true, ("a", "b"))
-    assert found.threshold == 0.5
-    assert found.postprocess == {"largest_component": ["a"], "fill_holes": []}
+    tuned = chosen(probs, true, ("a", "b"))
+    assert tuned.threshold == 0.5
+    assert tuned.postprocess == {"largest_component": ["a"], "fill_holes": []}
 
 
-def test_a_gain_below_the_least_is_luck() -> None:
+def test_a_gain_below_the_minimum_is_ignored() -> None:
     true = np.zeros((100, 100), np.uint8)
     true[10:90, 10:90] = 1
     probs = np.where(true, 0.9, 0.1).astype(np.float32)
-    probs[0, 0] = 0.7  # one pixel of 6401: the threshold, or the largest part, would gain 0.00008
-    found = chosen(probs, true)
-    assert found.threshold == 0.5
-    assert found.postprocess["largest_component"] == []
+    probs[0, 0] = (
+        0.7  # one pixel of 6401: the threshold, or the largest component, would gain 0.00008
+    )
+    tuned = chosen(probs, true)
+    assert tuned.threshold == 0.5
+    assert tuned.postprocess["largest_component"] == []
 
 
-def test_failed_predictions_score_nothing_and_stop_nothing() -> None:
+def test_failed_predictions_score_zero_and_stop_nothing() -> None:
     true = square()
     probs = np.where(true, 0.9, 0.1).astype(np.float32)
     probs[0, 0] = np.nan  # all else is right
-    found = chosen(probs, true)
-    assert found.before == found.after == 0
-    assert found.threshold == 0.5
+    tuned = chosen(probs, true)
+    assert tuned.before == tuned.after == 0
+    assert tuned.threshold == 0.5

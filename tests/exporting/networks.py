@@ -1,4 +1,4 @@
-"""A small network in a checkpoint's place, and images to ask it of."""
+"""A small model as if from a checkpoint, and images to predict."""
 
 from pathlib import Path
 from typing import Any

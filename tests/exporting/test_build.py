@@ -1,4 +1,4 @@
-"""Files beside the network that they were made of."""
+"""Exported files predict as their model does."""
 
 import json
 from collections.abc import Callable
@@ -18,53 +18,53 @@ from seg.inference.model import LoadedModel
 from seg.inference.segmentation import clean_up
 from tests.exporting.networks import images, network, preprocessing
 
-Made = tuple[LoadedModel, Path, Callable]
+Exported = tuple[LoadedModel, Path, Callable]
 
 
-def _reference_answers(given: LoadedModel, image: NDArray) -> tuple[NDArray, NDArray]:
-    """The whole way by hand: OpenCV, the network, OpenCV."""
-    size = given.preprocessing.size
+def _reference_predict(model: LoadedModel, image: NDArray) -> tuple[NDArray, NDArray]:
+    """Resized by OpenCV, predicted, resized back by OpenCV."""
+    size = model.preprocessing.size
     fewer = size[0] * size[1] < image.shape[0] * image.shape[1]
     how = cv2.INTER_AREA if fewer else cv2.INTER_LINEAR
     small = cv2.resize(image, size[::-1], interpolation=how)
-    inputs = (small.astype(np.float32) - given.mean) / given.std
+    inputs = (small.astype(np.float32) - model.mean) / model.std
     with torch.no_grad():
         inputs = torch.tensor(inputs.transpose(2, 0, 1)[None], dtype=torch.float32)
-        logits = given.predictor.model(inputs)
+        logits = model.predictor.model(inputs)
     one = logits.shape[1] == 1
     probs = (torch.sigmoid(logits) if one else torch.softmax(logits, 1))[0].numpy()
     probs = np.stack([cv2.resize(p, image.shape[1::-1]) for p in probs])
-    mask = (probs[0] > given.threshold) if one else probs.argmax(0)
-    return clean_up(mask.astype(np.uint8), given.postprocess, given.classes), probs
+    mask = (probs[0] > model.threshold) if one else probs.argmax(0)
+    return clean_up(mask.astype(np.uint8), model.postprocess, model.classes), probs
 
 
-def assert_alike(given: LoadedModel, answers: Callable) -> None:
+def assert_predicts_as(model: LoadedModel, predict: Callable) -> None:
     for image in images():
-        mask, probs = answers(image)
-        mask_there, probs_there = _reference_answers(given, image)
+        mask, probs = predict(image)
+        true_mask, true_probs = _reference_predict(model, image)
         assert mask.dtype == np.uint8
         assert probs.dtype == np.float32
-        assert np.abs(probs - probs_there).max() < 2e-5
-        assert (mask == mask_there).mean() > 0.998
+        assert np.abs(probs - true_probs).max() < 2e-5
+        assert (mask == true_mask).mean() > 0.998
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+def exported_model(tmp_path_factory: pytest.TempPathFactory) -> Exported:
     pytest.importorskip("onnxruntime")
-    path = tmp_path_factory.mktemp("made") / "model.onnx"
+    path = tmp_path_factory.mktemp("export") / "model.onnx"
     path.with_name("best.ckpt").write_text("any")
-    given = network(path.with_name("best.ckpt"))
-    build.write_graph(given, preprocessing(), "onnx", path)
-    return given, path, build.exported_predict(path)
+    model = network(path.with_name("best.ckpt"))
+    build.write_graph(model, preprocessing(), "onnx", path)
+    return model, path, build.exported_predict(path)
 
 
-def test_an_onnx_file_answers_as_the_network_at_any_size(made: Made) -> None:
-    given, _, answers = made
-    assert_alike(given, answers)
+def test_an_onnx_file_predicts_as_the_network_at_any_size(exported_model: Exported) -> None:
+    model, _, predict = exported_model
+    assert_predicts_as(model, predict)
 
 
-def test_a_batch_is_answered_as_its_images(made: Made) -> None:
-    _, path, answers = made
+def test_a_batch_is_predicted_as_its_images(exported_model: Exported) -> None:
+    _, path, predict = exported_model
     from seg.inference.exported import run_onnx
 
     run, _ = run_onnx(path)
@@ -72,40 +72,44 @@ def test_a_batch_is_answered_as_its_images(made: Made) -> None:
     masks, probs = run(some)
     assert masks.shape == (3, 40, 50)
     for i, image in enumerate(some):
-        assert np.abs(answers(image)[1] - probs[i]).max() < 1e-5
+        assert np.abs(predict(image)[1] - probs[i]).max() < 1e-5
 
 
-def test_the_file_says_what_it_is_and_not_where_it_comes_from(made: Made) -> None:
+def test_the_metadata_describe_the_file_and_name_no_folder_of_the_training(
+    exported_model: Exported,
+) -> None:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(made[1]))
-    told = session.get_modelmeta().custom_metadata_map
-    about = json.loads(told["seg"])
+    session = onnxruntime.InferenceSession(str(exported_model[1]))
+    properties = session.get_modelmeta().custom_metadata_map
+    about = json.loads(properties["seg"])
     assert about["classes"] == ["a"]
     assert about["threshold"] == 0.4
     assert about["preprocessing"]["mean"] == [90.0, 100.0, 110.0]
     assert about["training"]["seed"] == 7
-    assert told["threshold"] == "0.4"
+    assert properties["threshold"] == "0.4"
     assert [i.shape for i in session.get_inputs()] == [["batch", "height", "width", 3]]
     assert [o.type for o in session.get_outputs()] == ["tensor(uint8)", "tensor(float)"]
-    assert b"/secret/place" not in made[1].read_bytes()
-    assert [p.name for p in made[1].parent.iterdir() if p.suffix == ".data"] == []
+    assert b"/secret/place" not in exported_model[1].read_bytes()
+    assert [p.name for p in exported_model[1].parent.iterdir() if p.suffix == ".data"] == []
 
 
-def test_quantised_files_answer_nearly_so_and_say_that_they_are(made: Made, tmp_path: Path) -> None:
-    given, path, answers = made
-    says = json.loads(_told(path))
-    for way in quantise.METHODS:
-        small = tmp_path / f"{way}.onnx"
-        build.to_8_bits(path, small, way, says, images()[:2])
-        assert json.loads(_told(small))["int8"] == way
+def test_quantised_files_predict_nearly_the_same_and_their_metadata_say_int8(
+    exported_model: Exported, tmp_path: Path
+) -> None:
+    model, path, predict = exported_model
+    metadata = json.loads(_metadata(path))
+    for method in quantise.METHODS:
+        small = tmp_path / f"{method}.onnx"
+        build.to_8_bits(path, small, method, metadata, images()[:2])
+        assert json.loads(_metadata(small))["int8"] == method
         off = [
-            np.abs(build.exported_predict(small)(i)[1] - answers(i)[1]).max() for i in images()[:2]
+            np.abs(build.exported_predict(small)(i)[1] - predict(i)[1]).max() for i in images()[:2]
         ]
         assert 0 < max(off) < 0.3
 
 
-def _told(path: Path) -> str:
+def _metadata(path: Path) -> str:
     from seg.inference.exported import run_onnx
 
     return run_onnx(path)[1] or ""
@@ -114,15 +118,15 @@ def _told(path: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["onnx", "pt2"])
 @pytest.mark.parametrize("classes", [1, 2])
-def test_the_clean_up_is_inside(form: str, classes: int, tmp_path: Path) -> None:
+def test_the_postprocessing_is_inside(form: str, classes: int, tmp_path: Path) -> None:
     (tmp_path / "best.ckpt").write_text("any")
-    given = network(tmp_path / "best.ckpt", classes=classes, clean=True)
+    model = network(tmp_path / "best.ckpt", classes=classes, clean=True)
     path = tmp_path / f"model.{form}"
-    build.write_graph(given, preprocessing(), form, path)
-    answers = build.exported_predict(path)
-    assert_alike(given, answers)
-    rough = [_reference_answers(network(given.path, classes=classes), i)[0] for i in images()]
-    assert any((answers(i)[0] != r).any() for i, r in zip(images(), rough, strict=True))
+    build.write_graph(model, preprocessing(), form, path)
+    predict = build.exported_predict(path)
+    assert_predicts_as(model, predict)
+    rough = [_reference_predict(network(model.path, classes=classes), i)[0] for i in images()]
+    assert any((predict(i)[0] != r).any() for i, r in zip(images(), rough, strict=True))
 
 
 @pytest.mark.slow
@@ -131,21 +135,21 @@ def test_a_network_that_fixes_its_batch_makes_a_file_of_one_image() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x.reshape(len(x), *x.shape[1:])[:, :1]
 
-    given = Graph(network(Path("any")))
-    given.model = Fixed()
-    assert not pt2.trace(given, channels=3).any_batch
+    model = Graph(network(Path("any")))
+    model.model = Fixed()
+    assert not pt2.trace(model, channels=3).any_batch
 
 
 @pytest.mark.slow
-def test_a_network_that_cannot_be_traced_is_refused_in_words() -> None:
+def test_a_network_that_cannot_be_traced_is_refused() -> None:
     class Looks(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x[:, :1] if x.sum() > 0 else x[:, 1:2]
 
-    given = Graph(network(Path("any")))
-    given.model = Looks()
-    with pytest.raises(ValueError, match=r"cannot be traced .*format=pth"):
-        pt2.trace(given, channels=3)
+    model = Graph(network(Path("any")))
+    model.model = Looks()
+    with pytest.raises(ValueError, match=r"format=pth"):
+        pt2.trace(model, channels=3)
 
 
 def test_what_does_not_fit_into_one_onnx_file_is_refused(
@@ -153,7 +157,7 @@ def test_what_does_not_fit_into_one_onnx_file_is_refused(
 ) -> None:
     traced = SimpleNamespace(state_dict={"weight": torch.zeros(26)})
     monkeypatch.setattr(onnx, "MAX_BYTES", 100)
-    with pytest.raises(ValueError, match="do not fit into one ONNX file"):
+    with pytest.raises(ValueError, match=r"model\.onnx: .*format=pt2"):
         onnx.write(pt2.Program(traced, any_batch=True), {}, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
 

@@ -29,11 +29,11 @@ def spiral(side: int = 41) -> np.ndarray:
 
 
 def _reference_largest(mask: np.ndarray, index: int) -> np.ndarray:
-    found, count = ndimage.label(mask == index, structure=np.ones((3, 3)))
+    result, count = ndimage.label(mask == index, structure=np.ones((3, 3)))
     if count < 2:
         return mask
-    sizes = np.bincount(found.ravel())[1:]
-    return np.where((found > 0) & (found != 1 + sizes.argmax()), 0, mask)
+    sizes = np.bincount(result.ravel())[1:]
+    return np.where((result > 0) & (result != 1 + sizes.argmax()), 0, mask)
 
 
 def _reference_filled(mask: np.ndarray, index: int) -> np.ndarray:
@@ -44,9 +44,9 @@ def _reference_filled(mask: np.ndarray, index: int) -> np.ndarray:
 @pytest.mark.parametrize("diagonal", [True, False])
 def test_components_are_those_of_scipy(diagonal: bool) -> None:
     masks = np.concatenate([random_masks(size=(41, 41)), spiral()[None]])
-    found = components(torch.from_numpy(masks == 1), diagonal=diagonal).numpy()
+    result = components(torch.from_numpy(masks == 1), diagonal=diagonal).numpy()
     structure = np.ones((3, 3)) if diagonal else None
-    for one, mask in zip(found, masks, strict=True):
+    for one, mask in zip(result, masks, strict=True):
         expected, count = ndimage.label(mask == 1, structure=structure)
         pairs = {(a, b) for a, b in zip(one.ravel(), expected.ravel(), strict=True) if b}
         assert len(pairs) == count == len({a for a, _ in pairs})
@@ -55,18 +55,18 @@ def test_components_are_those_of_scipy(diagonal: bool) -> None:
 def test_the_largest_component_is_left_in_each_mask() -> None:
     masks = random_masks(classes=2)
     for index in (1, 2):
-        found = largest_component(torch.from_numpy(masks), index).numpy()
-        for one, mask in zip(found, masks, strict=True):
+        result = largest_component(torch.from_numpy(masks), index).numpy()
+        for one, mask in zip(result, masks, strict=True):
             assert np.array_equal(one, _reference_largest(mask, index))
 
 
 def test_holes_are_filled_and_other_classes_stay() -> None:
     # mostly of the class, so that there are holes
     masks = np.where(random_masks(classes=5) > 2, 1, random_masks(classes=2, seed=1))
-    found = fill_holes(torch.from_numpy(masks), 1).numpy()
-    assert (found != masks).any()
+    result = fill_holes(torch.from_numpy(masks), 1).numpy()
+    assert (result != masks).any()
     assert any(((one == 2) & ndimage.binary_fill_holes(one == 1)).any() for one in masks)
-    for one, mask in zip(found, masks, strict=True):
+    for one, mask in zip(result, masks, strict=True):
         assert np.array_equal(one, _reference_filled(mask, 1))
 
 

@@ -1,4 +1,4 @@
-"""What is said of two ways to a mask."""
+"""How two predictions are compared."""
 
 import numpy as np
 import pytest
@@ -18,37 +18,37 @@ def samples(count: int = 4) -> list[Sample]:
 
 
 def always(probability: float, mask: int, *, but: float = 0.0):
-    """Answers of one probability everywhere, but for one pixel that is off by so much."""
+    """Predicts one probability everywhere, except for one pixel that is off by `but`."""
 
-    def answers(image):
+    def predict(image):
         probs = np.full((1, *image.shape[:2]), probability, np.float32)
         probs[0, 0, 0] += but
         return np.full(image.shape[:2], mask, np.uint8), probs
 
-    return answers
+    return predict
 
 
-def test_equal_answers_are_good() -> None:
-    found = measure(always(0.7, 1), always(0.7, 1), samples(), classes=1)
-    assert found.good
-    assert (found.largest, found.mean, found.equal, found.images) == (0, 0, 1, 4)
-    assert found.dice[0] == found.dice[1] == pytest.approx(2 * 99 / (99 + 199))
+def test_equal_predictions_are_good() -> None:
+    parity = measure(always(0.7, 1), always(0.7, 1), samples(), classes=1)
+    assert parity.good
+    assert (parity.largest, parity.mean, parity.equal, parity.images) == (0, 0, 1, 4)
+    assert parity.dice[0] == parity.dice[1] == pytest.approx(2 * 99 / (99 + 199))
 
 
 @pytest.mark.parametrize(("but", "good"), [(0.0009, True), (0.0011, False), (np.nan, False)])
 def test_one_pixel_too_far_off_is_bad(but: float, good: bool) -> None:
-    found = measure(always(0.7, 1), always(0.7, 1, but=but), samples(), classes=1)
-    assert found.good is good
+    parity = measure(always(0.7, 1), always(0.7, 1, but=but), samples(), classes=1)
+    assert parity.good is good
     if not np.isnan(but):
-        assert found.largest == pytest.approx(but, rel=1e-3)
-        assert found.mean == pytest.approx(but / 200, rel=1e-3)
+        assert parity.largest == pytest.approx(but, rel=1e-3)
+        assert parity.mean == pytest.approx(but / 200, rel=1e-3)
 
 
-def test_other_masks_are_bad_and_dice_tells_of_them() -> None:
-    found = measure(always(0.7, 1), always(0.7, 0), samples(), classes=1)
-    assert not found.good
-    assert found.equal == 0
-    assert found.dice[1] == 0
+def test_other_masks_are_bad_and_lower_the_dice() -> None:
+    parity = measure(always(0.7, 1), always(0.7, 0), samples(), classes=1)
+    assert not parity.good
+    assert parity.equal == 0
+    assert parity.dice[1] == 0
 
 
 def test_without_references_there_is_no_dice() -> None:

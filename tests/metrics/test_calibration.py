@@ -126,13 +126,13 @@ def test_one_bad_pixel_makes_a_failed_case(value):
 
 @pytest.mark.parametrize("score", [bins, brier])
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [(np.nan, "NaN"), (np.inf, "NaN"), (-np.inf, "NaN"), (-2.0, "sigmoid"), (1.1, "sigmoid")],
 )
-def test_nan_and_logits_are_refused_and_not_scored(score, value, said):
+def test_nan_and_logits_are_refused_and_not_scored(score, value, message):
     probs = np.full((3, 3), 0.5)
     probs[1, 1] = value
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         score(probs, np.zeros((3, 3), dtype=bool))
 
 

@@ -46,11 +46,11 @@ def test_the_threshold_is_on_the_probability_and_not_on_the_logit(logit, expecte
 
 
 @pytest.mark.parametrize(
-    ("threshold", "found"), [(0.1, 4), (0.4, 3), (0.5, 2), (0.7, 1), (0.95, 0)]
+    ("threshold", "pixels"), [(0.1, 4), (0.4, 3), (0.5, 2), (0.7, 1), (0.95, 0)]
 )
-def test_a_higher_threshold_finds_less(threshold, found):
+def test_a_higher_threshold_finds_less(threshold, pixels):
     probs = torch.tensor([0.2, 0.45, 0.6, 0.9]).view(1, 1, 2, 2)
-    assert decide(torch.logit(probs), threshold).sum() == found
+    assert decide(torch.logit(probs), threshold).sum() == pixels
 
 
 def test_several_channels_take_the_likeliest_class_whatever_the_threshold():

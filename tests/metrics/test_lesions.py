@@ -28,14 +28,14 @@ def _reference_components(mask):
 
 def _reference_lesions(reference, prediction, overlap):
     """The best pair of all that are left, again and again."""
-    true, found = _reference_components(reference), _reference_components(prediction)
-    misses, alarms, hits = list(range(len(true))), list(range(len(found))), 0
+    true, called = _reference_components(reference), _reference_components(prediction)
+    misses, alarms, hits = list(range(len(true))), list(range(len(called))), 0
     while True:
         pairs = [
-            (-len(true[i] & found[j]) / len(true[i] | found[j]), i, j)
+            (-len(true[i] & called[j]) / len(true[i] | called[j]), i, j)
             for i in misses
             for j in alarms
-            if true[i] & found[j]
+            if true[i] & called[j]
         ]
         if not pairs or -min(pairs)[0] < overlap:
             return hits, len(alarms), len(misses)

@@ -24,7 +24,7 @@ SIZE = (20, 24)
 
 
 def protocol(name, **changes):
-    """The protocol of conf/protocol, at the maps' own size unless said otherwise."""
+    """The protocol of conf/protocol, at the maps' own size unless another is given."""
     cfg = OmegaConf.load(next(path for path in FILES if path.stem == name))
     return instantiate(cfg, **{"at": "native"} | changes)
 
@@ -49,10 +49,10 @@ def _cases(seed=0, count=9, ignored=0.0):
 
 
 def scored(name, cases, size=SIZE, **changes):
-    made = protocol(name, **changes)
+    scorer = protocol(name, **changes)
     for probs, reference, case, group in cases:
-        made.update(probs, reference, case=case, group=group, size=size)
-    return made.compute()
+        scorer.update(probs, reference, case=case, group=group, size=size)
+    return scorer.compute()
 
 
 def _flat(cases):
@@ -132,10 +132,10 @@ def _reference_largest(volume):
                     left.discard(to)
                     edge.append(to)
         best = max(best, part, key=len)
-    kept = np.zeros(volume.shape, dtype=bool)
+    largest = np.zeros(volume.shape, dtype=bool)
     for voxel in best:
-        kept[voxel] = True
-    return kept
+        largest[voxel] = True
+    return largest
 
 
 def _reference_buda(cases):
@@ -159,10 +159,10 @@ def test_every_file_says_its_source_and_makes_a_protocol_that_scores(path):
     text = path.read_text()
     assert text.startswith(f"# @package protocol.{path.stem}\n")  # so that several stand together
     assert "\n# Source: " in text
-    made = instantiate(OmegaConf.load(path))
+    scorer = instantiate(OmegaConf.load(path))
     for probs, reference, case, group in _cases():
-        made.update(probs, reference, case=case, group=group, size=(16, 16))
-    figures = made.compute()
+        scorer.update(probs, reference, case=case, group=group, size=(16, 16))
+    figures = scorer.compute()
     assert figures
     assert all(type(v) is float and 0 <= v <= 1 for v in figures.values())
 
@@ -219,24 +219,24 @@ def test_lgg_is_soft_and_of_whole_batches(batch_size, channels, ignored):
 
 def test_the_batch_and_the_smoothing_are_part_of_the_lgg_definition():
     cases = _cases()
-    seen = [
+    dices = [
         scored("lgg", cases)["dice"],
         scored("lgg", cases, batch_size=1)["dice"],
         scored("lgg", cases, channels=1)["dice"],
         scored("lgg", cases, smooth=1.0)["dice"],
     ]
-    assert len({round(dice, 4) for dice in seen}) == 4
+    assert len({round(dice, 4) for dice in dices}) == 4
 
 
 def test_lgg_of_two_images_worked_out_by_hand():
     reference = np.zeros((10, 10), np.uint8)
     reference[:5] = 1
-    made = BatchPooled(at="native", batch_size=2, smooth=100.0, channels=1)
+    scorer = BatchPooled(at="native", batch_size=2, smooth=100.0, channels=1)
     for case, p in (("a", 0.5), ("b", 0.25)):
-        made.update(np.full((1, 10, 10), p), reference, case=case, group=None, size=(10, 10))
+        scorer.update(np.full((1, 10, 10), p), reference, case=case, group=None, size=(10, 10))
     # common 25 + 12.5, called 50 + 25, true 100
     expected = {"dice": 175 / 275, "iou": 137.5 / 237.5, "recall": 137.5 / 200}
-    assert made.compute() == pytest.approx(expected)
+    assert scorer.compute() == pytest.approx(expected)
 
 
 def test_batches_are_filled_in_natural_order_whatever_order_the_cases_come_in():
@@ -333,53 +333,53 @@ def _slice(*boxes):
 
 def test_only_the_largest_component_of_a_volume_counts():
     tumour, speck, truth = (2, 2, 3), (7, 7, 1), _slice((2, 2, 3))
-    made = PerVolume(at="native", threshold=0.5)
+    scorer = PerVolume(at="native", threshold=0.5)
     for i in range(2):
         probs = _slice(tumour, speck)[None].astype(float)
-        made.update(probs, truth, case=f"a_{i}", group="a", size=(8, 8))
-    made.update(
+        scorer.update(probs, truth, case=f"a_{i}", group="a", size=(8, 8))
+    scorer.update(
         _slice(speck)[None].astype(float), _slice((0, 0, 2)), case="b_1", group="b", size=(8, 8)
     )
-    assert made.compute() == {"dice_mean": 0.5, "dice_median": 0.5}
+    assert scorer.compute() == {"dice_mean": 0.5, "dice_median": 0.5}
 
 
 def test_a_component_reaches_over_slices_in_natural_order_of_their_names():
     """A thin lesion of 8 voxels in all slices; false blocks of 5 in slices 1 and 10, which would be
     the larger piece if 10 came after 1.
     """
-    made = PerVolume(at="native", threshold=0.5)
+    scorer = PerVolume(at="native", threshold=0.5)
     thin = _slice((0, 0, 1), (0, 1, 1))
     for number in (10, 9, 2, 1):
         probs = (thin | _slice((4, 4, 2), (4, 6, 1))) if number in (1, 10) else thin
-        made.update(probs[None] * 1.0, thin, case=f"scan_{number}", group="a", size=(8, 8))
-    assert made.compute()["dice_mean"] == 1
+        scorer.update(probs[None] * 1.0, thin, case=f"scan_{number}", group="a", size=(8, 8))
+    assert scorer.compute()["dice_mean"] == 1
 
 
 def test_voxels_that_touch_by_an_edge_alone_are_two_components():
-    made = PerVolume(at="native", threshold=0.5)
+    scorer = PerVolume(at="native", threshold=0.5)
     for number, mask in enumerate((_slice((0, 0, 2)), _slice((2, 0, 1)))):
         probs = mask[None].astype(float)
-        made.update(probs, mask, case=f"a_{number}", group="a", size=(8, 8))
-    assert made.compute()["dice_mean"] == pytest.approx(2 * 4 / (4 + 5))
+        scorer.update(probs, mask, case=f"a_{number}", group="a", size=(8, 8))
+    assert scorer.compute()["dice_mean"] == pytest.approx(2 * 4 / (4 + 5))
 
 
 def test_the_mean_and_the_median_over_patients_differ():
-    made = PerVolume(at="native", threshold=0.5)
+    scorer = PerVolume(at="native", threshold=0.5)
     for group, called in (("a", (2, 2, 2)), ("b", (2, 2, 2)), ("c", (5, 5, 2))):
         probs = _slice(called)[None].astype(float)
-        made.update(probs, _slice((2, 2, 2)), case=f"{group}_1", group=group, size=(8, 8))
-    assert made.compute() == pytest.approx({"dice_mean": 2 / 3, "dice_median": 1})
+        scorer.update(probs, _slice((2, 2, 2)), case=f"{group}_1", group=group, size=(8, 8))
+    assert scorer.compute() == pytest.approx({"dice_mean": 2 / 3, "dice_median": 1})
 
 
 def test_a_volume_needs_a_group_and_slices_of_one_size():
-    made = PerVolume(at="native", threshold=0.5)
+    scorer = PerVolume(at="native", threshold=0.5)
     probs, reference = np.zeros((1, 8, 8)), np.zeros((8, 8), np.uint8)
-    with pytest.raises(ValueError, match="a_1 has no group"):
-        made.update(probs, reference, case="a_1", group=None, size=(8, 8))
-    made.update(probs, reference, case="a_1", group="a", size=(8, 8))
-    made.update(probs[:, :4], reference[:4], case="a_2", group="a", size=(8, 8))
-    with pytest.raises(ValueError, match="slices of a differ"):
-        made.compute()
+    with pytest.raises(ValueError, match="a_1"):
+        scorer.update(probs, reference, case="a_1", group=None, size=(8, 8))
+    scorer.update(probs, reference, case="a_1", group="a", size=(8, 8))
+    scorer.update(probs[:, :4], reference[:4], case="a_2", group="a", size=(8, 8))
+    with pytest.raises(ValueError, match="a differ"):
+        scorer.compute()
 
 
 def test_seg_is_the_contract_of_this_project():
@@ -405,11 +405,11 @@ def test_seg_scores_several_classes_by_the_likeliest():
 
 @pytest.mark.parametrize("name", BINARY)
 def test_several_classes_are_refused_where_the_definition_has_one(name):
-    with pytest.raises(ValueError, match="one class, not of 2: use protocol=seg"):
+    with pytest.raises(ValueError, match="2: .*protocol=seg"):
         protocol(name).update(
             np.full((3, 4, 4), 1 / 3), np.zeros((4, 4), np.uint8), case="a", group="p", size=(4, 4)
         )
-    with pytest.raises(ValueError, match="one class, not of 2"):
+    with pytest.raises(ValueError, match="2: .*protocol=seg"):
         protocol(name).update(
             np.zeros((1, 4, 4)), np.full((4, 4), 2, np.uint8), case="a", group="p", size=(4, 4)
         )
@@ -465,11 +465,11 @@ def test_a_failed_prediction_scores_nothing(name, kind):
 
 
 def test_a_volume_with_one_failed_slice_scores_nothing():
-    made, full = PerVolume(at="native", threshold=0.5), np.ones((8, 8), np.uint8)
+    scorer, full = PerVolume(at="native", threshold=0.5), np.ones((8, 8), np.uint8)
     for number, value in enumerate((1.0, np.nan, 1.0)):
         probs = np.full((1, 8, 8), value)
-        made.update(probs, full, case=f"a_{number}", group="a", size=(8, 8))
-    assert made.compute() == {"dice_mean": 0.0, "dice_median": 0.0}
+        scorer.update(probs, full, case=f"a_{number}", group="a", size=(8, 8))
+    assert scorer.compute() == {"dice_mean": 0.0, "dice_median": 0.0}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -514,8 +514,8 @@ def test_masks_are_resized_to_the_nearest_pixel_and_ignored_pixels_stay_ignored(
 
 
 def test_each_protocol_asks_for_its_own_resolution():
-    asked = {path.stem: OmegaConf.load(path).at for path in FILES}
-    assert asked == {
+    resolutions = {path.stem: OmegaConf.load(path).at for path in FILES}
+    assert resolutions == {
         "kidney": "training",
         "kvasir": "training",
         "lgg": "training",
@@ -528,12 +528,12 @@ def test_each_protocol_asks_for_its_own_resolution():
 
 
 def test_the_thresholds_are_of_probabilities_and_one_half_is_background():
-    made = PerImage(
+    scorer = PerImage(
         at="native", threshold=0.5, threshold_as_printed=None, empty_dice=0.0, empty_iou=0.0
     )
     probs = np.array([[[0.5, np.nextafter(0.5, 1)]]])
-    made.update(probs, np.array([[0, 1]], np.uint8), case="a", group=None, size=(1, 2))
-    assert made.compute() == {"dice": 1, "iou": 1}
+    scorer.update(probs, np.array([[0, 1]], np.uint8), case="a", group=None, size=(1, 2))
+    assert scorer.compute() == {"dice": 1, "iou": 1}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -545,14 +545,14 @@ def test_logits_shapes_and_resolutions_that_mean_nothing_are_refused(name):
     with pytest.raises(ValueError, match=r"must be \(C, H, W\)"):
         protocol(name).update(np.zeros((1, 4, 5)), reference, **more)
     for at in ("train", [352]):
-        with pytest.raises(ValueError, match="native, training or"):
+        with pytest.raises(ValueError, match="at "):
             protocol(name, at=at).update(np.zeros((1, 4, 4)), reference, **more)
     with pytest.raises(ValueError, match="no case"):
         protocol(name).compute()
 
 
 def test_values_that_mean_nothing_are_refused_at_once():
-    with pytest.raises(ValueError, match="no pooled figure dice; there are f1"):
+    with pytest.raises(ValueError, match="dice; .*f1"):
         PixelPooled(at="native", threshold=0.5, figures=["f1", "dice"])
     with pytest.raises(ValueError, match="batch_size 0"):
         BatchPooled(at="native", batch_size=0, smooth=1.0, channels=1)

@@ -167,7 +167,7 @@ def test_small_images_are_scored(size):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"prediction": np.zeros((4, 5), dtype=bool)}, "one shape"),
         ({"prediction": np.zeros((4, 4))}, "boolean"),
@@ -176,7 +176,7 @@ def test_small_images_are_scored(size):
         ({"tolerance": -1.0}, "tolerance"),
     ],
 )
-def test_what_cannot_be_scored_is_refused(change, said):
+def test_what_cannot_be_scored_is_refused(change, message):
     empty = np.zeros((4, 4), dtype=bool)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         surface(**{"reference": empty, "prediction": empty} | change)

@@ -186,9 +186,9 @@ def test_levels_that_would_not_hold_one_half_exactly_are_refused(levels):
         level_counts(np.zeros((2, 2)), np.zeros((2, 2), dtype=bool), levels=levels)
 
 
-@pytest.mark.parametrize(("value", "said"), [(np.nan, "NaN"), (np.inf, "NaN"), (3.2, "sigmoid")])
-def test_nan_and_logits_are_refused(value, said):
+@pytest.mark.parametrize(("value", "message"), [(np.nan, "NaN"), (np.inf, "NaN"), (3.2, "sigmoid")])
+def test_nan_and_logits_are_refused(value, message):
     probs = np.full((2, 2), 0.5)
     probs[0, 1] = value
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         level_counts(probs, np.zeros((2, 2), dtype=bool))
