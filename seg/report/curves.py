@@ -2,7 +2,6 @@
 
 import math
 from itertools import pairwise
-from typing import NamedTuple
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -52,23 +51,17 @@ def draw(run: RunFolder) -> None:
         figure.savefig(handle, format="png")
 
 
-class Chart(NamedTuple):
-    """A chart of a page. legend: (name, class of page.css) of each curve; empty for one curve."""
-
-    title: str
-    svg: Markup
-    legend: list[tuple[str, str]]
-
-
-def training_charts(run: RunFolder) -> list[Chart]:
-    """Loss, Dice and learning rate, those that metrics.csv has."""
+def training_charts(run: RunFolder) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
+    """Loss, Dice and learning rate, those that metrics.csv has: title, chart, and (name, class of
+    page.css) of each curve where there are several.
+    """
     drawn = []
     for title, columns in CHARTS:
         curves = [(name, run.curve(column), place) for name, column, place in columns]
         curves = [curve for curve in curves if curve[1]]
         if curves:
             legend = [(name, f"s{place}") for name, _, place in curves if len(curves) > 1]
-            drawn.append(Chart(title, _svg(run, title, curves), legend))
+            drawn.append((title, _svg(run, title, curves), legend))
     return drawn
 
 

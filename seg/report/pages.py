@@ -59,6 +59,7 @@ def _environment(**options: Any) -> Environment:
         "cut": text.cut,
         "counted": text.counted,
         "sort_key": sort_key,
+        "stated": text.stated,
         "verbatim": Verbatim,
     }
     environment.tests["finite"] = lambda value: value is not None and math.isfinite(value)

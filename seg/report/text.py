@@ -3,6 +3,9 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import Any
+
+UNSTATED = "not stated"  # by the files of the run
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -58,3 +61,8 @@ def some(names: Sequence[str], most: int = 8) -> str:
     """The first names, and how many more there are: `a, b and 3 more`."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def stated(value: Any) -> Any:
+    """The value, or `not stated` instead of None and of nothing."""
+    return UNSTATED if value in (None, "") else value

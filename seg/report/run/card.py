@@ -14,7 +14,7 @@ from seg.comparison.configurations import text as as_text
 from seg.report import pages
 from seg.report.run import facts, sentences
 from seg.report.run.report import Report
-from seg.report.run.sentences import UNSTATED, data_name, foreground
+from seg.report.run.sentences import data_name, foreground
 from seg.report.text import interval
 from seg.runs.folder import RunFolder
 from seg.runs.results import Result
@@ -29,7 +29,6 @@ PARTS = ("model", "loss", "optimizer", "scheduler", "augmentation")
 def card(report: Report) -> str:
     """The whole card."""
     run = report.run
-    classes = foreground(run)
     data = facts.data(run, report.audit)
     del data["split drawn"]  # it may name a file of the author's machine
     return pages.render(
@@ -37,22 +36,16 @@ def card(report: Report) -> str:
         header=_header(report),
         name=run.name,
         verdict=sentences.verdict(run, report.headline),
-        details=_stated(_details(run)),
-        parts={p: _call(run.config[p]) if p in run.config else UNSTATED for p in PARTS},
-        classes=classes,
+        details=_details(run),
+        parts={part: _call(run.config[part]) if part in run.config else None for part in PARTS},
+        classes=foreground(run),
         groups=_groups(run),
         evaluated=[(r, sentences.scored_on(run, r)) for r in run.results],
-        data=_stated(
-            {k: v for k, v in facts.data(run, report.audit).items() if k != "split drawn"}
-        ),
+        data=data,
         tables=[(result, *_figures(result)) for result in run.results],
         caveats=report.caveats,
         commands=facts.commands("RUN"),
     )
-
-
-def _stated(rows: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: UNSTATED if value in (None, "") else value for name, value in rows.items()}
 
 
 def _header(report: Report) -> str:
@@ -129,10 +122,10 @@ def _call(node: Any) -> str:
     return "none" if node is None else as_text(node)
 
 
-def _groups(run: RunFolder) -> str:
+def _groups(run: RunFolder) -> str | None:
     """Whether patients or videos were known and kept in one split."""
     if run.split is None:
-        return UNSTATED
+        return None
     if run.split.grouped and not run.split.parted_groups and run.get("dataset.split.by") != "file":
         return "known, and kept in one split"
     return "unknown, or not kept in one split"

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.report.run import sentences
-from seg.report.text import counted, limits, number, some
+from seg.report.text import UNSTATED, counted, limits, number, some
 from seg.runs.case_table import CaseTable
 from seg.runs.folder import RunFolder
 from seg.runs.results import Result
@@ -200,7 +200,7 @@ def _of_training(run: RunFolder) -> Iterator[Caveat]:
     if fold is not None and folds:
         yield _caveat("one fold", fold=fold, folds=folds)
     if run.results:
-        yield _caveat("one seed", seed=run.get("seed", sentences.UNSTATED))
+        yield _caveat("one seed", seed=run.get("seed", UNSTATED))
 
 
 def _of_epochs(run: RunFolder, best: int) -> Iterator[Caveat]:

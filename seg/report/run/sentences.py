@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from seg.report.text import counted, interval
+from seg.report.text import UNSTATED, counted, interval
 from seg.runs.folder import UNSTARTED, RunFolder
 from seg.runs.results import Interval, Result
-
-UNSTATED = "not stated"
 
 
 class Headline(NamedTuple):
@@ -112,7 +110,7 @@ def _training(run: RunFolder) -> str:
 
 def _scores(run: RunFolder, headline: Headline) -> str:
     metric, figure, result = headline
-    said = (
+    scores = (
         f"{result.split} {metric} {interval(*figure, name='95 % ')} on "
         f"{scored_on(run, result)}, at {result.resolution}."
     )
@@ -123,5 +121,5 @@ def _scores(run: RunFolder, headline: Headline) -> str:
         tuned = own_size[0].tuned(run.get("threshold"))
         how = ", tuned on the validation cases" if tuned else ""
         own = interval(*own_size[0].metrics[metric], name="95 % ")
-        said += f" At the masks' own size{how}: {own}."
-    return said
+        scores += f" At the masks' own size{how}: {own}."
+    return scores
