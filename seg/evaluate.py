@@ -122,15 +122,15 @@ def draw_panels(
 ) -> None:
     """Draw the worst, the median and the best cases, which are predicted once more."""
     for kind, rows in summary.worst_median_best(scores.counts, build.PANEL_ROWS).items():
-        shown = list(predict([cases[i] for i in rows]))
-        masks = [mask_of(seen.probs, model) for seen in shown]
-        for mask, seen, i in zip(masks, shown, rows, strict=True):
+        predictions = list(predict([cases[i] for i in rows]))
+        masks = [mask_of(prediction.probs, model) for prediction in predictions]
+        for mask, prediction, i in zip(masks, predictions, rows, strict=True):
             if scores.failed[i]:  # all of it counts as wrong
-                mask[:] = seen.reference == 0
+                mask[:] = prediction.reference == 0
         panels.draw(
             [f"{'FAILED ' * bool(scores.failed[i])}{scores.cases[i]}" for i in rows],
-            [seen.image for seen in shown],
-            [seen.reference for seen in shown],
+            [prediction.image for prediction in predictions],
+            [prediction.reference for prediction in predictions],
             masks,
             f"{title}, {kind} cases",
             folder / f"{kind}.png",

@@ -53,7 +53,7 @@ def export(cfg: DictConfig) -> dict[str, Any]:
 def output_path(cfg: DictConfig, run: RunFolder) -> Path:
     """The file to write. Raises ValueError or FileExistsError before any work is done."""
     int8 = ".int8" if cfg.int8 else ""
-    default = run.path / "export" / f"model{int8}.{cfg.format}"
+    default = run.exports_path / f"model{int8}.{cfg.format}"
     output = Path(cfg.output).expanduser().absolute() if cfg.output else default
     if output.is_dir() or output.suffix != f".{cfg.format}":
         raise ValueError(f"output={output}: must be a file whose name ends in .{cfg.format}")
@@ -73,15 +73,15 @@ def export_graph(
     float_path = path.with_name("float.onnx") if cfg.int8 else path
     metadata = build.write_graph(model, preprocessing, cfg.format, float_path)
     predict = build.exported_predict(float_path)
-    found = parity.measure(parity.checkpoint_predict(model), predict, samples, classes=classes)
-    show(found, "checkpoint", f"{cfg.format} file")
-    if not found.good:
+    result = parity.measure(parity.checkpoint_predict(model), predict, samples, classes=classes)
+    show(result, "checkpoint", f"{cfg.format} file")
+    if not result.good:
         raise ValueError(
             f"{path.name}: does not predict as {model.path} does: a probability differs by "
-            f"{found.largest:.2g} (allowed: {MAX_DIFFERENCE:g}), {found.equal:.4%} of the mask's "
+            f"{result.largest:.2g} (allowed: {MAX_DIFFERENCE:g}), {result.equal:.4%} of the mask's "
             f"pixels are equal (at least {MIN_EQUAL:.2%} must be); nothing is written"
         )
-    report = {"about": metadata, "parity": found.content()}
+    report = {"about": metadata, "parity": result.content()}
     if not cfg.int8:
         return report
     method = "dynamic" if cfg.int8 is True else cfg.int8
@@ -123,18 +123,18 @@ def run_samples(
     return parity.case_samples(cases, model.preprocessing, count)
 
 
-def show(found: Parity, theirs: str, ours: str) -> None:
+def show(result: Parity, theirs: str, ours: str) -> None:
     """Print the table of a comparison."""
-    smallest, largest = found.sizes[0], found.sizes[-1]
-    table = Table(title=f"{ours} beside {theirs}, {found.images} images of {smallest} to {largest}",
-                  show_header=False, title_justify="left")  # fmt: skip
-    table.add_row("probabilities, largest difference", f"{found.largest:.2g}")
-    table.add_row("probabilities, mean difference", f"{found.mean:.2g}")
-    table.add_row("equal mask pixels", f"{found.equal:.5%}")
-    if found.dice is not None:
-        before, after = found.dice
+    images = f"{result.images} images of {result.sizes[0]} to {result.sizes[-1]}"
+    title = f"{ours} beside {theirs}, {images}"
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_row("probabilities, largest difference", f"{result.largest:.2g}")
+    table.add_row("probabilities, mean difference", f"{result.mean:.2g}")
+    table.add_row("equal mask pixels", f"{result.equal:.5%}")
+    if result.dice is not None:
+        before, after = result.dice
         table.add_row("Dice", f"{before:.4f} -> {after:.4f} ({after - before:+.5f})")
-    before, after = found.milliseconds
+    before, after = result.milliseconds
     table.add_row("ms an image", f"{before:.1f} -> {after:.1f} ({after / before:.2f})")
     Console().print(table)
 

@@ -30,7 +30,7 @@ class CaseScores:
     Args:
         cases: M names.
         groups: the group (patient) of each case.
-        failed: (M,) whether the prediction held NaN or infinity.
+        failed: (M,) whether the prediction has NaN or infinity.
         counts: (M, C, 4) tp, fp, fn, tn in pixels.
         surface: (M, C, 3) hd95, assd, nsd.
         lesions: (M, C, 3) tp, fp, fn in connected components.
@@ -54,7 +54,7 @@ class CaseScores:
 
 
 def score_cases(
-    predicted: Iterable[PredictedCase],
+    predictions: Iterable[PredictedCase],
     model: LoadedModel,
     protocols: Mapping[str, Any],
     *,
@@ -63,7 +63,7 @@ def score_cases(
     """Score every case, by our own definitions and by the protocols.
 
     Args:
-        predicted: the cases, read once.
+        predictions: of all cases, read once.
         model: its threshold and postprocessing make the masks.
         protocols: objects of metrics/protocols.py by name.
         tolerance: of nsd, in the unit of the cases' spacing.
@@ -76,33 +76,33 @@ def score_cases(
     units: set[str] = set()
 
     def with_protocols() -> Iterator[PredictedCase]:
-        for seen in predicted:
-            units.add("mm" if seen.in_mm else "pixels")
+        for prediction in predictions:
+            units.add("mm" if prediction.in_mm else "pixels")
             for name in protocols.keys() - errors.keys():
                 try:
                     protocols[name].update(
-                        seen.probs,
-                        seen.reference,
-                        case=seen.case.pair.case,
-                        group=seen.case.group,
+                        prediction.probs,
+                        prediction.reference,
+                        case=prediction.case.pair.case,
+                        group=prediction.case.group,
                         size=model.preprocessing.size,
                     )
                 except ValueError as error:
                     errors[name] = str(error)
-            yield seen
+            yield prediction
 
-    def one(seen: PredictedCase) -> CaseScores:
+    def score(prediction: PredictedCase) -> CaseScores:
         return score_case(
-            seen.probs,
-            mask_of(seen.probs, model),
-            seen.reference,
-            case=seen.case.pair.case,
-            group=seen.case.group,
-            spacing=seen.spacing,
+            prediction.probs,
+            mask_of(prediction.probs, model),
+            prediction.reference,
+            case=prediction.case.pair.case,
+            group=prediction.case.group,
+            spacing=prediction.spacing,
             tolerance=tolerance,
         )
 
-    scores = stack(map_ahead(one, with_protocols(), count=4))
+    scores = stack(map_ahead(score, with_protocols(), count=4))
     figures: dict[str, dict[str, Any]] = {}
     for name, protocol in protocols.items():
         try:
@@ -150,13 +150,13 @@ def score_case(
         tp, fp, fn = (called & true).sum(), (called & ~true).sum(), (~called & true).sum()
         tn = valid.sum() - tp - fp - fn
         if failed:
-            outlines = missed(true.shape, spacing=spacing)
+            distances = missed(true.shape, spacing=spacing)
         else:
-            outlines = surface(true, called, spacing=spacing, tolerance=tolerance)
+            distances = surface(true, called, spacing=spacing, tolerance=tolerance)
         rows.append(
             (
                 [tp, fp, fn, tn],
-                [outlines[name] for name in SURFACE],
+                [distances[name] for name in SURFACE],
                 lesions(true, called),
                 calibration.brier(p, true, valid=valid) if valid.any() else 0.0,
                 calibration.bins(p, true, valid=valid),

@@ -177,10 +177,12 @@ def _class_figures(
     figures = {name: resampled(values[:, index]) / cases for name, values in columns.items()}
     positive = counts[:, 0] + counts[:, 2] > 0
     if positive.any():
-        left = resampled(positive.astype(float))
+        number = resampled(positive.astype(float))
         for name in ("dice", "iou"):
             total = resampled(np.where(positive, columns[name][:, index], 0))
-            figures[f"{name}_positive"] = np.where(left > 0, total / np.maximum(left, 1), np.nan)
+            figures[f"{name}_positive"] = np.where(
+                number > 0, total / np.maximum(number, 1), np.nan
+            )
     pooled = resampled(counts)
     for name, metric in METRICS.items():
         figures[f"{name}_pooled"] = metric(*pooled.T)

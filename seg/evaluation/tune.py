@@ -44,16 +44,18 @@ def tune(
     Several classes take the likeliest one and keep the threshold.
 
     Args:
-        predict: begins a pass over the validation cases; called twice, which memory is spared by.
+        predict: predicts the validation cases; called twice, since they may not fit into memory.
         classes: the foreground classes.
         threshold: kept unless another one gains more than MINIMUM_GAIN.
     """
     lines: list[str] = []
     thresholds = [threshold]
     if len(classes) == 1:
-        best, _ = best_threshold(np.stack([_levels(seen) for seen in predict()]))
+        best, _ = best_threshold(np.stack([_levels(prediction) for prediction in predict()]))
         thresholds += [best] if best != threshold else []
-    scores = np.stack([_variants(seen, thresholds, len(classes)) for seen in predict()]).mean(0)
+    scores = np.stack(
+        [_variants(prediction, thresholds, len(classes)) for prediction in predict()]
+    ).mean(0)
     at = 0  # scores: (thresholds, classes, 4)
     if len(thresholds) > 1:
         gain = scores[1, 0, 0] - scores[0, 0, 0]
@@ -76,25 +78,25 @@ def tune(
     return Tuned(thresholds[at], chosen, before, float(np.mean(after)), lines)
 
 
-def _levels(seen: PredictedCase) -> NDArray[np.int64]:
-    valid, true = seen.reference != IGNORE, seen.reference == 1
-    probs = worst(true) if failed(seen.probs) else seen.probs[0]
+def _levels(prediction: PredictedCase) -> NDArray[np.int64]:
+    valid, true = prediction.reference != IGNORE, prediction.reference == 1
+    probs = worst(true) if failed(prediction.probs) else prediction.probs[0]
     return level_counts(probs, true, valid=valid)
 
 
 def _variants(
-    seen: PredictedCase, thresholds: Sequence[float], classes: int
+    prediction: PredictedCase, thresholds: Sequence[float], classes: int
 ) -> NDArray[np.float64]:
     """(thresholds, classes, 4): Dice of the mask, its largest component, filled holes, both."""
     scores = np.zeros((len(thresholds), classes, 4))
-    if failed(seen.probs):
+    if failed(prediction.probs):
         return scores
     for t, threshold in enumerate(thresholds):
-        plain = decide(seen.probs, threshold)
+        plain = decide(prediction.probs, threshold)
         for index in range(1, classes + 1):
             largest = largest_component(plain, index)
             masks = (plain, largest, fill_holes(plain, index), fill_holes(largest, index))
-            scores[t, index - 1] = [class_dice(seen.reference, mask, index) for mask in masks]
+            scores[t, index - 1] = [class_dice(prediction.reference, mask, index) for mask in masks]
     return scores
 
 

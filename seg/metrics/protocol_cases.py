@@ -71,7 +71,7 @@ def resized(
     height, width = reference.shape if at == "native" else size if at == "training" else at
     if reference.shape == (height, width):
         return probs, reference, is_failed
-    # Not by area: a map that was enlarged to the mask's size comes back nearly as it was.
+    # Bilinear to fewer pixels too: a map that was enlarged to the mask's size comes back unchanged.
     planes = [
         cv2.resize(plane.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         for plane in probs

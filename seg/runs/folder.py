@@ -49,6 +49,7 @@ class RunFolder:
         self.panels_path = path / "panels"
         self.test_panels_path = path / "test_panels"
         self.evaluations_path = path / "evaluate"
+        self.exports_path = path / "export"
 
     @staticmethod
     def is_one(path: Path) -> bool:

@@ -6,7 +6,16 @@ import torch
 from sklearn.metrics import accuracy_score, jaccard_score, precision_score, recall_score
 from torchmetrics.classification import BinaryF1Score, BinaryJaccardIndex
 
-from seg.metrics.overlap import METRICS, accuracy, dice, iou, precision, recall, specificity
+from seg.metrics.overlap import (
+    METRICS,
+    accuracy,
+    class_dice,
+    dice,
+    iou,
+    precision,
+    recall,
+    specificity,
+)
 
 
 def _masks(seed=0):
@@ -155,3 +164,11 @@ def test_counts_of_large_collections_do_not_overflow():
     million = np.int64(10**6) * 512 * 512
     assert dice(million, million, million, million) == 0.5
     assert accuracy(*np.array([2**31 - 1] * 4, dtype=np.int64)) == 0.5
+
+
+def test_the_dice_of_a_class_leaves_out_other_classes_and_ignored_pixels():
+    reference = np.array([[1, 1, 2, 255], [0, 2, 2, 255]])
+    mask = np.array([[1, 0, 2, 1], [1, 2, 0, 2]])
+    assert class_dice(reference, mask, 1) == 2 * 1 / (2 * 1 + 1 + 1)
+    assert class_dice(reference, mask, 2) == 2 * 2 / (2 * 2 + 1)
+    assert class_dice(reference, mask, 3) == 1
