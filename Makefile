@@ -14,12 +14,13 @@ venv: .venv/.installed
 train: venv
 	$(BIN)/python -m seg.train
 
-# A file's tests stay together, since they share what they have trained; a thread for each process.
+# The tests of a file stay in one process, since they share what they have trained. Each process has
+# one thread. The slow tests start processes of their own, so two at a time are enough.
 test: venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
 
 lint: venv
 	$(BIN)/ruff check

@@ -120,6 +120,12 @@ def test_every_package_of_an_extra_is_imported(extra: str) -> None:
     assert EXTRAS[extra] - {name for name, _, _ in IMPORTS} - INDIRECT == set()
 
 
+@pytest.mark.parametrize("extra", PROJECT["optional-dependencies"])
+def test_every_extra_is_explained_where_installing_is(extra: str) -> None:
+    text = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    assert f"| `{extra}` |" in text
+
+
 def test_an_extra_repeats_no_dependency() -> None:
     assert {name: found & CORE for name, found in EXTRAS.items() if found & CORE} == {}
 

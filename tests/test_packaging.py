@@ -45,11 +45,26 @@ def test_the_wheel_carries_every_configuration(site: Path) -> None:
     assert not list(site.rglob("test_*.py"))
 
 
-def test_the_wheel_carries_every_template(site: Path) -> None:
-    folder = Path("seg/report/templates")
-    ours = {p.name for p in (ROOT / folder).iterdir()}
-    assert ours == {p.name for p in (site / folder).iterdir()}
-    assert {"base.html", "run.html", "model_card.md", "page.css", "caveats.toml"} <= ours
+def test_the_wheel_carries_every_file_of_its_packages(site: Path) -> None:
+    ours, carried = (
+        {
+            path.relative_to(root).as_posix()
+            for package in ("seg", "hydra_plugins")
+            for path in (root / package).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        for root in (ROOT, site)
+    )
+    assert ours == {name for name in carried if not name.startswith("seg/conf/")}
+    templates = {Path(name).name for name in ours if name.startswith("seg/report/templates/")}
+    assert {"base.html", "run.html", "model_card.md", "page.css", "caveats.toml"} <= templates
+
+
+def test_the_distribution_is_not_called_as_the_package_of_a_stranger(site: Path) -> None:
+    assert [wheel.name.partition("-")[0] for wheel in site.parent.glob("*.whl")] == ["seg_med"]
+    facts = next(site.glob("*.dist-info/METADATA")).read_text(encoding="utf-8").splitlines()
+    assert "Name: seg-med" in facts
+    assert not any(line.startswith("Requires-Dist: seg") and "extra" not in line for line in facts)
 
 
 def test_the_wheel_trains_from_another_directory(site: Path, tmp_path: Path) -> None:
