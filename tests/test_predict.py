@@ -1,9 +1,10 @@
-"""The door `seg.predict`: masks of files, what stops it, and what does not."""
+"""The command `seg.predict`: masks of files, what stops it, and what does not."""
 
 import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -99,7 +100,9 @@ def images(tmp_path: Path) -> Path:
     return root
 
 
-def ask(run: Path | str, given: Path | str, output: Path, *overrides: str) -> list[dict[str, Any]]:
+def run_predict(
+    run: Path | str, given: Path | str, output: Path, *overrides: str
+) -> list[dict[str, Any]]:
     fixed = ["trainer.accelerator=cpu", *overrides]
     lines = [f"run={run}", f"input='{given}'", f"output={output}", *fixed]
     cfg = compose(lines, config_name="predict")
@@ -149,7 +152,7 @@ def test_every_image_gets_a_mask_of_its_own_size_and_name(
 ) -> None:
     before = hashes(images)
     output = tmp_path / "out"
-    rows = ask(run, images, output, "recursive=true")
+    rows = run_predict(run, images, output, "recursive=true")
     assert len(rows) == 5
     made = sorted(str(p.relative_to(output)) for p in output.rglob("*.png"))
     assert made == ["a.png", "b.png", "c.png", "sub/d.png", "sub/e.png"]
@@ -172,11 +175,11 @@ def test_every_image_gets_a_mask_of_its_own_size_and_name(
     assert hashes(images) == before
 
 
-def test_threshold_values_and_probabilities_are_as_asked_for(
+def test_threshold_values_and_probabilities_are_those_of_the_keys(
     run: Path, images: Path, tmp_path: Path
 ) -> None:
     more = ["threshold=0.8", "values=255", "probabilities=npy", "overlays=true", "tile=null"]
-    ask(run, images / "c.bmp", tmp_path / "out", *more)
+    run_predict(run, images / "c.bmp", tmp_path / "out", *more)
     image = read(images / "c.bmp")
     agree(read(tmp_path / "out" / "c.png"), _reference_mask(image, 0.8) * 255)
     probs = np.load(tmp_path / "out" / "probabilities" / "c.npy")
@@ -197,7 +200,7 @@ def test_a_bad_file_stops_no_other_and_is_named(run: Path, images: Path, tmp_pat
     np.save(images / "g.npy", array)
     output = tmp_path / "out"
     with pytest.raises(DataErrors) as caught:
-        ask(run, images, output, "recursive=true", "contact_sheet=true", "batch_size=3")
+        run_predict(run, images, output, "recursive=true", "contact_sheet=true", "batch_size=3")
     named = sorted(Path(m.split(":")[0]).name for m in caught.value.messages)
     assert named == ["b.jpg", "f.png", "g.npy"]
     assert sorted(p.name for p in output.rglob("*.png")) == [
@@ -213,8 +216,8 @@ def test_a_network_that_gives_no_numbers_writes_no_mask(images: Path, tmp_path: 
     key = next(k for k in held["state_dict"] if k.startswith("model.") and k.endswith("weight"))
     held["state_dict"][key][:] = float("nan")
     torch.save(held, run / "checkpoints" / "best.ckpt")
-    with pytest.raises(DataErrors, match=r"a\.png: the network gives no numbers"):
-        ask(run, images / "a.png", tmp_path / "out")
+    with pytest.raises(DataErrors, match=r"a\.png: "):
+        run_predict(run, images / "a.png", tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.png"))
 
 
@@ -222,38 +225,38 @@ def test_the_same_command_again_repeats_nothing_but_what_changed(
     run: Path, images: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
-    ask(run, images, output)
+    run_predict(run, images, output)
     before = hashes(output)
 
     def times() -> dict[str, int]:
         return {p.name: p.stat().st_mtime_ns for p in output.glob("*.png")}
 
     first = times()
-    ask(run, images, output)
+    run_predict(run, images, output)
     assert (times(), hashes(output)) == (first, before)
     Image.fromarray(picture(40, 50, seed=9)).save(images / "a.png")  # another image
     (output / "c.png").write_bytes(b"torn")
-    ask(run, images, output)
+    run_predict(run, images, output)
     again = times()
     assert {name for name in first if again[name] != first[name]} == {"a.png", "c.png"}
     agree(read(output / "a.png"), _reference_mask(read(images / "a.png")))
-    ask(run, images / "a.png", output)  # the table tells of what was asked for last
+    run_predict(run, images / "a.png", output)  # the table is of the last command
     assert (list(table(output)), times()) == (["a.png"], again)
     assert hashes(output)["c.png"] == before["c.png"]
-    ask(run, images, output, "threshold=0.6")
+    run_predict(run, images, output, "threshold=0.6")
     assert all(times()[name] != again[name] for name in again)
 
 
 @pytest.mark.parametrize(
     ("given", "output", "words"),
     [
-        ("in", "in", "lies in input="),
-        ("in", "in/masks", "lies in input="),
-        ("link", "in/masks", "lies in input="),
-        ("in/a.png", "in", "would replace an image"),
-        ("in/*.png", "in", "would replace an image"),
-        ("in", "theirs", r"holds a\.png, which seg\.predict has not written"),
-        ("in", "file", "is a file"),
+        ("in", "in", "in: .*input=.*in,"),
+        ("in", "in/masks", "in/masks: .*input=.*in,"),
+        ("link", "in/masks", "in/masks: .*input=.*link,"),
+        ("in/a.png", "in", r"in: .*a\.png"),
+        ("in/*.png", "in", r"in: .*a\.png"),
+        ("in", "theirs", r"theirs: .*a\.png"),
+        ("in", "file", "file: "),
     ],
 )
 def test_files_of_the_user_are_never_replaced(
@@ -264,12 +267,12 @@ def test_files_of_the_user_are_never_replaced(
     (tmp_path / "theirs" / "a.png").write_bytes(b"by hand")
     (tmp_path / "file").touch()
     before = hashes(tmp_path)
-    with pytest.raises(ValueError, match=words):
-        ask(run, tmp_path / given, tmp_path / output)
+    with pytest.raises(ValueError, match=f"output=.*{words}"):
+        run_predict(run, tmp_path / given, tmp_path / output)
     assert hashes(tmp_path) == before
 
 
-def test_what_is_unlike_the_training_is_said(
+def test_images_unlike_the_training_get_a_note(
     run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = tmp_path / "in"
@@ -286,37 +289,37 @@ def test_what_is_unlike_the_training_is_said(
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(usual).save(root / "turned.png", exif=exif)
-    ask(run, root, tmp_path / "out")
+    run_predict(run, root, tmp_path / "out")
     notes = {name: row["note"] for name, row in table(tmp_path / "out").items()}
     assert notes.pop("usual.png") == ""
-    for name, words in {
-        "grey.png": "grey image, training had colours",
-        "constant.png": "constant image (7 everywhere)",
-        "bright.png": "far brighter than the training images",
-        "wide.png": "other aspect than the network's input (200x40, stretched)",
-        "large.png": "far larger than the network's input (shrunk 19 times)",
-        "deep.png": "more than 8 bits",
-        "turned.png": "EXIF orientation",
+    for name, pattern in {
+        "grey.png": "grey",
+        "constant.png": r"constant .*\b7\b",
+        "bright.png": r"brighter .*\bmean \d+",
+        "wide.png": r"aspect .*\b200x40\b",
+        "large.png": r"larger .*\b19 times",
+        "deep.png": "8 bits",
+        "turned.png": r"EXIF .*\b6\b",
     }.items():
-        assert words in notes[name], name
-    assert "1 of 8: far larger than the network's input (large.png" in caplog.text
+        assert re.search(pattern, notes[name]), name
+    assert re.search(r"1 of 8: .*larger .*\(large\.png", caplog.text)
 
 
-def test_a_colour_image_is_read_as_grey_for_a_grey_network_and_that_is_said(
+def test_a_colour_image_is_read_as_grey_for_a_grey_network_with_a_note(
     images: Path, tmp_path: Path
 ) -> None:
     run = make_run(tmp_path / "grey", channels=1)
-    ask(run, images / "a.png", tmp_path / "one")
-    assert "colour image, training had grey ones" in table(tmp_path / "one")["a.png"]["note"]
+    run_predict(run, images / "a.png", tmp_path / "one")
+    assert "colour" in table(tmp_path / "one")["a.png"]["note"]
     Image.open(images / "a.png").convert("L").save(images / "a.png")
-    ask(run, images / "a.png", tmp_path / "two")
+    run_predict(run, images / "a.png", tmp_path / "two")
     assert "colour" not in table(tmp_path / "two")["a.png"]["note"]
     agree(read(tmp_path / "one" / "a.png"), read(tmp_path / "two" / "a.png"))
 
 
 def test_several_classes_are_indices_with_figures_for_each(images: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "three", classes=("cell", "core"))
-    ask(run, images, tmp_path / "out", "contact_sheet=true", "probabilities=png16")
+    run_predict(run, images, tmp_path / "out", "contact_sheet=true", "probabilities=png16")
     for name, row in table(tmp_path / "out").items():
         probs = _reference_probs(read(images / name), 3)
         mask = read(tmp_path / "out" / row["mask"])
@@ -327,7 +330,7 @@ def test_several_classes_are_indices_with_figures_for_each(images: Path, tmp_pat
         deep = read(tmp_path / "out" / "probabilities" / "core" / row["mask"])
         np.testing.assert_allclose(deep / 65535, probs[2], atol=1e-4)
     with pytest.raises(ValueError, match="threshold"):
-        ask(run, images, tmp_path / "two", "threshold=0.4")
+        run_predict(run, images, tmp_path / "two", "threshold=0.4")
 
 
 def test_a_volume_becomes_a_volume_slice_by_slice(tmp_path: Path) -> None:
@@ -338,7 +341,7 @@ def test_a_volume_becomes_a_volume_slice_by_slice(tmp_path: Path) -> None:
     affine = np.diag([0.5, 2.0, 5.0, 1.0])
     nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / "in" / "v.nii.gz")
     run = make_run(tmp_path / "run")
-    ask(run, tmp_path / "in", tmp_path / "out", "batch_size=3", "contact_sheet=true")
+    run_predict(run, tmp_path / "in", tmp_path / "out", "batch_size=3", "contact_sheet=true")
     made = nibabel.load(tmp_path / "out" / "v.nii.gz")
     np.testing.assert_array_equal(made.affine, affine)
     masks = np.asarray(made.dataobj)
@@ -351,7 +354,7 @@ def test_a_volume_becomes_a_volume_slice_by_slice(tmp_path: Path) -> None:
     data = (tmp_path / "in" / "v.nii.gz").read_bytes()
     (tmp_path / "in" / "cut.nii.gz").write_bytes(data[: len(data) - 20])
     with pytest.raises(DataErrors, match=r"1 files.*\n.*cut\.nii\.gz"):
-        ask(run, tmp_path / "in", tmp_path / "out")
+        run_predict(run, tmp_path / "in", tmp_path / "out")
     assert not (tmp_path / "out" / "cut.nii.gz").exists()
 
 
@@ -380,10 +383,10 @@ def test_a_configuration_is_refused_with_all_that_is_wrong(run: Path, images: Pa
         check(compose(lines, config_name="predict"), command="predict")
     named = {problem.partition("=")[0] for problem in caught.value.problems}
     assert named == {"output", "values", "tile", "tta", "threshold", "overlap", "batch_size"}
-    for door, more in (("evaluate", []), ("train", ["threshold=null"])):
-        twice = [f"run=[{run},{run}]"] if door == "evaluate" else ["dataset=synthetic"]
+    for command_name, more in (("evaluate", []), ("train", ["threshold=null"])):
+        twice = [f"run=[{run},{run}]"] if command_name == "evaluate" else ["dataset=synthetic"]
         with pytest.raises(ConfigError, match="run=|threshold=null"):
-            check(compose([*twice, *more], config_name=door), command=door)
+            check(compose([*twice, *more], config_name=command_name), command=command_name)
 
 
 def unwrapped(predictor: Predictor, size: int) -> LoadedModel:
@@ -458,7 +461,7 @@ def test_a_kill_leaves_whole_files_and_the_rest_is_done_by_the_same_command(
     assert killed >= 2
     done = subprocess.run(command(*lines), cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "were there already" in done.stderr
+    assert re.search(r"\d+ of 120 ", done.stderr)
     assert len(table(output)) == 120
     assert not (output / ".unfinished").exists()
     shutil.rmtree(tmp_path / "other", ignore_errors=True)

@@ -86,11 +86,11 @@ def test_nan_in_one_member_is_nan_in_the_mean(by_strips: bool) -> None:
 
 def test_members_of_other_classes_and_an_ensemble_of_none_are_refused() -> None:
     ensemble, image = Ensemble([predictor(32), predictor(32, outputs=3)]), picture(20, 20)
-    with pytest.raises(ValueError, match="1 and 3 probabilities a pixel"):
+    with pytest.raises(ValueError, match="1 and 3"):
         ensemble.probabilities(image)
-    with pytest.raises(ValueError, match="1 and 3 probabilities a pixel"):
+    with pytest.raises(ValueError, match="1 and 3"):
         list(ensemble.strips(image))
-    with pytest.raises(ValueError, match="at least one network"):
+    with pytest.raises(ValueError, match="at least one"):
         Ensemble([])
 
 

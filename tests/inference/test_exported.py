@@ -117,11 +117,11 @@ def test_files_that_are_no_models_of_ours_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="none.onnx"):
         load(tmp_path / "none.onnx")
     (tmp_path / "text.onnx").write_text("hello")
-    with pytest.raises(ValueError, match=r"text\.onnx: cannot be read as an ONNX file"):
+    with pytest.raises(ValueError, match=r"text\.onnx: "):
         load(tmp_path / "text.onnx")
-    with pytest.raises(ValueError, match=r"a\.onnx: does not say what its outputs mean"):
+    with pytest.raises(ValueError, match=r"a\.onnx: .*seg\.export"):
         load(written(tmp_path / "a.onnx"))
-    with pytest.raises(ValueError, match=r"b\.onnx: does not say"):
+    with pytest.raises(ValueError, match=r"b\.onnx: .*preprocessing"):
         load(written(tmp_path / "b.onnx", {"classes": ["a"]}))
     with pytest.raises(ValueError, match=r"c\.onnx: "):
         load(written(tmp_path / "c.onnx", ABOUT, image="picture"))
@@ -133,7 +133,7 @@ def test_a_program_of_a_stranger_is_not_opened(tmp_path: Path) -> None:
         # what torch 2.7 and older read with pickle
         archive.writestr("version", "8.8")
         archive.writestr("serialized_state_dict.pt", f"cos\nmkdir\n(S'{mark}'\ntR.".encode())
-    with pytest.raises(ValueError, match=r"model\.pt2: refused, .*trust=pt2"):
+    with pytest.raises(ValueError, match=r"model\.pt2: .*trust=pt2"):
         load(tmp_path / "model.pt2")
     assert not mark.exists()
 

@@ -1,4 +1,4 @@
-"""Checkpoints of strangers: read, refused or filled, and never run."""
+"""Checkpoints of strangers: loaded or refused, and never run."""
 
 import os
 import sys
@@ -127,11 +127,11 @@ def test_a_users_own_class_is_made_once_it_is_named(
     for node in ({"_target_": "my_package.Net", "in_features": 2, "out_features": 1},
                  {"_target_": "my_package.net"}):  # fmt: skip
         path = saved(tmp_path / "a.ckpt", content(node, nn.Linear(2, 1)))
-        with pytest.raises(ValueError, match="add trust=my_package"):
+        with pytest.raises(ValueError, match="trust=my_package"):
             Loader(build=build).load_file(path)
         model = Loader(build=build, trust=["my_package"]).load_file(path)
         assert isinstance(model.predictor.model, package.Net)
-        with pytest.raises(ValueError, match="refused"):  # a prefix ends at a dot
+        with pytest.raises(ValueError, match=r"a\.ckpt.*my_package"):  # a prefix ends at a dot
             Loader(build=build, trust=["my_pack"]).load_file(path)
 
 
@@ -139,7 +139,7 @@ def test_an_encoders_own_weights_are_not_fetched(tmp_path: Path) -> None:
     node = {"_target_": "torch.nn.Sequential", "pretrained": True,
              "encoder": {"encoder_weights": "imagenet", "checkpoint_path": "x.pth"}}  # fmt: skip
     path, given = saved(tmp_path / "a.ckpt", content(node)), {}
-    with pytest.raises(ValueError, match="makes no network"):
+    with pytest.raises(ValueError, match=r"_target_=torch\.nn\.Sequential"):
         Loader(build=given.update).load_file(path)
     assert given["pretrained"] is False
     assert given["encoder"] == {"encoder_weights": None, "checkpoint_path": ""}

@@ -1,4 +1,4 @@
-"""What a run names: run folders, checkpoints, weights, sweeps, and several of them as one."""
+"""What `run` names: run folders, checkpoints, weights, sweeps, and several of them as one."""
 
 import json
 from functools import partial
@@ -96,9 +96,9 @@ def test_other_weights_beside_a_run_are_taken_and_not_the_checkpoints(tmp_path: 
     np.testing.assert_array_equal(probabilities(folder / "model.pth"), expected)
 
 
-def test_weights_alone_say_what_is_missing(tmp_path: Path) -> None:
+def test_weights_alone_are_refused_with_the_way_out(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1)}, tmp_path / "model.pth")
-    with pytest.raises(ValueError, match=r"model\.pth: holds weights alone"):
+    with pytest.raises(ValueError, match=r"model\.pth: .*seg\.export"):
         probabilities(tmp_path / "model.pth")
 
 
@@ -114,7 +114,7 @@ def test_safetensors_carry_all_or_lie_beside_a_run(tmp_path: Path) -> None:
     for place in (tmp_path / "a.safetensors", folder / "model.safetensors"):
         np.testing.assert_array_equal(probabilities(place), expected)
     (tmp_path / "b.safetensors").write_bytes(b"nothing of the kind")
-    with pytest.raises(ValueError, match=r"b\.safetensors: cannot be read"):
+    with pytest.raises(ValueError, match=r"b\.safetensors: "):
         probabilities(tmp_path / "b.safetensors")
 
 
@@ -138,15 +138,15 @@ def test_a_sweeps_folder_is_the_ensemble_of_its_finished_runs(
         probabilities(tmp_path / "sweep" / "0") + probabilities(tmp_path / "sweep" / "2")
     ) / 2
     np.testing.assert_allclose(probabilities(tmp_path / "sweep"), expected, atol=1e-6)
-    assert "left out, not finished: 1 (failed)" in caplog.text
+    assert "1 (failed)" in caplog.text
 
 
 def test_a_folder_without_finished_runs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    with pytest.raises(FileNotFoundError, match="none below it"):
+    with pytest.raises(FileNotFoundError, match="run=.*none: .*checkpoints/"):
         probabilities(tmp_path / "none")
     run(tmp_path / "sweep" / "0", status="interrupted")
-    with pytest.raises(ValueError, match=r"finished: 0 \(interrupted\)"):
+    with pytest.raises(ValueError, match=r"run=.* 0 \(interrupted\)"):
         probabilities(tmp_path / "sweep")
 
 
@@ -155,7 +155,7 @@ def test_a_folder_without_finished_runs_is_refused(tmp_path: Path) -> None:
 )
 def test_members_that_mean_other_things_are_no_ensemble(tmp_path: Path, other: dict) -> None:
     a, b = run(tmp_path / "a"), run(tmp_path / "b", **other)
-    with pytest.raises(ValueError, match=r"b/checkpoints/best\.ckpt: .* no ensemble"):
+    with pytest.raises(ValueError, match=r"b/checkpoints/best\.ckpt: .*a/checkpoints/best\.ckpt"):
         probabilities(a, b)
 
 
@@ -200,5 +200,5 @@ def test_the_digest_is_of_all_members_and_their_bytes(tmp_path: Path) -> None:
 
 def test_the_axis_of_volumes_comes_from_the_training(tmp_path: Path) -> None:
     assert loaded(run(tmp_path / "a", axis=0)).axis == 0
-    with pytest.raises(ValueError, match="different axes"):
+    with pytest.raises(ValueError, match="axis="):
         loaded(tmp_path / "a", run(tmp_path / "b"))

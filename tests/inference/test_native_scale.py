@@ -75,15 +75,16 @@ def test_a_window_too_small_for_the_receptive_field_is_warned_of(
     with caplog.at_level(logging.WARNING):
         small = ScaledPredictor(predictor(32), scale=1.0, tile=64)
     assert not small.window.exact
-    assert "windows of 64 network pixels" in caplog.text
-    assert "pixels around each" in caplog.text
+    assert "windows of 64 " in caplog.text
+    assert f" {small.receptive_field} pixels" in caplog.text
     assert small.probabilities(picture(150, 150)).shape == (1, 150, 150)
 
 
 def test_a_network_that_sees_a_whole_image_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         scaled = ScaledPredictor(predictor(32, norm="instance"), scale=1.0, tile=128)
-    assert "looks at all of an image" in caplog.text
+    assert "windows of 128 " in caplog.text
+    assert scaled.receptive_field is None
     assert not scaled.window.exact
 
 
@@ -122,10 +123,10 @@ def test_the_network_at_another_size_leaves_the_first_one_as_it_was() -> None:
 
 
 def test_predictors_that_resize_by_themselves_and_odd_scales_are_refused() -> None:
-    with pytest.raises(ValueError, match="scale needs a checkpoint"):
+    with pytest.raises(ValueError, match="scale=null"):
         ScaledPredictor(Brightness(), scale=0.5)
-    with pytest.raises(ValueError, match="tile=3 must be at least 16"):
+    with pytest.raises(ValueError, match="tile=3 .*16"):
         ScaledPredictor(predictor(32), scale=1.0, tile=3)
     for scale in (0, -1.0, 17.0, float("nan")):
-        with pytest.raises(ValueError, match="must be above 0"):
+        with pytest.raises(ValueError, match=f"scale={scale}"):
             ScaledPredictor(predictor(32), scale=scale)

@@ -205,11 +205,11 @@ def test_nan_stays_where_it_is() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"tile": 0}, "tile=0 must be at least 16"),
-        ({"overlap": 1.0}, "overlap=1.0 must lie in 0 to 0.75"),
+        ({"tile": 0}, "tile=0 .*16"),
+        ({"overlap": 1.0}, r"overlap=1\.0 .*0\.75"),
         ({"overlap": -0.1}, "overlap=-0.1"),
         ({"batch_size": 0}, "batch_size=0"),
-        ({"margin": 20}, "margin=20 must be below half"),
+        ({"margin": 20}, "margin=20"),
     ],
 )
 def test_values_out_of_range_are_refused(change: dict, words: str) -> None:
@@ -252,10 +252,10 @@ def test_windows_that_touch_have_a_hard_edge() -> None:
 
 
 def test_too_narrow_an_overlap_for_the_margin_is_refused_with_the_figures() -> None:
-    with pytest.raises(ValueError, match="overlap by 8: margin=4 needs more than 8"):
+    with pytest.raises(ValueError, match="by 8: margin=4 .*8; .*overlap"):
         blending_weights([0, 12], 20, margin=4)
 
 
 def test_windows_with_a_gap_between_them_are_refused() -> None:
-    with pytest.raises(ValueError, match="overlap by -1"):
+    with pytest.raises(ValueError, match="by -1"):
         blending_weights([0, 21], 20)

@@ -99,5 +99,5 @@ def test_nan_in_one_view_is_nan_in_the_mean() -> None:
 
 @pytest.mark.parametrize("arguments", [{"transforms": "spin"}, {"views_at_once": 0}])
 def test_an_unknown_choice_is_refused(arguments: dict) -> None:
-    with pytest.raises(ValueError, match="spin is none of flips, d4|views_at_once=0"):
+    with pytest.raises(ValueError, match="tta=spin .*flips, d4|views_at_once=0"):
         TestTimeAugmentation(Corner(), **arguments)
