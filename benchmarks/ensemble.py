@@ -39,8 +39,8 @@ def main() -> None:
         def score(title: str, runs: list[Path], *more: str) -> None:
             output = Path(folder) / str(len(scores))
             predict(runs, arguments.cases, output, *more)
-            found = [np.asarray(Image.open(output / f"{name}.png")) > 0 for name in names]
-            scores[title] = np.array([dice(a, b) for a, b in zip(found, truth, strict=True)])
+            masks = [np.asarray(Image.open(output / f"{name}.png")) > 0 for name in names]
+            scores[title] = np.array([dice(a, b) for a, b in zip(masks, truth, strict=True)])
 
         for number, member in enumerate(members):
             score(f"member {number}", [member])
@@ -66,9 +66,9 @@ def main() -> None:
 
 
 def predict(runs: list[Path], cases: Path, output: Path, *more: str) -> None:
-    given = ",".join(f"'{run}'" for run in runs)
+    listed = ",".join(f"'{run}'" for run in runs)
     subprocess.run(
-        [sys.executable, "-m", "seg.predict", f"run=[{given}]", f"input='{cases}'",
+        [sys.executable, "-m", "seg.predict", f"run=[{listed}]", f"input='{cases}'",
          f"output='{output}'", *more],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True,
     )  # fmt: skip
@@ -78,9 +78,9 @@ def read_reference(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("L")) > 127
 
 
-def dice(found: np.ndarray, truth: np.ndarray) -> float:
-    total = found.sum() + truth.sum()
-    return 1.0 if total == 0 else float(2 * (found & truth).sum() / total)
+def dice(mask: np.ndarray, truth: np.ndarray) -> float:
+    total = mask.sum() + truth.sum()
+    return 1.0 if total == 0 else float(2 * (mask & truth).sum() / total)
 
 
 def interval(values: np.ndarray) -> tuple[float, float]:

@@ -125,12 +125,12 @@ def main() -> None:
             command = [sys.executable, __file__, "--run", args.run, "--output", folder,
                        "--tile", args.tile, "--one", way]  # fmt: skip
             done = subprocess.run(list(map(str, command)), check=True, capture_output=True)
-            found = json.loads(done.stdout.splitlines()[-1])
-            said = f"{way:<13} {found['mib']:6.0f} MiB at most  {found['seconds']:6.1f} s"
+            figures = json.loads(done.stdout.splitlines()[-1])
+            line = f"{way:<13} {figures['mib']:6.0f} MiB at most  {figures['seconds']:6.1f} s"
             if way != "read":
                 mask = cv2.imread(str(folder / f"{way}.png"), cv2.IMREAD_GRAYSCALE)
-                said += f"  Dice {dice_of(mask, reference):.3f} of all pixels"
-            print(said, flush=True)
+                line += f"  Dice {dice_of(mask, reference):.3f} of all pixels"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

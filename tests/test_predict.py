@@ -101,10 +101,10 @@ def images(tmp_path: Path) -> Path:
 
 
 def run_predict(
-    run: Path | str, given: Path | str, output: Path, *overrides: str
+    run: Path | str, source: Path | str, output: Path, *overrides: str
 ) -> list[dict[str, Any]]:
     fixed = ["trainer.accelerator=cpu", *overrides]
-    lines = [f"run={run}", f"input='{given}'", f"output={output}", *fixed]
+    lines = [f"run={run}", f"input='{source}'", f"output={output}", *fixed]
     cfg = compose(lines, config_name="predict")
     check(cfg, command="predict")
     return predict(cfg)
@@ -141,10 +141,10 @@ def read(path: Path) -> NDArray:
         return np.array(opened)
 
 
-def agree(found: NDArray, expected: NDArray) -> None:
+def agree(result: NDArray, expected: NDArray) -> None:
     """Equal but for pixels at the threshold, which a batch may round the other way."""
-    assert found.shape == expected.shape
-    assert np.count_nonzero(found != expected) <= 2 + found.size // 1000
+    assert result.shape == expected.shape
+    assert np.count_nonzero(result != expected) <= 2 + result.size // 1000
 
 
 def test_every_image_gets_a_mask_of_its_own_size_and_name(
@@ -212,10 +212,12 @@ def test_a_bad_file_stops_no_other_and_is_named(run: Path, images: Path, tmp_pat
 
 def test_a_network_that_gives_no_numbers_writes_no_mask(images: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    held = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
-    key = next(k for k in held["state_dict"] if k.startswith("model.") and k.endswith("weight"))
-    held["state_dict"][key][:] = float("nan")
-    torch.save(held, run / "checkpoints" / "best.ckpt")
+    checkpoint = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    key = next(
+        k for k in checkpoint["state_dict"] if k.startswith("model.") and k.endswith("weight")
+    )
+    checkpoint["state_dict"][key][:] = float("nan")
+    torch.save(checkpoint, run / "checkpoints" / "best.ckpt")
     with pytest.raises(DataErrors, match=r"a\.png: "):
         run_predict(run, images / "a.png", tmp_path / "out")
     assert not list((tmp_path / "out").glob("*.png"))
@@ -248,7 +250,7 @@ def test_the_same_command_again_repeats_nothing_but_what_changed(
 
 
 @pytest.mark.parametrize(
-    ("given", "output", "words"),
+    ("source", "output", "words"),
     [
         ("in", "in", "in: .*input=.*in,"),
         ("in", "in/masks", "in/masks: .*input=.*in,"),
@@ -260,7 +262,7 @@ def test_the_same_command_again_repeats_nothing_but_what_changed(
     ],
 )
 def test_files_of_the_user_are_never_replaced(
-    run: Path, images: Path, tmp_path: Path, given: str, output: str, words: str
+    run: Path, images: Path, tmp_path: Path, source: str, output: str, words: str
 ) -> None:
     (tmp_path / "link").symlink_to(images)
     (tmp_path / "theirs").mkdir()
@@ -268,7 +270,7 @@ def test_files_of_the_user_are_never_replaced(
     (tmp_path / "file").touch()
     before = hashes(tmp_path)
     with pytest.raises(ValueError, match=f"output=.*{words}"):
-        run_predict(run, tmp_path / given, tmp_path / output)
+        run_predict(run, tmp_path / source, tmp_path / output)
     assert hashes(tmp_path) == before
 
 
@@ -372,8 +374,8 @@ def test_an_ensemble_with_views_is_the_mean_of_all(run: Path, images: Path, tmp_
     mean = np.mean(
         [_reference_probs(image[::u, ::v].copy())[:, ::u, ::v] for u, v in views], axis=0
     )
-    found = np.load(tmp_path / "out" / "probabilities" / "c.npy")
-    np.testing.assert_allclose(found, mean, atol=1e-5)
+    result = np.load(tmp_path / "out" / "probabilities" / "c.npy")
+    np.testing.assert_allclose(result, mean, atol=1e-5)
 
 
 def test_a_configuration_is_refused_with_all_that_is_wrong(run: Path, images: Path) -> None:

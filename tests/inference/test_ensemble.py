@@ -75,9 +75,9 @@ def test_the_members_predictions_are_not_changed() -> None:
 def test_nan_in_one_member_is_nan_in_the_mean(by_strips: bool) -> None:
     class Lost(Brightness):
         def batch(self, images: list[NDArray]) -> list[NDArray[np.float32]]:
-            found = super().batch(images)
-            found[0][:, 3, 4] = np.nan
-            return found
+            result = super().batch(images)
+            result[0][:, 3, 4] = np.nan
+            return result
 
     ensemble, image = Ensemble([Brightness(), Lost(), Brightness()]), picture(12, 10)
     probs = joined(ensemble.strips(image), 12) if by_strips else ensemble.probabilities(image)
@@ -101,12 +101,12 @@ def test_strips_end_where_those_of_any_member_end() -> None:
         for start, end in zip((0, *ends), (*ends, 10), strict=True):
             yield start, whole[:, start:end]
 
-    found = list(aligned([stream(4, 7), stream(), stream(2, 7)]))
-    assert [y for y, _ in found] == [0, 2, 4, 7]
-    for y, parts in found:
+    result = list(aligned([stream(4, 7), stream(), stream(2, 7)]))
+    assert [y for y, _ in result] == [0, 2, 4, 7]
+    for y, parts in result:
         for part in parts:
             np.testing.assert_array_equal(part, whole[:, y : y + part.shape[1]])
-    assert found[-1][1][0].shape[1] == 3
+    assert result[-1][1][0].shape[1] == 3
 
 
 def test_a_predictor_without_strips_gives_one() -> None:

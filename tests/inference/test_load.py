@@ -138,11 +138,11 @@ def test_a_users_own_class_is_made_once_it_is_named(
 def test_an_encoders_own_weights_are_not_fetched(tmp_path: Path) -> None:
     node = {"_target_": "torch.nn.Sequential", "pretrained": True,
              "encoder": {"encoder_weights": "imagenet", "checkpoint_path": "x.pth"}}  # fmt: skip
-    path, given = saved(tmp_path / "a.ckpt", content(node)), {}
+    path, built = saved(tmp_path / "a.ckpt", content(node)), {}
     with pytest.raises(ValueError, match=r"_target_=torch\.nn\.Sequential"):
-        Loader(build=given.update).load_file(path)
-    assert given["pretrained"] is False
-    assert given["encoder"] == {"encoder_weights": None, "checkpoint_path": ""}
+        Loader(build=built.update).load_file(path)
+    assert built["pretrained"] is False
+    assert built["encoder"] == {"encoder_weights": None, "checkpoint_path": ""}
 
 
 def half(path: Path) -> None:

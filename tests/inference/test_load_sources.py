@@ -122,8 +122,8 @@ def test_several_are_the_mean_of_their_probabilities(tmp_path: Path) -> None:
     a = run(tmp_path / "a", threshold=0.2)
     b = run(tmp_path / "b", seed=1, size=48, threshold=0.6)
     expected = (probabilities(a) + probabilities(b)) / 2
-    found = probabilities(a, b)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    result = probabilities(a, b)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
     model = loaded(a, b)
     assert model.threshold == pytest.approx(0.4)
     assert len(model.members) == 2
@@ -170,8 +170,8 @@ def test_an_ensemble_cleans_up_what_all_its_members_clean_up(tmp_path: Path) -> 
 def test_a_member_of_grey_images_sees_the_picture_in_grey(tmp_path: Path) -> None:
     a, b = run(tmp_path / "a", channels=1), run(tmp_path / "b")
     grey = loaded(a).predictor.probabilities(to_grey(IMAGE))
-    found = probabilities(a, b)
-    np.testing.assert_allclose(found, (grey + probabilities(b)) / 2, atol=1e-6)
+    result = probabilities(a, b)
+    np.testing.assert_allclose(result, (grey + probabilities(b)) / 2, atol=1e-6)
 
 
 @pytest.mark.parametrize("deep", [False, True])
@@ -194,8 +194,8 @@ class _Brightness:
 
 def test_the_digest_is_of_all_members_and_their_bytes(tmp_path: Path) -> None:
     a, b = run(tmp_path / "a"), run(tmp_path / "b", seed=1)
-    found = {digest_of(loaded(*places).members) for places in ([a], [b], [a, b])}
-    assert len(found) == 3
+    result = {digest_of(loaded(*places).members) for places in ([a], [b], [a, b])}
+    assert len(result) == 3
 
 
 def test_the_axis_of_volumes_comes_from_the_training(tmp_path: Path) -> None:

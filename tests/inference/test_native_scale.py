@@ -37,8 +37,8 @@ def test_windows_that_memory_allows_give_what_one_pass_gives_away_from_borders(
     assert np.ptp(expected) > 0.3
     edge = round((REACH + 8) / scale)
     inner = np.s_[:, edge:-edge, edge:-edge]
-    found = np.concatenate([part for _, part in parts], axis=1)
-    assert np.abs(found - expected)[inner].max() < 1e-5
+    result = np.concatenate([part for _, part in parts], axis=1)
+    assert np.abs(result - expected)[inner].max() < 1e-5
 
 
 @pytest.mark.parametrize("budget", [1 << 20, 1 << 23, 1 << 30])
@@ -94,11 +94,11 @@ def test_a_network_that_sees_a_whole_image_is_warned_of(caplog: pytest.LogCaptur
 def test_overlap_covers_the_receptive_field_and_leaves_pixels_to_blend(
     side: int, reach: int, exact: bool
 ) -> None:
-    found = window_of(side, reach, 0.0)
-    assert found.exact is exact
+    windows = window_of(side, reach, 0.0)
+    assert windows.exact is exact
     if exact:
-        assert found.overlap * side >= 2 * reach + 32
-        assert found.overlap <= 0.75
+        assert windows.overlap * side >= 2 * reach + 32
+        assert windows.overlap <= 0.75
     assert window_of(side, 0, 0.7).overlap == 0.7
 
 
@@ -109,10 +109,10 @@ def test_views_are_those_of_one_pass_in_windows_as_well(budget: int) -> None:
         TestTimeAugmentation(network, transforms="d4"), scale=1.0, budget=budget
     )
     views = TestTimeAugmentation(at_size(network, None), transforms="d4").probabilities(image)
-    found = scaled.probabilities(image)
-    assert np.abs(found - views)[:, 30:-30, 30:-30].max() < 1e-5
+    result = scaled.probabilities(image)
+    assert np.abs(result - views)[:, 30:-30, 30:-30].max() < 1e-5
     assert scaled.windows.predictor.views_at_once == 1  # the budget is for one
-    assert np.abs(found - at_size(network, None).probabilities(image)).max() > 0.01
+    assert np.abs(result - at_size(network, None).probabilities(image)).max() > 0.01
 
 
 def test_the_network_at_another_size_leaves_the_first_one_as_it_was() -> None:

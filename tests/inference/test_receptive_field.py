@@ -33,8 +33,8 @@ def _reference_reach(network: nn.Module, length: int = 160) -> int:
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_u_net_sees_as_far_as_changes_of_single_columns_show(depth: int, up: str) -> None:
     network = unet(depth, up=up)
-    true, found = _reference_reach(network), receptive_field(network, channels=1)
-    assert true <= found < true + STEP
+    true, result = _reference_reach(network), receptive_field(network, channels=1)
+    assert true <= result < true + STEP
 
 
 def test_stacked_convolutions_see_what_their_sizes_say() -> None:

@@ -24,15 +24,15 @@ class Corner:
 def _reference_mean(network: object, image: NDArray, transforms: str) -> NDArray:
     """With numpy's own words for turning and mirroring."""
     turns = range(4) if transforms == "d4" else (0, 2)
-    found = []
+    result = []
     for turn in turns:
         for mirrored in (False, True):
             view = np.rot90(image, turn)
             view = np.fliplr(view) if mirrored else view
             probs = network.probabilities(np.ascontiguousarray(view))
             back = probs[..., ::-1] if mirrored else probs
-            found.append(np.rot90(back, -turn, axes=(1, 2)).astype(np.float64))
-    return np.mean(found, axis=0)
+            result.append(np.rot90(back, -turn, axes=(1, 2)).astype(np.float64))
+    return np.mean(result, axis=0)
 
 
 @pytest.mark.parametrize("size", [(40, 40), (37, 61)])

@@ -30,11 +30,11 @@ class Input:
     name: str
 
 
-def find(given: str | Sequence[str], *, recursive: bool, root: str | None) -> list[Input]:
+def find(source: str | Sequence[str], *, recursive: bool, root: str | None) -> list[Input]:
     """The images of a file, a folder, a glob, a table (.csv), or of a list of those, in order.
 
     Args:
-        given: as `input`.
+        source: the value of `input`.
         recursive: whether subfolders of folders are searched.
         root: what the paths of a table are relative to; None for the table's own folder.
 
@@ -44,7 +44,7 @@ def find(given: str | Sequence[str], *, recursive: bool, root: str | None) -> li
         ValueError: a table cannot be read.
     """
     bases: dict[Path, Path] = {}  # of each file, the folder from which it is named
-    for one in [given] if isinstance(given, str) else given:
+    for one in [source] if isinstance(source, str) else source:
         for path, base in _files(one, recursive=recursive, root=root):
             bases.setdefault(Path(os.path.abspath(path)), Path(os.path.abspath(base)))
     if len(set(bases.values())) > 1:  # of several folders each name must say which
@@ -57,31 +57,31 @@ def find(given: str | Sequence[str], *, recursive: bool, root: str | None) -> li
     ]
 
 
-def folders(given: str | Sequence[str]) -> list[Path]:
+def folders(source: str | Sequence[str]) -> list[Path]:
     """Those parts of `input` that are folders."""
-    every = [given] if isinstance(given, str) else given
+    every = [source] if isinstance(source, str) else source
     return [path for one in every if (path := Path(one).expanduser()).is_dir()]
 
 
-def _files(given: str, *, recursive: bool, root: str | None) -> Iterator[tuple[Path, Path]]:
+def _files(source: str, *, recursive: bool, root: str | None) -> Iterator[tuple[Path, Path]]:
     """Each file, and the folder from which it is named."""
-    path = Path(given).expanduser()
+    path = Path(source).expanduser()
     if path.is_dir():
         files = _below(path) if recursive else image_files(path)
         if not files:
             more = "" if recursive or not any(p.is_dir() for p in path.iterdir()) else (
                 "; recursive=true looks into its subfolders"
             )  # fmt: skip
-            raise FileNotFoundError(f"input={given}: no images in it, but {content(path)}{more}")
+            raise FileNotFoundError(f"input={source}: no images in it, but {content(path)}{more}")
         yield from ((file, path) for file in files)
     elif path.suffix.lower() == ".csv" and path.exists():
         yield from _of_table(path, path.parent if root is None else Path(root).expanduser())
     elif os.path.lexists(path):
         yield path, path.parent
-    elif any(sign in given for sign in WILD):
-        yield from _of_glob(given, path)
+    elif any(sign in source for sign in WILD):
+        yield from _of_glob(source, path)
     else:
-        raise FileNotFoundError(f"input={given}: no such file or folder")
+        raise FileNotFoundError(f"input={source}: no such file or folder")
 
 
 def _below(folder: Path) -> list[Path]:
@@ -92,7 +92,7 @@ def _below(folder: Path) -> list[Path]:
     return files
 
 
-def _of_glob(given: str, path: Path) -> Iterator[tuple[Path, Path]]:
+def _of_glob(source: str, path: Path) -> Iterator[tuple[Path, Path]]:
     fixed: list[str] = []
     for part in path.parts:
         if any(sign in part for sign in WILD):
@@ -102,7 +102,7 @@ def _of_glob(given: str, path: Path) -> Iterator[tuple[Path, Path]]:
     files = [Path(m) for m in matches if is_image(Path(m)) and not Path(m).is_dir()]
     if not files:
         others = f"; of {len(matches)} matches none is an image" if matches else ""
-        raise FileNotFoundError(f"input={given}: no such images{others}")
+        raise FileNotFoundError(f"input={source}: no such images{others}")
     yield from ((file, Path(*fixed)) for file in files)
 
 

@@ -143,9 +143,9 @@ def overlay_names(file: File) -> list[str]:
     return [f"overlays/{name}.png" for name in _picture_names(file)]
 
 
-def refuse_inside(output: Path, given: str | Sequence[str]) -> None:
+def refuse_inside(output: Path, source: str | Sequence[str]) -> None:
     """Raises ValueError where the output folder lies in a folder of images, or is a file."""
-    for folder in inputs.folders(given):
+    for folder in inputs.folders(source):
         if output.resolve().is_relative_to(folder.resolve()):
             raise ValueError(
                 f"output={output}: lies in input={folder}, whose files are only read; choose "

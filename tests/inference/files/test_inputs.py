@@ -16,8 +16,8 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def names(given: str | list[str], *, recursive: bool = False, root: str | None = None) -> list:
-    return [(one.image, one.name) for one in find(given, recursive=recursive, root=root)]
+def names(source: str | list[str], *, recursive: bool = False, root: str | None = None) -> list:
+    return [(one.image, one.name) for one in find(source, recursive=recursive, root=root)]
 
 
 def test_a_folder_gives_its_images_in_natural_order_and_leaves_subfolders_out(tree: Path) -> None:
@@ -25,8 +25,8 @@ def test_a_folder_gives_its_images_in_natural_order_and_leaves_subfolders_out(tr
 
 
 def test_a_recursive_folder_keeps_the_subfolders(tree: Path) -> None:
-    found = names(str(tree), recursive=True)
-    assert found == [
+    result = names(str(tree), recursive=True)
+    assert result == [
         ("a2.png", "a2"), ("a10.jpg", "a10"), ("p1/b.tif", "p1/b"),
         ("p1/deep/c.NII.GZ", "p1/deep/c"),
     ]  # fmt: skip
@@ -77,29 +77,29 @@ def test_images_of_one_stem_keep_their_suffixes(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.jpg", "p/a.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    found = dict(names(str(tmp_path), recursive=True))
-    assert found == {"a.jpg": "a.jpg", "a.png": "a.png", "b.jpg": "b", "p/a.jpg": "p/a"}
+    result = dict(names(str(tmp_path), recursive=True))
+    assert result == {"a.jpg": "a.jpg", "a.png": "a.png", "b.jpg": "b", "p/a.jpg": "p/a"}
 
 
 def test_a_kept_suffix_never_makes_two_names_the_same(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "a.jpg.png", "A.PNG"):
         (tmp_path / name).touch()
-    found = [name for _, name in names(str(tmp_path))]
-    assert len(set(found)) == 4
+    result = [name for _, name in names(str(tmp_path))]
+    assert len(set(result)) == 4
     assert dict(names(str(tmp_path)))["a.jpg.png"] == "a.jpg.png"
 
 
 def test_an_input_without_images_is_named_with_the_way_out(tree: Path) -> None:
     (tree / "empty").mkdir()
     (tree / "text.csv").write_text("image\n")
-    for given, words in (
+    for source, words in (
         ("gone.png", r"gone\.png"),
         ("empty", "empty"),
         ("*.bmp", r"\*\.bmp"),
         ("*.txt", r"\*\.txt.* 1 matches"),
     ):
         with pytest.raises(FileNotFoundError, match=f"input=.*{words}"):
-            names(str(tree / given))
+            names(str(tree / source))
     (tree / "only/sub").mkdir(parents=True)
     with pytest.raises(FileNotFoundError, match="recursive=true"):
         names(str(tree / "only"))

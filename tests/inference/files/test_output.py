@@ -67,23 +67,23 @@ def test_a_mask_is_turned_as_its_image_is(tmp_path: Path, orientation: int) -> N
 
 
 def test_probabilities_are_sixteen_bit_pictures_by_class(tmp_path: Path) -> None:
-    found = written(tmp_path, writer(probabilities="png16"))
-    del found["x.png"]
-    assert list(found) == [f"probabilities/{name}/x.png" for name in ("background", "a", "b_c")]
-    for path, plane in zip(found.values(), PROBS, strict=True):
+    result = written(tmp_path, writer(probabilities="png16"))
+    del result["x.png"]
+    assert list(result) == [f"probabilities/{name}/x.png" for name in ("background", "a", "b_c")]
+    for path, plane in zip(result.values(), PROBS, strict=True):
         stored = np.array(Image.open(path))
         assert stored.max() > 255
         np.testing.assert_allclose(stored / 65535, plane, atol=0.51 / 65535)
 
 
 def test_probabilities_are_an_array(tmp_path: Path) -> None:
-    found = written(tmp_path, writer(probabilities="npy"))
-    np.testing.assert_array_equal(np.load(found["probabilities/x.npy"]), PROBS)
+    result = written(tmp_path, writer(probabilities="npy"))
+    np.testing.assert_array_equal(np.load(result["probabilities/x.npy"]), PROBS)
 
 
 def test_frames_of_one_file_lie_in_a_folder_of_its_full_name(tmp_path: Path) -> None:
-    found = written(tmp_path, writer(), "a.dcm", slices=11, masks=[MASK] * 11, probs=[PROBS] * 11)
-    assert list(found) == [f"a.dcm/{i:02d}.png" for i in range(11)]
+    result = written(tmp_path, writer(), "a.dcm", slices=11, masks=[MASK] * 11, probs=[PROBS] * 11)
+    assert list(result) == [f"a.dcm/{i:02d}.png" for i in range(11)]
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -101,18 +101,18 @@ def test_a_volume_gets_its_header_back_and_each_slice_its_place(
     truth = np.random.default_rng(3).integers(0, 3, (4, 5, 6), dtype=np.uint8)
     masks = [np.take(truth, i, axis).T for i in range(truth.shape[axis])]
     probs = [np.stack([m * 0.25, m * 0.5, m * 0.1]).astype(np.float32) for m in masks]
-    found = written(
+    result = written(
         tmp_path, writer(probabilities="npy"), "v.nii.gz", slices=len(masks), masks=masks,
         probs=probs, axis=axis,
     )  # fmt: skip
-    made = nibabel.load(found["v.nii.gz"])
+    made = nibabel.load(result["v.nii.gz"])
     assert type(made) is type(image)
     np.testing.assert_array_equal(np.asarray(made.dataobj), truth)
     assert made.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(made.affine, nibabel.load(tmp_path / "v.nii.gz").affine)
     assert bytes(made.header["descrip"]).startswith(b"of the scanner")
     assert made.header.get_xyzt_units() == ("mm", "sec")
-    deep = nibabel.load(found["probabilities/v.nii.gz"]).get_fdata()
+    deep = nibabel.load(result["probabilities/v.nii.gz"]).get_fdata()
     np.testing.assert_allclose(deep, np.stack([truth * 0.25, truth * 0.5, truth * 0.1], -1))
 
 

@@ -28,8 +28,8 @@ def test_everything_comes_out_in_its_order(batch_size: int) -> None:
         time.sleep(0.01 if item % 3 == 0 else 0)  # the later may be read before the earlier
         return item
 
-    found = list(pipeline(read=read, batch_size=batch_size).run(iter(range(20))))
-    assert found == [(i, 10 * i + 1) for i in range(20)]
+    result = list(pipeline(read=read, batch_size=batch_size).run(iter(range(20))))
+    assert result == [(i, 10 * i + 1) for i in range(20)]
 
 
 def test_pictures_are_predicted_in_batches() -> None:
@@ -59,12 +59,12 @@ def test_a_picture_that_fails_is_reported_in_its_place_and_stops_no_other() -> N
             raise DataError("seven.png", "no numbers", "look")
         return answer
 
-    found = dict(pipeline(read=read, predict=predict, write=write).run(iter(range(9))))
-    assert list(found) == list(range(9))
-    assert found[2] == Failed("two.png: torn; restore it")
-    assert found[5] == Failed("5: RuntimeError: no memory for this")
-    assert found[7] == Failed("seven.png: no numbers; look")
-    assert [found[i] for i in (0, 1, 3, 4, 6, 8)] == [0, 1, 3, 4, 6, 8]
+    result = dict(pipeline(read=read, predict=predict, write=write).run(iter(range(9))))
+    assert list(result) == list(range(9))
+    assert result[2] == Failed("two.png: torn; restore it")
+    assert result[5] == Failed("5: RuntimeError: no memory for this")
+    assert result[7] == Failed("seven.png: no numbers; look")
+    assert [result[i] for i in (0, 1, 3, 4, 6, 8)] == [0, 1, 3, 4, 6, 8]
 
 
 def test_a_full_disk_ends_the_run() -> None:
@@ -116,7 +116,7 @@ def test_an_error_ahead_is_raised_where_it_belongs() -> None:
             raise ValueError("the third")
         return i
 
-    found = map_ahead(fails, range(9), count=3)
-    assert [next(found) for _ in range(3)] == [0, 1, 2]
+    result = map_ahead(fails, range(9), count=3)
+    assert [next(result) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="the third"):
-        next(found)
+        next(result)
