@@ -1,4 +1,4 @@
-"""Panels: image, reference, prediction, and where they differ, a row a case."""
+"""Panels: a row for each case with image, reference, prediction, and where these differ."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,19 +13,12 @@ from numpy.typing import NDArray
 from seg.runs import atomic
 
 IGNORE = 255
-# Okabe and Ito's colours, which people with any colour vision tell apart
+# Okabe and Ito's colours, which people with any colour vision can tell apart.
 HIT, MISS, FALSE_ALARM, CONFUSED = "#009E73", "#D55E00", "#56B4E9", "#F0E442"
 CLASS_COLOURS = (
-    "#FFFFFF",
-    "#E69F00",
-    "#0072B2",
-    "#CC79A7",
-    "#009E73",
-    "#F0E442",
-    "#56B4E9",
-    "#D55E00",
-)
-IGNORED = "#808080"
+    "#FFFFFF", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#F0E442", "#56B4E9", "#D55E00",
+)  # fmt: skip
+IGNORED_COLOUR = "#808080"
 COLUMNS = ("image", "reference", "prediction", "overlay")
 
 
@@ -35,7 +28,7 @@ def as_rgb(image: NDArray) -> NDArray[np.uint8]:
 
 
 def class_colour(index: int) -> str:
-    """Of a class index from 1; beyond the eighth they come again."""
+    """The colour of a class, by its index from 1; they repeat after the eighth."""
     return CLASS_COLOURS[(index - 1) % len(CLASS_COLOURS)]
 
 
@@ -44,22 +37,20 @@ def colour_classes(mask: NDArray) -> NDArray[np.float64]:
     palette = np.zeros((256, 3))
     for index in range(1, 255):
         palette[index] = to_rgb(class_colour(index))
-    palette[IGNORE] = to_rgb(IGNORED)
+    palette[IGNORE] = to_rgb(IGNORED_COLOUR)
     return palette[mask]
 
 
 def overlay(image: NDArray, reference: NDArray, prediction: NDArray) -> NDArray[np.float64]:
-    """The image (H, W, C) with hits, misses, false alarms and confused classes tinted; (H, W, 3) in
-    0-1.
-    """
+    """The image (H, W, C) with hits, misses and errors tinted: (H, W, 3) in 0-1."""
     shown = as_rgb(image) / 255.0
     valid = reference != IGNORE
-    true, found = (reference > 0) & valid, (prediction > 0) & valid
+    true, positive = (reference > 0) & valid, (prediction > 0) & valid
     areas = {
-        HIT: true & found & (reference == prediction),
-        CONFUSED: true & found & (reference != prediction),
-        MISS: true & ~found,
-        FALSE_ALARM: found & ~true,
+        HIT: true & positive & (reference == prediction),
+        CONFUSED: true & positive & (reference != prediction),
+        MISS: true & ~positive,
+        FALSE_ALARM: positive & ~true,
     }
     for colour, area in areas.items():
         shown[area] = 0.45 * shown[area] + 0.55 * np.asarray(to_rgb(colour))
@@ -89,8 +80,14 @@ def draw(
 ) -> NDArray[np.uint8]:
     """Write the panels of some cases to `path`, and return the picture (H, W, 3).
 
-    images: (N, H, W, C) in 0-255. references, predictions: (N, H, W) indices
-        of `class_names`, from 1.
+    Args:
+        names: of the cases.
+        images: (N, H, W, C) in 0-255.
+        references: (N, H, W) class indices, 1 is the first of `class_names`.
+        predictions: likewise.
+        title: of the picture.
+        path: of the PNG.
+        class_names: without background.
     """
     rows, cell = len(names), 2.3
     figure = Figure(

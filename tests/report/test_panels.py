@@ -10,7 +10,7 @@ from PIL import Image
 
 from seg.metrics.cases import summarize
 from seg.report import panels
-from seg.report.panels import CONFUSED, FALSE_ALARM, HIT, IGNORED, MISS
+from seg.report.panels import CONFUSED, FALSE_ALARM, HIT, IGNORED_COLOUR, MISS
 
 
 def _tinted(grey, colour):
@@ -58,7 +58,7 @@ def test_a_found_a_missed_and_an_invented_area_lie_where_they_are():
 
 
 def test_the_colours_are_told_apart():
-    colours = [np.array(to_rgb(c)) for c in (HIT, MISS, FALSE_ALARM, CONFUSED, IGNORED)]
+    colours = [np.array(to_rgb(c)) for c in (HIT, MISS, FALSE_ALARM, CONFUSED, IGNORED_COLOUR)]
     for a, b in itertools.combinations(colours, 2):
         assert abs(a - b).max() > 0.25
 
@@ -88,7 +88,7 @@ def test_intensities_out_of_range_are_clipped_and_do_not_wrap():
 def test_background_is_black_void_is_grey_and_classes_differ():
     coloured = panels.colour_classes(np.array([[0, 1, 2, 3, 255]], np.uint8))
     assert coloured[0, 0].tolist() == [0, 0, 0]
-    assert coloured[0, 4].tolist() == list(to_rgb(IGNORED))
+    assert coloured[0, 4].tolist() == list(to_rgb(IGNORED_COLOUR))
     assert len({tuple(c) for c in coloured[0]}) == 5
 
 

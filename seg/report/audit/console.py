@@ -1,6 +1,5 @@
-"""The audit on a screen: a table, then errors, then warnings."""
+"""The audit in the terminal: a table, then errors, then warnings."""
 
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,18 +8,17 @@ from rich.table import Table
 from rich.text import Text
 
 SHOWN_FILES, SHOWN_FINDINGS, SHOWN_VALUES = 3, 12, 8
-WIDTH = 100  # where there is no terminal to ask
+WIDTH = 100  # where there is no terminal
 
 
 def show(audit: dict, console: Console) -> None:
-    """Print the audit of `seg.preparation.audit.summarize`: a table, then errors, then warnings."""
-    before = console.width
-    if not console.is_terminal:
-        console.width = WIDTH
+    """Print the audit that `seg.preparation.audit.summarize` returns."""
+    width = console.width
+    console.width = width if console.is_terminal else WIDTH
     try:
         _print(audit, console)
     finally:
-        console.width = before
+        console.width = width
 
 
 def _print(audit: dict, console: Console) -> None:
@@ -41,19 +39,17 @@ def _print(audit: dict, console: Console) -> None:
         console.print(Text(f"\n{len(findings)} {name}: {verdict}", style=style))
         for finding in findings[:SHOWN_FINDINGS]:
             line = Table.grid(padding=(0, 1))
-            line.add_row(
-                Text(" -", style=style), Text.assemble(finding["text"], _files(finding, audit))
-            )
+            text = Text.assemble(finding["text"], _files(finding, audit))
+            line.add_row(Text(" -", style=style), text)
             console.print(line)
         if len(findings) > SHOWN_FINDINGS:
-            rest = len(findings) - SHOWN_FINDINGS
-            console.print(Text(f" - and {rest} more (audit.json)"))
+            console.print(Text(f" - and {len(findings) - SHOWN_FINDINGS} more (audit.json)"))
     if not audit["errors"] and not audit["warnings"]:
         console.print(Text("\nnothing to complain of", style="bold green"))
 
 
 def _files(finding: dict, audit: dict) -> tuple[str, str]:
-    """Up to three names, without their folders; none where the text names it or it is all."""
+    """Up to three names, without their folders; none where the text names it or all have it."""
     files = finding["files"]
     if not files or len(finding["cases"]) == audit["count"] or finding["text"].startswith(files[0]):
         return "", "dim"
@@ -78,7 +74,7 @@ def _rows(audit: dict) -> Iterator[tuple[str, str]]:
         ]
         yield "splits", "; ".join(parts)
     if audit["width"]:
-        sizes = Counter(tuple(case["size"]) for case in audit["cases"] if case["size"])
+        sizes = {tuple(case["size"]) for case in audit["cases"] if case["size"]}
         if len(sizes) == 1:
             height, width = next(iter(sizes))
             yield "size", f"{width} x {height}, all"
@@ -92,8 +88,8 @@ def _rows(audit: dict) -> Iterator[tuple[str, str]]:
     if audit["intensity"]:
         yield "brightness", _range(audit["intensity"]["means"], "{:.0f}") + " of 255"
     yield from _mask_rows(audit)
-    doubles, near = len(audit["duplicates"]), len(audit["near_duplicates"])
-    yield "duplicates", f"{doubles} equal" + (f", {near} alike" if near else "")
+    equal, near = len(audit["duplicates"]), len(audit["near_duplicates"])
+    yield "duplicates", f"{equal} equal" + (f", {near} alike" if near else "")
 
 
 def _mask_rows(audit: dict) -> Iterator[tuple[str, str]]:
@@ -130,9 +126,10 @@ def _kinds(kinds: dict[str, int], count: int) -> str:
 
 
 def _range(spread: dict, form: str) -> str:
-    low, middle, high = (form.format(spread[key]) for key in ("min", "median", "max"))
-    return low if low == high else f"{low} to {high}, median {middle}"
+    low, median, high = (form.format(spread[key]) for key in ("min", "median", "max"))
+    return low if low == high else f"{low} to {high}, median {median}"
 
 
 def percent(share: float) -> str:
+    """A share in per cent, with a space before the sign."""
     return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.4g} %"

@@ -1,8 +1,7 @@
-"""The audit as distributions: what varies over the set."""
+"""The audit as distributions: what varies over the data set."""
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,11 @@ from seg.report.panels import class_colour
 
 
 def distributions(audit: dict, path: Path) -> list[str]:
-    """Draw what varies over the set to `path`; returns the titles. A panel that would show a single
-    value is left out.
+    """Draw what varies over the data set to `path`, and return the titles of the panels.
+
+    A panel that would show a single value is left out.
     """
-    panels = [(title, draw) for title, holds, draw in _PANELS if holds(audit)]
+    panels = [(title, draw) for title, varies, draw in _PANELS if varies(audit)]
     columns = 2 if len(panels) == 4 else min(3, max(1, len(panels)))
     rows = max(1, math.ceil(len(panels) / columns))
     figure = Figure(figsize=(4.6 * columns, 3.5 * rows + 0.4), dpi=100, layout="constrained")
@@ -48,8 +48,7 @@ def _draw_sizes(axis: Axes, audit: dict) -> None:
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
     axis.plot(ends, ends, color="0.6", lw=1, ls="--", zorder=0, label="square")
     axis.legend(frameon=False, fontsize=8, loc="best")
-    axis.set_xlabel("width, pixels")
-    axis.set_ylabel("height, pixels")
+    axis.set(xlabel="width, pixels", ylabel="height, pixels")
 
 
 def _shares(audit: dict) -> NDArray:
@@ -58,29 +57,30 @@ def _shares(audit: dict) -> NDArray:
 
 def _draw_foreground(axis: Axes, audit: dict) -> None:
     shares = 100 * _shares(audit)
-    held, empty = shares[shares > 0], np.count_nonzero(shares == 0)
-    wide = len(held) > 0 and held.max() > 30 * held.min()
-    bins = min(30, max(8, round(2 * math.sqrt(len(held)))))
-    if len(held):
-        low, high = (held.min(), held.max()) if held.max() > held.min() else (0, held.max())
+    filled, empty = shares[shares > 0], np.count_nonzero(shares == 0)
+    wide = len(filled) > 0 and filled.max() > 30 * filled.min()
+    bins = min(30, max(8, round(2 * math.sqrt(len(filled)))))
+    if len(filled):
+        low, high = (
+            (filled.min(), filled.max()) if filled.max() > filled.min() else (0, filled.max())
+        )
         edges = np.geomspace(low, high, bins + 1) if wide else np.linspace(low, high, bins + 1)
-        edges[0], edges[-1] = low, high  # rounding must lose neither end
-        axis.hist(held, bins=edges, color="#0072B2", ec="white", lw=0.4)
-        axis.axvline(np.median(held), color="#D55E00", lw=1.2)
-        axis.annotate(f"median {np.median(held):.2g} %", (np.median(held), 1), (4, -2),
+        edges[0], edges[-1] = low, high  # rounding must not lose an end
+        axis.hist(filled, bins=edges, color="#0072B2", ec="white", lw=0.4)
+        axis.axvline(np.median(filled), color="#D55E00", lw=1.2)
+        axis.annotate(f"median {np.median(filled):.2g} %", (np.median(filled), 1), (4, -2),
                       xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
                       fontsize=8, color="#D55E00")  # fmt: skip
     if wide:
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axis.xaxis.set_minor_formatter(FuncFormatter(lambda x, _: ""))
-    axis.set_xlabel("foreground, % of the image")
-    axis.set_ylabel("masks")
+    axis.set(xlabel="foreground, % of the image", ylabel="masks")
     axis.yaxis.get_major_locator().set_params(integer=True)
     if empty:
         beside = axis.inset_axes((0, 0, 0.13, 1), sharey=axis)
         low, high = axis.get_xlim()
-        # Room at the left for the bar of the empty masks, which have no place on the scale.
+        # Space at the left for the bar of the empty masks, which have no position on the scale.
         axis.set_xlim(low / (high / low) ** 0.2 if wide else low - 0.2 * (high - low), high)
         beside.bar([0], [empty], color="0.55", width=0.6)
         beside.set_xlim(-0.6, 0.6)
@@ -104,8 +104,8 @@ def _draw_classes(axis: Axes, audit: dict) -> None:
     axis.set_xscale("log")
     low = min(shares[shares > 0].min() / 3, 1)
     axis.set_xlim(low, 100 * (100 / low) ** 0.28)
-    for place, share in enumerate(shares):
-        axis.annotate(f"{share:.3g} %" if share else "none", (max(share, low), place), (4, 0),
+    for position, share in enumerate(shares):
+        axis.annotate(f"{share:.3g} %" if share else "none", (max(share, low), position), (4, 0),
                       textcoords="offset points", va="center", fontsize=8)  # fmt: skip
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}" if x <= 100 else ""))
     axis.set_xlabel("% of all mask pixels")
@@ -121,38 +121,23 @@ def _draw_intensity(axis: Axes, audit: dict) -> None:
     for (name, colour), mean, low, high in zip(channels, means, lows, highs, strict=False):
         axis.fill_between(levels, 100 * low, 100 * high, color=colour, alpha=0.15, lw=0)
         axis.plot(levels, 100 * mean, color=colour, lw=1.5, label=name)
-    # Borders of black or white hold most pixels of many sets: the scale is the others'.
-    body = 100 * np.array([highs[c] for c in range(len(channels))])[:, 3:-3]
-    top = 1.15 * max(body.max(), 100 * means[:, 3:-3].max(), 1e-3)
+    # Black or white borders have most pixels of many sets: scale by the other levels.
+    inner = 100 * np.array([highs[c] for c in range(len(channels))])[:, 3:-3]
+    top = 1.15 * max(inner.max(), 100 * means[:, 3:-3].max(), 1e-3)
     axis.set_ylim(0, top)
-    for name, end, place in (("black", 0, 0.06), ("white", -1, 0.94)):
+    for name, end, x in (("black", 0, 0.06), ("white", -1, 0.94)):
         share = 100 * means[: len(channels), end].max()
         if share > top:
-            axis.annotate(f"{name}: {share:.0f} %", (place, 0.9), xycoords="axes fraction",
+            axis.annotate(f"{name}: {share:.0f} %", (x, 0.9), xycoords="axes fraction",
                           va="top", ha="left" if end == 0 else "right", fontsize=8,
                           color="0.35")  # fmt: skip
-    axis.set_xlim(0, 256)
-    axis.set_xticks(range(0, 257, 64))
-    axis.set_xlabel("grey level; band: 5 to 95 % of the images")
-    axis.set_ylabel("% of the pixels")
+    axis.set(xlim=(0, 256), xticks=range(0, 257, 64), ylabel="% of the pixels",
+             xlabel="grey level; band: 5 to 95 % of the images")  # fmt: skip
     axis.legend(frameon=False, fontsize=8, loc="upper center", ncols=3)
 
 
-def _draw_groups(axis: Axes, audit: dict) -> None:
-    counts = list(Counter(c["group"] for c in audit["cases"]).values())
-    _draw_counts(axis, counts)
-    axis.set_xlabel("cases of a group")
-    axis.set_ylabel("groups")
-
-
-def _draw_components(axis: Axes, audit: dict) -> None:
-    _draw_counts(axis, [c["components"] for c in audit["cases"] if c["components"] is not None])
-    axis.set_xlabel("connected parts of a mask")
-    axis.set_ylabel("masks")
-
-
-def _draw_counts(axis: Axes, counts: list[int]) -> None:
-    """Bars of whole numbers: one for each, or ranges where there are many."""
+def _draw_counts(axis: Axes, counts: list[int], xlabel: str, ylabel: str) -> None:
+    """Bars for whole numbers, or for ranges of them where there are many."""
     low, high = min(counts), max(counts)
     step = max(1, math.ceil((high - low + 1) / 30))
     edges = np.arange(low, high + step + 1, step) - 0.5
@@ -161,21 +146,30 @@ def _draw_counts(axis: Axes, counts: list[int]) -> None:
     axis.yaxis.get_major_locator().set_params(integer=True)
     if high - low < 3:
         axis.set_xlim(low - 1.5, high + 1.5)
+    axis.set(xlabel=xlabel, ylabel=ylabel)
 
 
-def _several(numbers: Sequence) -> bool:
-    return len(set(numbers)) > 1
+def _group_sizes(audit: dict) -> list[int]:
+    return list(Counter(c["group"] for c in audit["cases"]).values())
+
+
+def _part_counts(audit: dict) -> list[int]:
+    return [c["components"] for c in audit["cases"] if c["components"] is not None]
+
+
+def _draw_groups(axis: Axes, audit: dict) -> None:
+    _draw_counts(axis, _group_sizes(audit), "cases of a group", "groups")
+
+
+def _draw_objects(axis: Axes, audit: dict) -> None:
+    _draw_counts(axis, _part_counts(audit), "connected parts of a mask", "masks")
 
 
 _PANELS = (
     ("image sizes", lambda a: len(_sizes(a)) > 1, _draw_sizes),
-    ("foreground of the masks", lambda a: _several(_shares(a).tolist()), _draw_foreground),
-    ("classes", lambda a: sum(c["pixels"] for c in a["classes"].values()) > 0, _draw_classes),
+    ("foreground of the masks", lambda a: len(set(_shares(a))) > 1, _draw_foreground),
+    ("classes", lambda a: any(c["pixels"] for c in a["classes"].values()), _draw_classes),
     ("intensities", lambda a: a["intensity"] is not None, _draw_intensity),
-    ("groups", lambda a: _several(Counter(c["group"] for c in a["cases"]).values()), _draw_groups),
-    (
-        "objects",
-        lambda a: _several([c["components"] for c in a["cases"] if c["components"] is not None]),
-        _draw_components,
-    ),
+    ("groups", lambda a: len(set(_group_sizes(a))) > 1, _draw_groups),
+    ("objects", lambda a: len(set(_part_counts(a))) > 1, _draw_objects),
 )

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from seg.preparation.audit.facts import Fault
-from seg.report.audit import choose, contact_sheet
-from seg.report.audit.sheet import _contours
+from seg.report.audit import contact_sheet
+from seg.report.audit.sheet import _contours, choose
 
 from .sets import audited, emptied, facts_of
 
