@@ -1,8 +1,8 @@
 """PNG files as part of a page."""
 
 import base64
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from markupsafe import escape
 
@@ -10,14 +10,8 @@ LARGEST = 8_000_000  # bytes of one file
 BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
 
-@dataclass(frozen=True)
-class Picture:
-    """A PNG.
-
-    Args:
-        title: what is to be seen.
-        content: the bytes of the file.
-    """
+class Picture(NamedTuple):
+    """A PNG: what is to be seen, and the bytes of the file."""
 
     title: str
     content: bytes

@@ -10,7 +10,6 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seg.report.run import sentences
 from seg.report.text import UNSTATED, counted, limits, number, some
@@ -158,17 +157,16 @@ def _of_cases(table: CaseTable) -> Iterator[Caveat]:
     tp, fp, fn, _ = np.moveaxis(table.counts, -1, 0)  # each (M, C)
     filled = (tp + fn).sum(1) > 0
     empty, share = int((~filled).sum()), float((~filled).mean())
-    if missed := _names(table, filled & (tp.sum(1) == 0)):
+    names = np.array(table.cases)
+    missed = names[filled & (tp.sum(1) == 0)].tolist()
+    alarms = names[~filled & (fp.sum(1) > 0)].tolist()
+    if missed:
         yield _caveat("missed altogether", missed, cases=counted(len(missed), "test case"))
-    if alarms := _names(table, ~filled & (fp.sum(1) > 0)):
+    if alarms:
         cases = counted(empty, "test case")
         yield _caveat("false alarms", alarms, alarms=len(alarms), cases=cases)
     if share > EMPTY:
         yield _caveat("mostly empty", percent=100 * share)
-
-
-def _names(table: CaseTable, chosen: NDArray[np.bool_]) -> list[str]:
-    return [table.cases[i] for i in np.flatnonzero(chosen)]
 
 
 def _of_classes(result: Result) -> Iterator[Caveat]:

@@ -14,11 +14,12 @@ from seg.runs import split_table
 from seg.runs.folder import RunFolder
 
 AUDITS = 40  # the newest ones, which may be of the same files
-OF_EVALUATION = (
-    ("pr_curve", "precision against recall"),
-    ("reliability", "reliability of the probabilities"),
-    ("confusion", "what each true class was called"),
-)
+TEST_PANELS = ("worst", "median", "best")
+DIAGNOSTICS = {
+    "pr_curve": "precision against recall",
+    "reliability": "reliability of the probabilities",
+    "confusion": "what each true class was called",
+}
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,16 @@ def read(folder: Path, *, metric: str = "dice", source: str = "test") -> Report:
     problems = list(run.problems)
     headline = _headline(run, metric=metric, source=source)
     audit = None if run.split is None else _find_audit(folder, run.split.digests)
-    panels = _read_pictures(_panels(run), problems)
-    diagnostics = _read_pictures(_diagnostics(run), problems)
+    panels = [(run.test_panel(kind), f"test, {kind} cases") for kind in TEST_PANELS]
+    for path in run.panels()[-1:]:
+        epoch = path.stem.removeprefix("epoch_").lstrip("0")
+        panels.append((path, f"validation, after epoch {epoch}"))
+    diagnostics = [
+        (result.folder / f"{stem}.png", f"{result.name}: {title}")
+        for result in run.evaluations
+        for stem, title in DIAGNOSTICS.items()
+    ]
+    panels, diagnostics = _read(panels, problems), _read(diagnostics, problems)
     caveats = find_caveats(run, audit, problems)
     return Report(run, headline, audit, panels, diagnostics, caveats)
 
@@ -125,24 +134,7 @@ def _is_span(span: Any) -> bool:
     return all(isinstance(end, int | float) for end in ends)
 
 
-def _panels(run: RunFolder) -> list[tuple[Path, str]]:
-    """Worst, median and best test cases, and the last validation cases that were drawn."""
-    paths = [(run.test_panel(k), f"test, {k} cases") for k in ("worst", "median", "best")]
-    for path in run.panels()[-1:]:
-        epoch = path.stem.removeprefix("epoch_").lstrip("0")
-        paths.append((path, f"validation, after epoch {epoch}"))
-    return paths
-
-
-def _diagnostics(run: RunFolder) -> list[tuple[Path, str]]:
-    return [
-        (result.folder / f"{stem}.png", f"{result.name}: {title}")
-        for result in run.evaluations
-        for stem, title in OF_EVALUATION
-    ]
-
-
-def _read_pictures(paths: list[tuple[Path, str]], problems: list[str]) -> list[Picture]:
+def _read(paths: list[tuple[Path, str]], problems: list[str]) -> list[Picture]:
     """Those that are there; what is wrong with the others is added to `problems`."""
     pictures = []
     for path, title in paths:
