@@ -8,32 +8,36 @@ from rich.console import Console
 from rich.progress import track
 
 from seg.cli import compose
+from seg.comparison import ranking
+from seg.comparison.configurations import read_runs
+from seg.comparison.summary import Comparison
 from seg.launch import launch
-from seg.report import comparison, run
+from seg.report import comparison as report
+from seg.report import run
+from seg.runs.find import find
 
 
-def compare(cfg: DictConfig) -> comparison.Comparison | run.Report:
-    """Leaderboard and paired tests of finished runs; of a single run, whatever its state, a page of
-    its own and a model card. Raises ValueError for runs that were not tested on the same cases.
+def compare(cfg: DictConfig) -> Comparison | run.Report:
+    """Leaderboard and paired tests of finished runs; for a single run, whatever its state, a page
+    of its own and a model card. Raises ValueError for runs that were not tested on the same cases.
     """
-    folders = comparison.find(compose.plain(cfg)["runs"])
+    paths = find(compose.plain(cfg)["runs"])
     output = Path(cfg.output).expanduser().absolute()
-    if len(folders) == 1:
-        one = run.read(folders[0], metric=cfg.metric, source=cfg.source)
+    if len(paths) == 1:
+        one = run.read(paths[0], metric=cfg.metric, source=cfg.source)
         run.write(one, output)
         run.show(one, output, Console())
         return one
-    runs = comparison.read_runs(folders, source=cfg.source, metric=cfg.metric, progress=_shown)
-    found = comparison.compare(
-        runs, metric=cfg.metric, test=cfg.test, source=cfg.source, common=cfg.common
-    )
-    comparison.write(found, output)
-    comparison.show(found, output, Console())
-    return found
+    runs = read_runs(paths, source=cfg.source, progress=_progress)
+    options = {key: cfg[key] for key in ("metric", "test", "source", "common")}
+    comparison = ranking.compare(runs, **options)
+    report.write(comparison, output)
+    report.show(comparison, output, Console())
+    return comparison
 
 
-def _shown(iterator: Iterator, count: int, text: str) -> Iterator:
-    """A bar where somebody looks, and the wait is worth one."""
+def _progress(iterator: Iterator, count: int, text: str) -> Iterator:
+    """A bar on a terminal, for a wait that is worth one."""
     console = Console(stderr=True)
     quiet = not console.is_terminal or count < 50
     return track(iterator, text, count, console=console, transient=True, disable=quiet)

@@ -1,160 +1,225 @@
-"""Runs of one configuration, brought together: seeds beside each other, folds pooled."""
+"""Runs that are compared, and configurations: runs that differ in seed and fold alone."""
 
 import json
 import math
+import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from pathlib import Path
 from typing import Any
 
-from seg.comparison.runs import Run
-from seg.runs.case_table import CaseTable, pool
+from seg.comparison.statistic import Spread
+from seg.runs import results
+from seg.runs.case_table import CaseTable
+from seg.runs.folder import MONITOR, UNSTARTED, RunFolder
+from seg.runs.results import Result
 
+SEEDS, FOLD = ("seed", "dataset.split.seed"), "dataset.split.fold"
 # Runs that differ in these alone are one configuration. The cache follows output_dir.
-SAME = {
-    "seed", "dataset.split.seed", "dataset.split.fold", "output_dir", "name", "resume",
-    "init_from", "dataset.cache_dir",
-}  # fmt: skip
-REPEATED = ("seed", "dataset.split.seed")
+SAME = {*SEEDS, FOLD, "output_dir", "name", "resume", "init_from", "dataset.cache_dir"}
 LABEL_KEYS = 3
 
+Progress = Callable[[Iterator, int, str], Iterator]
 
-@dataclass
+
+@dataclass(eq=False)
+class ComparedRun:
+    """A run folder and the result by which it is compared.
+
+    status: as in run.json; where that says nothing else, `incomplete` if a file is missing and
+    `broken` if one cannot be read. problem: why the run cannot be ranked, None if it can. result:
+    None where the run has not finished, or its figures cannot be read. is_readable: whether
+    run.json, if there is one, and config.yaml can be. number, overrides: of a job of a sweep, what
+    sets it apart.
+    """
+
+    folder: RunFolder
+    status: str
+    problem: str | None = None
+    result: Result | None = None
+    is_readable: bool = True
+    number: int | None = None
+    overrides: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What tables call the run."""
+        return self.folder.name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its configuration by dotted keys."""
+        return self.folder.flat_config
+
+    @property
+    def table(self) -> CaseTable | None:
+        """The cases of its result; None where the run cannot be ranked."""
+        return self.result.table if self.result is not None and self.problem is None else None
+
+    @property
+    def has_score(self) -> bool:
+        """Whether it has finished with a validation score."""
+        return self.status == "finished" and math.isfinite(self.folder.best_score)
+
+    def curve(self, metric: str) -> list[tuple[float, float]]:
+        """(epoch, value) of a metric on the validation cases; Dice where it was not measured."""
+        if not self.is_readable:
+            return []
+        name = f"val/{metric}"
+        return self.folder.curve(name if any(name in e for e in self.folder.epochs) else MONITOR)
+
+
+def read_runs(
+    paths: Sequence[Path], *, source: str = "test", progress: Progress = lambda it, n, t: it
+) -> list[ComparedRun]:
+    """Read run folders; what is wrong with one is its `problem`, never an error.
+
+    Args:
+        paths: run folders, labelled by what sets their paths apart.
+        source: `test`, or `evaluate/NAME`.
+        progress: wraps the iterator, given the number of runs and a title.
+    """
+    parents = [path.parent for path in paths]
+    root = Path(os.path.commonpath(parents))
+    root = root.parent if len(set(parents)) == 1 else root
+    folders = (RunFolder(path, label=path.relative_to(root).as_posix()) for path in paths)
+    runs = (read_run(folder, source=source) for folder in folders)
+    return list(progress(runs, len(paths), "runs read"))
+
+
+def read_run(folder: RunFolder, *, source: str = "test") -> ComparedRun:
+    """One run with the result of `source`; see `read_runs`."""
+    status, _ = folder.status, folder.config
+    torn = None if status == UNSTARTED else folder.problem_with(folder.status_path)
+    unread = problem = torn or folder.problem_with(folder.config_path)
+    needed, result = [folder.config_path], None
+    if status == "finished":
+        path = folder.result_path(source)
+        result, wrong = results.read(path, name=source)
+        problem = next(filter(None, [problem, *wrong]), None)
+        needed += [path, results.table_path(path)]
+    if torn:
+        status = "broken"
+    elif problem and status in ("finished", UNSTARTED):
+        status = "broken" if all(map(os.path.exists, needed)) else "incomplete"
+    elif status != "finished":
+        problem = problem or status
+    if problem:  # a job that was refused before it started has its reason alone
+        problem = " ".join(str(folder.facts.get("error") or problem).split())
+    return ComparedRun(folder, status, problem, result, is_readable=unread is None)
+
+
+@dataclass(eq=False)
 class Configuration:
-    """runs: all that count. folds: their own tables, a list for each fold, where there are several
-    folds. tables: one for each seed, folds pooled; all of the same cases. notes: what to know.
+    """Runs that differ in seed and fold alone.
+
+    label: its name in tables. runs: in their order. tables: one for each seed, folds pooled, all of
+    the same cases. folds: the runs' own tables, a list for each fold, where there are several
+    folds. notes: what to know about its figures.
+
+    `same_cases.pool_runs` fills tables, folds and notes; before it they are empty.
     """
 
     label: str
-    runs: list[Run]
-    tables: list[CaseTable]
+    runs: list[ComparedRun]
+    tables: list[CaseTable] = field(default_factory=list)
     folds: list[list[CaseTable]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def finished(self) -> list[ComparedRun]:
+        """Its runs that finished with a validation score."""
+        return [run for run in self.runs if run.has_score]
 
-def text(value: Any) -> str:
+    @property
+    def is_complete(self) -> bool:
+        """Whether all of its runs finished."""
+        return len(self.finished) == len(self.runs)
+
+    @property
+    def validation(self) -> Spread | None:
+        """The best val/dice over its finished runs; None without one."""
+        scores = [run.folder.best_score for run in self.finished]
+        return Spread.over(scores) if scores else None
+
+
+def as_text(value: Any) -> str:
     """A value of a configuration on one line, as YAML's users know it."""
     if value is None or isinstance(value, bool | list | dict):
         return json.dumps(value, ensure_ascii=False)
     return f"{value:.10g}" if isinstance(value, float) else str(value)
 
 
-def _identity(run: Run) -> tuple[tuple[str, str], ...]:
-    return tuple((k, text(v)) for k, v in sorted(run.config.items()) if k not in SAME)
+def normal(value: str) -> str:
+    """A value as it was typed, in one spelling: `1e-3` and `0.001` are equal."""
+    try:
+        return f"{float(value):.10g}"
+    except ValueError:
+        return value
 
 
-def differing(runs: Iterable[Run]) -> list[str]:
-    """The keys in which configurations differ, in the order of the first that has them."""
+def differing(runs: Iterable[ComparedRun]) -> list[str]:
+    """The keys in which configurations differ, in the order of the first run that has them."""
     runs = list(runs)
-    keys = dict.fromkeys(k for run in runs for k in run.config if k not in SAME)
-    return [k for k in keys if len({text(r.config.get(k, "(none)")) for r in runs}) > 1]
+    keys = dict.fromkeys(key for run in runs for key in run.config if key not in SAME)
+    return [k for k in keys if len({as_text(run.config.get(k, "(none)")) for run in runs}) > 1]
 
 
-def gather(runs: Sequence[Run], *, common: bool = False) -> list[Configuration]:
-    """Ranked runs (with tables) by configuration, in the order of their first run.
+def by_config(runs: Sequence[ComparedRun]) -> list[Configuration]:
+    """Runs grouped by their config.yaml, in the order of their first run."""
 
-    common: runs of one configuration whose cases overlap are cut to what they share; else they
-    are an error, since they are neither seeds (the same cases) nor folds (different cases).
-    Raises ValueError that names the runs.
+    def identity(run: ComparedRun) -> Hashable:
+        return tuple((k, as_text(v)) for k, v in sorted(run.config.items()) if k not in SAME)
+
+    groups = _grouped(runs, identity)
+    labels = _labels([members[0] for members in groups], [len(members) for members in groups])
+    return [Configuration(label, group) for label, group in zip(labels, groups, strict=True)]
+
+
+def by_validation(jobs: Sequence[ComparedRun]) -> list[Configuration]:
+    """Jobs of a sweep grouped by their overrides, the best mean val/dice first.
+
+    Configurations that lack a seed or a fold come after the complete ones, since what they lack may
+    be the hard one; then those without a finished job, pruned ones first.
     """
-    by_identity: dict[Any, list[Run]] = defaultdict(list)
+
+    def chosen(job: ComparedRun) -> dict[str, str]:
+        return {key: value for key, value in job.overrides.items() if key not in SAME}
+
+    def identity(job: ComparedRun) -> Hashable:
+        # without overrides nothing says that two folders are one configuration
+        alone = None if job.overrides else job.name
+        return alone, tuple((k, normal(v)) for k, v in sorted(chosen(job).items()))
+
+    configurations = []
+    for members in _grouped(jobs, identity):
+        label = " ".join(f"{key}={value}" for key, value in chosen(members[0]).items())
+        unnamed = members[0].name if len(members) == 1 else "all runs"
+        configurations.append(Configuration(label or unnamed, members))
+    return sorted(configurations, key=_validation_order)
+
+
+def _grouped(
+    runs: Iterable[ComparedRun], identity: Callable[[ComparedRun], Hashable]
+) -> list[list[ComparedRun]]:
+    groups: dict[Hashable, list[ComparedRun]] = defaultdict(list)
     for run in runs:
-        by_identity[_identity(run)].append(run)
-    sets = list(by_identity.values())
-    labels = _labels([members[0] for members in sets], [len(members) for members in sets])
-    return [
-        _configuration(label, members, common) for label, members in zip(labels, sets, strict=True)
-    ]
+        groups[identity(run)].append(run)
+    return list(groups.values())
 
 
-def _configuration(label: str, runs: list[Run], common: bool) -> Configuration:
-    notes = []
-    repeats: dict[tuple, list[Run]] = defaultdict(list)
-    seen: Counter[tuple] = Counter()
-    for run in runs:  # the n-th run of a seed and fold belongs to the n-th repetition of that seed
-        seed = tuple(run.config.get(key) for key in REPEATED)
-        whole = (*seed, run.config.get("dataset.split.fold"))
-        repeats[(*seed, seen[whole])].append(run)
-        seen[whole] += 1
-    if max(seen.values()) > 1:
-        notes.append("some runs have the same seed: their spread is less than that of seeds")
-    parts = list(repeats.values())
-    if len({_cases(part) for part in parts}) > 1:
-        # disjoint where each fold was trained with a seed of its own
-        parts = [runs] if _disjoint(parts) else _whole(parts, notes)
-    kept = [run for part in parts for run in part]
-    if len({_cases(part) for part in parts}) > 1 or not all(_disjoint(_apart(p)) for p in parts):
-        if not common:
-            raise ValueError(_overlap(label, kept))
-        return _cut(label, kept, notes)
-    folds: dict[tuple[str, ...], list[CaseTable]] = defaultdict(list)
-    for run in kept:
-        folds[run.table.cases].append(run.table)
-    if len(folds) > 1:
-        planned = kept[0].config.get("dataset.folds", kept[0].config.get("dataset.split.folds"))
-        if isinstance(planned, int) and len(folds) != planned:
-            notes.append(f"{len(folds)} of {planned} folds")
-    return Configuration(
-        label=label,
-        runs=kept,
-        tables=[pool([run.table for run in part]) for part in parts],
-        folds=list(folds.values()) if len(folds) > 1 else [],
-        notes=notes,
-    )
+def _validation_order(configuration: Configuration) -> tuple[float, ...]:
+    validation, first = configuration.validation, configuration.runs[0]
+    number = math.inf if first.number is None else first.number
+    if validation is not None:
+        missing = not configuration.is_complete
+        return False, missing, -validation.n if missing else 0, -validation.mean, 0, number
+    is_pruned, score = first.status == "pruned", first.folder.best_score
+    return True, True, 0, not is_pruned, -score if is_pruned and math.isfinite(score) else 0, number
 
 
-def _apart(part: list[Run]) -> list[list[Run]]:
-    return [[run] for run in part]
-
-
-def _cases(part: Iterable[Run]) -> frozenset[str]:
-    return frozenset(case for run in part for case in run.table.cases)
-
-
-def _disjoint(parts: Sequence[list[Run]]) -> bool:
-    return sum(len(_cases(part)) for part in parts) == len(_cases(r for p in parts for r in p))
-
-
-def _whole(parts: list[list[Run]], notes: list[str]) -> list[list[Run]]:
-    """The repetitions that have all folds; one that lacks some is left out, and that is said."""
-    folds = [frozenset(run.config.get("dataset.split.fold") for run in part) for part in parts]
-    most = max(folds, key=len)
-    if len(most) == 1:
-        return parts
-    kept = []
-    for part, held in zip(parts, folds, strict=True):
-        if held < most:
-            missing = ", ".join(str(f) for f in sorted(most - held, key=str))
-            seed = part[0].config.get("seed")
-            notes.append(f"seed {seed} left out of all figures: no finished fold {missing}")
-        else:
-            kept.append(part)
-    return kept
-
-
-def _overlap(label: str, runs: Sequence[Run]) -> str:
-    for a, b in combinations(runs, 2):
-        mine, theirs = set(a.table.cases), set(b.table.cases)
-        if mine != theirs and mine & theirs:
-            return (
-                f"{label}: runs {a.name} and {b.name} have one configuration and share "
-                f"{len(mine & theirs)} of their {len(mine)} and {len(theirs)} test cases: neither "
-                "seeds (the same cases) nor folds (different cases). Compare them apart, or on "
-                "what they share: common=true"
-            )
-    return f"{label}: its runs are neither seeds (the same cases) nor folds (different cases)"
-
-
-def _cut(label: str, runs: list[Run], notes: list[str]) -> Configuration:
-    shared = frozenset.intersection(*(_cases([run]) for run in runs))
-    if not shared:
-        raise ValueError(f"{label}: its {len(runs)} runs share no test case")
-    notes.append(f"{len(runs)} runs with different test cases, cut to the {len(shared)} they share")
-    return Configuration(label, runs, [run.table.keep(shared) for run in runs], [], notes)
-
-
-def _labels(firsts: Sequence[Run], sizes: Sequence[int]) -> list[str]:
+def _labels(firsts: Sequence[ComparedRun], sizes: Sequence[int]) -> list[str]:
     """A short name for each configuration: its `name`, what sets it apart, or its one run's."""
     names = [str(run.config.get("name") or run.name) for run in firsts]
     labels = []
@@ -166,8 +231,8 @@ def _labels(firsts: Sequence[Run], sizes: Sequence[int]) -> list[str]:
             labels.append(run.name)
         else:
             keys = [key for key in differing(twins) if key in run.config]
-            said = " ".join(_said(key, run.config[key]) for key in keys[:LABEL_KEYS])
-            labels.append(said if len(twins) == len(firsts) else f"{name} {said}")
+            settings = " ".join(_setting(key, run.config[key]) for key in keys[:LABEL_KEYS])
+            labels.append(settings if len(twins) == len(firsts) else f"{name} {settings}")
     counts = Counter(labels)
     return [
         label if counts[label] == 1 else f"{label} ({run.name})"
@@ -175,16 +240,8 @@ def _labels(firsts: Sequence[Run], sizes: Sequence[int]) -> list[str]:
     ]
 
 
-def _said(key: str, value: Any) -> str:
+def _setting(key: str, value: Any) -> str:
     """`loss=DiceLoss`, `lr=0.001`."""
     if key.endswith("._target_"):
-        return f"{key.split('.')[-2]}={text(value).rpartition('.')[2]}"
-    return f"{key.rpartition('.')[2]}={text(value)}"
-
-
-def spread(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and standard deviation (n - 1) of a few values; the deviation of one is NaN."""
-    mean = math.fsum(values) / len(values)
-    if len(values) < 2:
-        return mean, math.nan
-    return mean, math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (len(values) - 1))
+        return f"{key.split('.')[-2]}={as_text(value).rpartition('.')[2]}"
+    return f"{key.rpartition('.')[2]}={as_text(value)}"

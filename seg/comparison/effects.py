@@ -1,23 +1,22 @@
-"""The effect of each swept key on val/dice, over what the other keys were set to.
+"""The effect of each swept key on val/dice, at equal settings of the other keys.
 
-A mean over all jobs of a value mixes it with whatever else those jobs had. So values are held
-against each other within settings of the other keys (seeds and folds among them) for which every
-value has a job that finished; only where there is no such setting, as in a random search, are all
-jobs of a value averaged.
+A mean over all jobs of a value mixes it with whatever else those jobs had. So values are compared
+within settings of the other keys (seeds and folds among them) for which every value has a job that
+finished; only where there is no such setting, as in a random search, are all jobs of a value
+averaged.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from seg.comparison.choices import normal
-from seg.comparison.configurations import SAME
-from seg.comparison.sweep_jobs import MONITOR
-from seg.comparison.sweep_rows import keys
+from seg.comparison.configurations import SAME, normal
+from seg.comparison.sweep_jobs import swept_keys
+from seg.runs.folder import MONITOR
 
 # More numbers than FEW, most of them tried once, are a range that was searched; MANY always are.
 FEW, MANY = 8, 14
@@ -26,7 +25,7 @@ FEW, MANY = 8, 14
 @dataclass(frozen=True)
 class Value:
     """text: as the user wrote it. scores: val/dice of its finished jobs. paired: its mean in each
-    complete setting of the other keys, in one order for all values. jobs: of this value in all.
+    complete setting of the other keys, in one order for all values. jobs: how many in all.
     """
 
     text: str
@@ -42,7 +41,7 @@ class Value:
 
     @property
     def number(self) -> float:
-        """NaN if it is none."""
+        """The value as a number, NaN if it is no number."""
         try:
             return float(self.text)
         except ValueError:
@@ -61,43 +60,46 @@ class Effect:
     settings: int
 
     @property
-    def best(self) -> Value:
-        return max(self.values, key=lambda v: v.mean if math.isfinite(v.mean) else -math.inf)
+    def ranked(self) -> list[Value]:
+        """The values with a mean, best first."""
+        scored = [value for value in self.values if math.isfinite(value.mean)]
+        return sorted(scored, key=lambda value: -value.mean)
 
     @property
-    def ranked(self) -> list[Value]:
-        """Those with a mean, best first."""
-        there = [value for value in self.values if math.isfinite(value.mean)]
-        return sorted(there, key=lambda v: -v.mean)
+    def best(self) -> Value:
+        """The value with the highest mean."""
+        return self.ranked[0]
 
     @property
     def is_range(self) -> bool:
         """Whether it was searched, rather than set to a few values."""
-        jobs = sum(value.jobs for value in self.values)
+        count, jobs = len(self.values), sum(value.jobs for value in self.values)
         numeric = all(math.isfinite(value.number) for value in self.values)
-        count = len(self.values)
         return numeric and (count > MANY or (count > FEW and count > jobs / 2))
 
 
 def effects(rows: Sequence[dict[str, Any]]) -> list[Effect]:
-    """Of every swept key with two values or more, seeds and folds left out; the largest first."""
-    found = [_effect(key, rows) for key in keys(rows) if key not in SAME]
-    told = [effect for effect in found if effect is not None]
-    return sorted(told, key=lambda e: -_size(e))
+    """The effects of all keys with several values but seeds and folds, the largest first.
+
+    Args:
+        rows: from `sweep_jobs.make_rows`.
+    """
+    all_keys = (_effect(key, rows) for key in swept_keys(rows) if key not in SAME)
+    return sorted((effect for effect in all_keys if effect is not None), key=lambda e: -_size(e))
 
 
 def _effect(key: str, rows: Sequence[dict[str, Any]]) -> Effect | None:
     texts: dict[str, str] = {}
     scores, jobs = defaultdict(list), defaultdict(int)
-    settings: dict[Any, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    settings: dict[Hashable, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        if key not in row["overrides"]:
+        overrides = {k: normal(v) for k, v in row["overrides"].items()}
+        value = overrides.pop(key, None)
+        if value is None:
             continue
-        value = normal(row["overrides"][key])
         texts.setdefault(value, row["overrides"][key])
         jobs[value] += 1
-        others = {k: normal(v) for k, v in row["overrides"].items() if k != key}
-        setting = settings[tuple(sorted(others.items()))]
+        setting = settings[tuple(sorted(overrides.items()))]
         if row["status"] == "finished" and MONITOR in row:
             scores[value].append(row[MONITOR])
             setting[value].append(row[MONITOR])
@@ -105,13 +107,11 @@ def _effect(key: str, rows: Sequence[dict[str, Any]]) -> Effect | None:
         return None
     # a value that never finished would leave no setting complete
     ran = [value for value in texts if scores[value]]
-    complete = [s for s in settings.values() if all(s.get(value) for value in ran)]
-    complete = complete if len(ran) > 1 else []
-    values = [
-        Value(texts[v], scores[v], [float(np.mean(s[v])) for s in complete] if v in ran else [],
-              jobs[v])
-        for v in texts
-    ]  # fmt: skip
+    complete = [s for s in settings.values() if len(ran) > 1 and all(s.get(v) for v in ran)]
+    values = []
+    for value, text in texts.items():
+        paired = [float(np.mean(s[value])) for s in complete] if value in ran else []
+        values.append(Value(text, scores[value], paired, jobs[value]))
     if all(math.isfinite(value.number) for value in values):
         values.sort(key=lambda v: v.number)
     else:
@@ -120,13 +120,12 @@ def _effect(key: str, rows: Sequence[dict[str, Any]]) -> Effect | None:
 
 
 def _size(effect: Effect) -> float:
-    means = [value.mean for value in effect.ranked]
-    return max(means) - min(means) if means else 0.0
+    return effect.ranked[0].mean - effect.ranked[-1].mean if effect.ranked else 0.0
 
 
-def ahead(best: Value, other: Value) -> tuple[float, float, float, int]:
-    """Mean, least and greatest difference within complete settings, and in how many the best is
-    the better one.
+def lead(best: Value, other: Value) -> tuple[float, float, float, int]:
+    """How far a value is ahead of another in complete settings: mean, least and greatest
+    difference, and in how many settings it is the better one.
     """
     differences = np.subtract(best.paired, other.paired)
     won = int((differences > 0).sum())

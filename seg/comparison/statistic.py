@@ -1,4 +1,4 @@
-"""A figure as totals over groups and a ratio of them, so that every resample is a matrix product.
+"""A figure of the test as totals over groups and a ratio of them: a resample is a matrix product.
 
 `dice`: mean over images. `dice_positive`: over images whose reference has foreground.
 `dice_pooled`: all pixels together. `dice_group`: mean over the groups' volumes. `dice/NAME`: of one
@@ -6,12 +6,14 @@ class; else the mean of the classes, as in `seg.metrics.cases.summarize`.
 """
 
 import difflib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seg.evaluation.bootstrap import t_interval
 from seg.metrics.overlap import METRICS
 from seg.runs.case_table import CaseTable
 
@@ -26,8 +28,8 @@ LOWER_IS_BETTER = {
 
 @dataclass(frozen=True)
 class Statistic:
-    """name: as the user says it. column: of the table. kind: `image` or one of KINDS. index: of the
-    class, None for the mean over classes.
+    """name: as the user writes it. column: of the table. kind: `image` or one of KINDS. index: of
+    the class, None for the mean over classes.
     """
 
     name: str
@@ -35,15 +37,39 @@ class Statistic:
     kind: str = "image"
     index: int | None = None
 
+    @classmethod
+    def named(cls, name: str, tables: Sequence[CaseTable]) -> "Statistic":
+        """The statistic of that name. Raises ValueError, with the nearest name, without it."""
+        classes = tables[0].classes
+        stem, slash, class_name = name.partition("/")
+        column, _, kind = stem.rpartition("_")
+        known = available(tables, volumes=True)
+        if slash and class_name not in classes:
+            raise ValueError(f"metric={name}: no such class; there are {', '.join(classes)}")
+        index = classes.index(class_name) if slash else None
+        if stem in tables[0].values and stem in known:
+            return cls(name, stem, "image", index)
+        if kind == "positive" and column in known or stem in known:
+            return cls(name, column, kind, index)
+        near = difflib.get_close_matches(stem, known, n=1)
+        raise ValueError(
+            f"metric={name}: the runs do not have it{f' (nearest: {near[0]})' if near else ''}; "
+            f"there are {', '.join(known)}"
+        )
+
     @property
     def sign(self) -> int:
         """1 if higher is better, else -1."""
         return -1 if self.column in LOWER_IS_BETTER else 1
 
     def totals(self, tables: Sequence[CaseTable], groups: NDArray[np.intp]) -> NDArray[np.float64]:
-        """(G, C, K): what each group adds, averaged over the tables (seeds) of the same cases.
+        """What each group adds, averaged over the tables (seeds) of the same cases.
 
-        groups: (M,) number of the group of each case, 0 to G - 1.
+        Args:
+            tables: with equal cases.
+            groups: (M,) number of the group of each case, 0 to G - 1.
+        Returns:
+            (G, C, K): by group and class, K numbers that `of` makes the figure from.
         """
         return np.mean([self._totals(table, groups) for table in tables], axis=0)
 
@@ -63,16 +89,16 @@ class Statistic:
         return _sum_by(np.stack([np.where(valid, values, 0), valid], axis=-1), groups)
 
     def of(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(..., C, K) totals to (...) figures; NaN where there is nothing to stand on."""
+        """(..., C, K) totals to (...) figures; NaN where no case is left to make one of."""
         if self.kind == "pooled":
             by_class = METRICS[self.column](*np.moveaxis(totals, -1, 0))
             by_class = np.where(totals.sum(-1) > 0, by_class, np.nan)
         else:
             above, below = totals[..., 0], totals[..., 1]
             by_class = np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
-        there = np.isfinite(by_class)
-        count = there.sum(-1)
-        mean = np.where(there, by_class, 0).sum(-1) / np.where(count > 0, count, 1)
+        finite = np.isfinite(by_class)
+        count = finite.sum(-1)
+        mean = np.where(finite, by_class, 0).sum(-1) / np.where(count > 0, count, 1)
         return np.where(count > 0, mean, np.nan)
 
 
@@ -84,9 +110,11 @@ def _sum_by(values: NDArray, groups: NDArray[np.intp]) -> NDArray[np.float64]:
 
 
 def available(tables: Sequence[CaseTable], *, volumes: bool) -> list[str]:
-    """Names of the figures over all classes that every table can give.
+    """Names of the statistics over all classes that every table can give.
 
-    volumes: whether groups hold several cases, without which `_group` would say nothing new.
+    Args:
+        tables: at least one.
+        volumes: whether groups hold several cases, without which `_group` would say nothing new.
     """
     columns = [c for c in tables[0].values if all(c in table.values for table in tables)]
     kinds = ["positive", "group"] if volumes else ["positive"]
@@ -96,21 +124,22 @@ def available(tables: Sequence[CaseTable], *, volumes: bool) -> list[str]:
     return names
 
 
-def statistic(name: str, tables: Sequence[CaseTable]) -> Statistic:
-    """The figure of that name. Raises ValueError with the nearest names if the tables have none."""
-    classes = tables[0].classes
-    stem, slash, class_name = name.partition("/")
-    column, _, kind = stem.rpartition("_")
-    known = available(tables, volumes=True)
-    if slash and class_name not in classes:
-        raise ValueError(f"metric={name}: no such class; there are {', '.join(classes)}")
-    index = classes.index(class_name) if slash else None
-    if stem in tables[0].values and stem in known:
-        return Statistic(name, stem, "image", index)
-    if kind == "positive" and column in known or stem in known:
-        return Statistic(name, column, kind, index)
-    near = difflib.get_close_matches(stem, known, n=1)
-    raise ValueError(
-        f"metric={name}: the runs do not have it{f' (nearest: {near[0]})' if near else ''}; "
-        f"there are {', '.join(known)}"
-    )
+@dataclass(frozen=True)
+class Spread:
+    """A figure over n seeds, folds or runs. deviation: with n - 1; NaN for a single value. low,
+    high: 95 % t-interval of the mean; NaN without one.
+    """
+
+    n: int
+    mean: float
+    deviation: float
+    low: float = math.nan
+    high: float = math.nan
+
+    @classmethod
+    def over(cls, values: Sequence[float], *, interval: bool = False) -> "Spread":
+        """The spread of some values; the interval is for independent ones, such as seeds."""
+        n, mean = len(values), math.fsum(values) / len(values)
+        squares = math.fsum((value - mean) ** 2 for value in values)
+        deviation = math.sqrt(squares / (n - 1)) if n > 1 else math.nan
+        return cls(n, mean, deviation, *(t_interval(values) if interval else ()))

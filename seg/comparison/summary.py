@@ -8,50 +8,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.comparison import paired_tests
-from seg.comparison.configurations import Configuration, gather, spread
-from seg.comparison.runs import Run
-from seg.comparison.same_cases import common_groups, cut_to_common, require_same
-from seg.comparison.statistic import Statistic, available, statistic
-from seg.evaluation.bootstrap import group_weights, t_interval
+from seg.comparison.configurations import ComparedRun, Configuration
+from seg.comparison.paired_tests import Pair
+from seg.comparison.same_cases import common_groups, cut_to_common, require_same_cases
+from seg.comparison.statistic import Spread, Statistic, available
+from seg.evaluation.bootstrap import group_weights
 from seg.runs.case_table import CaseTable
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Of a figure over n seeds or folds; low and high: t-interval of the mean (NaN for folds, which
-    share training cases).
-    """
-
-    n: int
-    mean: float
-    deviation: float
-    low: float = math.nan
-    high: float = math.nan
+from seg.runs.results import Interval
 
 
 @dataclass
 class RankedConfiguration:
-    """figures: name to (value, low, high), bootstrap by group. rank: from 1; tied: whether others
-    share it. told: figures of the runs' JSON that the table cannot give, mean over runs.
+    """figures: by name, with a bootstrap interval by group. rank: from 1; tied: whether others
+    share it. seeds, folds: None without several. untabled: figures of the runs' JSON that the case
+    table cannot give, mean over runs.
     """
 
     configuration: Configuration
-    figures: dict[str, tuple[float, float, float]]
+    figures: dict[str, Interval] = field(default_factory=dict)
     rank: int = 1
     tied: bool = False
     seeds: Spread | None = None
     folds: Spread | None = None
-    told: dict[str, float] = field(default_factory=dict)
+    untabled: dict[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
+        """The configuration's name in tables."""
         return self.configuration.label
 
 
 @dataclass
-class Measured:
-    """entries: best first by the figure. totals: (entries, G, C, K), in their order, what each
-    group adds to the figure. cases, groups: how many.
+class Comparison:
+    """Configurations on the same cases, as `measure` and then `ranking.compare` fill it.
+
+    entries: best first by the metric. totals: (entries, G, C, K), in their order, what each group
+    adds to the metric. cases, groups: how many. pairs: tested pairs, the better one by the metric
+    first. all_pairs: whether all were tested, else each with the leader. unranked: runs that cannot
+    be ranked. keys: in which the configurations differ.
     """
 
     metric: Statistic
@@ -60,39 +54,58 @@ class Measured:
     cases: int
     groups: int
     notes: list[str]
+    test: str = "permutation"
+    source: str = "test"
+    pairs: list[Pair] = field(default_factory=list)
+    all_pairs: bool = True
+    unranked: list[ComparedRun] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    @property
+    def leaders(self) -> list[RankedConfiguration]:
+        """Those that share the first rank; the winner alone, if there is one."""
+        return [entry for entry in self.entries if entry.rank == 1]
+
+    @property
+    def behind(self) -> dict[int, Pair]:
+        """The leader against each other entry, by that entry's position."""
+        return {pair.b: pair for pair in self.pairs if pair.a == 0}
+
+    @property
+    def unit(self) -> str:
+        """What is drawn and swapped as a whole: `groups`, or `cases` where each is its own."""
+        return "groups" if self.groups < self.cases else "cases"
 
 
 def measure(
-    runs: Sequence[Run], *, metric: str = "dice", source: str = "test", common: bool = False
-) -> Measured:
-    """Runs as `runs.read_runs` gives them, by configuration. Raises ValueError where figures beside
-    each other would mislead: no run to rank, test cases that differ, a figure that is not there.
+    configurations: Sequence[Configuration], *, metric: str = "dice", common: bool = False
+) -> Comparison:
+    """The figures of configurations, all on the same cases.
+
+    Args:
+        configurations: from `same_cases.pool_runs`, at least one.
+        metric: name of a `Statistic`.
+        common: whether they are cut to the cases that all have.
+    Raises:
+        ValueError: their test cases differ, or the metric is not there.
     """
-    ranked = [run for run in runs if run.table is not None and run.problem is None]
-    if not ranked:
-        seen = "".join(f"\n  {run.name}: {run.status}: {run.problem}" for run in runs[:12])
-        raise ValueError(f"none of {len(runs)} runs can be ranked by source={source}{seen}")
-    configurations = gather(ranked, common=common)
     notes = [f"{c.label}: {note}" for c in configurations for note in c.notes]
-    if common:
-        done = cut_to_common(configurations)
-        notes += [done] if done else []
+    if common and (note := cut_to_common(configurations)):
+        notes.append(note)
     tables = [table for c in configurations for table in c.tables]
-    wanted = statistic(metric, [tables[0]])
-    require_same(configurations, column=wanted.column)
-    wanted = statistic(metric, tables)
+    require_same_cases(configurations, column=Statistic.named(metric, tables[:1]).column)
+    statistic = Statistic.named(metric, tables)
     groups, names, regrouped = common_groups(configurations)
     if regrouped:
         notes.append(f"the runs group the cases differently; the coarsest, {len(names)}, is used")
-    volumes = len(names) < len(groups)
-    entries = _entries(configurations, wanted, groups, volumes=volumes)
-    if not all(math.isfinite(entry.figures[metric][0]) for entry in entries):
+    entries = _entries(configurations, statistic, groups, volumes=len(names) < len(groups))
+    if not all(math.isfinite(entry.figures[metric].value) for entry in entries):
         raise ValueError(f"metric={metric}: no test case has what it is made of")
-    entries.sort(key=lambda e: (-wanted.sign * e.figures[metric][0], e.label))
-    return Measured(
-        metric=wanted,
+    entries.sort(key=lambda e: (-statistic.sign * e.figures[metric].value, e.label))
+    return Comparison(
+        metric=statistic,
         entries=entries,
-        totals=np.stack([wanted.totals(e.configuration.tables, groups) for e in entries]),
+        totals=np.stack([statistic.totals(e.configuration.tables, groups) for e in entries]),
         cases=len(groups),
         groups=len(names),
         notes=notes,
@@ -101,39 +114,39 @@ def measure(
 
 def _entries(
     configurations: Sequence[Configuration],
-    wanted: Statistic,
+    ranked: Statistic,
     groups: NDArray[np.intp],
     *,
     volumes: bool,
 ) -> list[RankedConfiguration]:
     tables = [table for c in configurations for table in c.tables]
-    names = dict.fromkeys([wanted.name, *available(tables, volumes=volumes)])
-    if wanted.index is None and len(tables[0].classes) > 1:
-        names |= dict.fromkeys(f"{wanted.name}/{c}" for c in tables[0].classes)
+    names = dict.fromkeys([ranked.name, *available(tables, volumes=volumes)])
+    if ranked.index is None and len(tables[0].classes) > 1:
+        names |= dict.fromkeys(f"{ranked.name}/{c}" for c in tables[0].classes)
     weights = group_weights(int(groups.max()) + 1)
-    entries = [RankedConfiguration(c, {}) for c in configurations]
+    entries = [RankedConfiguration(c) for c in configurations]
     for name in names:
-        each = statistic(name, tables)
-        totals = np.stack([each.totals(c.tables, groups) for c in configurations])
-        low, high = paired_tests.bounds(paired_tests.resampled(totals, each, weights))
-        for i, value in enumerate(each.of(totals.sum(1))):
-            entries[i].figures[name] = float(value), float(low[i]), float(high[i])
+        statistic = Statistic.named(name, tables)
+        totals = np.stack([statistic.totals(c.tables, groups) for c in configurations])
+        low, high = paired_tests.bounds(paired_tests.resampled(totals, statistic, weights))
+        for i, value in enumerate(statistic.of(totals.sum(1))):
+            entries[i].figures[name] = Interval(float(value), float(low[i]), float(high[i]))
     for entry in entries:
         c = entry.configuration
         if len(c.tables) > 1:
-            values = [_alone(wanted, table) for table in c.tables]
-            entry.seeds = Spread(len(values), *spread(values), *t_interval(values))
+            entry.seeds = Spread.over([_alone(ranked, table) for table in c.tables], interval=True)
         if c.folds:
-            values = [float(np.mean([_alone(wanted, t) for t in fold])) for fold in c.folds]
-            entry.folds = Spread(len(values), *spread(values))
-        shared = set.intersection(*(set(run.figures) for run in c.runs)) - names.keys()
-        entry.told = {
-            name: float(np.mean([run.figures[name] for run in c.runs])) for name in sorted(shared)
+            means = [float(np.mean([_alone(ranked, t) for t in fold])) for fold in c.folds]
+            entry.folds = Spread.over(means)  # folds share training cases: no interval
+        stated = [run.result.metrics for run in c.runs]
+        entry.untabled = {
+            name: float(np.mean([metrics[name].value for metrics in stated]))
+            for name in sorted(set.intersection(*map(set, stated)) - names.keys())
         }
     return entries
 
 
-def _alone(wanted: Statistic, table: CaseTable) -> float:
-    """The figure of one table; NaN where it has nothing to stand on."""
+def _alone(statistic: Statistic, table: CaseTable) -> float:
+    """The statistic of one table, grouped as its own run has it."""
     _, groups = np.unique(np.asarray(table.groups), return_inverse=True)
-    return float(wanted.of(wanted.totals([table], groups).sum(0)))
+    return float(statistic.of(statistic.totals([table], groups).sum(0)))

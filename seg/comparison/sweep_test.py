@@ -1,25 +1,29 @@
-"""What the test shows of the choice that validation made.
+"""What the test shows of the configuration that a sweep's validation has chosen.
 
-The test cases had no part in the choice, so it is held against each of the others with Holm's
-correction over these tests alone; `seg.compare`, whose leader is the best on the test, has to
-correct for all pairs. So does a sweep over folds: the images that validate one are tested in
-another.
+The test cases had no part in the choice, so the first configuration is tested against each of the
+others with Holm's correction over these tests alone; `seg.compare`, whose leader is the best on the
+test, has to correct for all pairs. So does a sweep over folds: the images that validate one fold
+are tested in another.
 """
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from seg.comparison import paired_tests
-from seg.comparison.choices import Choice
-from seg.comparison.paired_tests import ALPHA, Pair
-from seg.comparison.summary import RankedConfiguration, measure
+from seg.comparison.configurations import Configuration
+from seg.comparison.paired_tests import ALPHA, Pair, corrected
+from seg.comparison.same_cases import pool_runs
+from seg.comparison.summary import Comparison, RankedConfiguration, measure
+
+SIZE = "dataset.image_size"
 
 
 @dataclass(frozen=True)
-class Tested:
-    """entries, pairs: by the choice's position; a pair is the first choice against that one.
-    problem: why the choices could not be held against each other, "" if they were. cases, groups:
-    how many, 0 where there is a problem. is_pooled: over folds.
+class SweepTest:
+    """entries, pairs: by the configuration's position; a pair is the first one against that one.
+    problem: why the configurations were not compared, "" if they were. cases, groups: how many.
+    is_pooled: over folds.
     """
 
     entries: dict[int, RankedConfiguration] = field(default_factory=dict)
@@ -31,59 +35,99 @@ class Tested:
     notes: list[str] = field(default_factory=list)
 
 
-def compare_with_first(choices: Sequence[Choice]) -> Tested:
-    """The first choice against each other one on the test cases."""
-    place_of, runs, partial = {}, [], 0
-    any_whole = any(choice.is_whole for choice in choices)
-    for position, choice in enumerate(choices):
-        if any_whole and not choice.is_whole:  # its folds would not be the cases of the others
-            partial += bool(choice.finished)
-            continue
-        for job in choice.finished:
-            if job.run.table is not None and job.run.problem is None:
-                place_of[job.run.folder] = position
-                # `name` makes the label, in messages as well, and tells no two runs apart
-                config = job.run.config | {"name": choice.label}
-                runs.append(replace(job.run, config=config))
-    if not runs:
-        return Tested(problem="no job that finished has a test" if _finished(choices) else "")
+def compare_with_first(configurations: Sequence[Configuration]) -> SweepTest:
+    """The first of some configurations against each other one on the test cases.
+
+    Those that lack some of their runs are left out, unless all do.
+    """
+    any_complete = any(c.is_complete for c in configurations)
+    pooled: dict[Configuration, int] = {}
+    partial = 0
     try:
-        found = measure(runs)
+        for position, c in enumerate(configurations):
+            runs = [run for run in c.finished if run.table is not None]
+            if any_complete and not c.is_complete:  # its folds would not be the cases of the others
+                partial += bool(c.finished)
+            elif runs:
+                pooled[pool_runs(c.label, runs)] = position
+        if not pooled:
+            any_finished = any(c.finished for c in configurations)
+            return SweepTest(problem="no job that finished has a test" if any_finished else "")
+        measured = measure(list(pooled))
     except ValueError as error:
-        return Tested(problem=" ".join(str(error).split()))
-    places = [place_of[entry.configuration.runs[0].folder] for entry in found.entries]
-    entries = dict(zip(places, found.entries, strict=True))
-    notes, pairs = list(found.notes), {}
+        return SweepTest(problem=" ".join(str(error).split()))
+    positions = [pooled[entry.configuration] for entry in measured.entries]
+    is_pooled = any(entry.folds for entry in measured.entries)
+    notes = list(measured.notes)
     if partial:
         notes.append(f"{partial} configurations lack some of their runs and were not tested")
-    is_pooled = any(entry.folds for entry in found.entries)
-    if places.count(0):
-        head = places.index(0)
-        others = [i for i in range(len(places)) if i != head]
-        family = len(others) * len(places) // 2 if is_pooled else len(others)
-        tests = paired_tests.against(
-            head, others, found.totals, found.metric, test="permutation", family=family
-        )
-        holm = paired_tests.holm([pair.p for pair in tests], family=family)
-        pairs = {
-            places[i]: replace(pair, p_holm=float(p))
-            for i, pair, p in zip(others, tests, holm, strict=True)
-        }
-        if family and 2 * family * 0.5**found.groups >= ALPHA:
+    pairs = {}
+    if 0 in positions:
+        count = len(positions)
+        family = count * (count - 1) // 2 if is_pooled else count - 1
+        pairs = {positions[p.b]: p for p in _pairs(measured, positions.index(0), family)}
+        if family and 2 * family * 0.5**measured.groups >= ALPHA:
             notes.append(
-                f"{found.groups} independent test cases or groups are too few for {family} tests: "
-                "no difference, however large, can be shown"
+                f"{measured.groups} independent test cases or groups are too few for {family} "
+                "tests: no difference, however large, can be shown"
             )
-    return Tested(entries, pairs, "", found.cases, found.groups, is_pooled, notes)
+    return SweepTest(
+        entries=dict(zip(positions, measured.entries, strict=True)),
+        pairs=pairs,
+        cases=measured.cases,
+        groups=measured.groups,
+        is_pooled=is_pooled,
+        notes=notes,
+    )
 
 
-def _finished(choices: Sequence[Choice]) -> bool:
-    return any(choice.finished for choice in choices)
+def _pairs(comparison: Comparison, first: int, family: int) -> list[Pair]:
+    """One entry against all others, after Holm."""
+    others = [i for i in range(len(comparison.entries)) if i != first]
+    pairs = paired_tests.against(
+        first, others, comparison.totals, comparison.metric, test="permutation", family=family
+    )
+    return corrected(pairs, family=family)
 
 
-def says(pair: Pair) -> str:
-    """Of the first choice: `better`, `worse`, or `not shown`."""
+def result_of(pair: Pair) -> str:
+    """What a pair shows of its first configuration: `better`, `worse`, or `not shown`."""
     if pair.shown:
         return "better"
     is_worse = pair.p_holm < ALPHA and pair.difference < 0 and pair.rank_biserial < 0
     return "worse" if is_worse else "not shown"
+
+
+def validation_cautions(configurations: Sequence[Configuration]) -> list[str]:
+    """Why val/dice may not compare the configurations; empty where no reason is known."""
+    complete = [c for c in configurations if c.finished and c.is_complete]
+    notes = []
+    if len({images for c in complete if (images := _validation_images(c))}) > 1:
+        notes.append(
+            "the choices were validated on different images, so that val/dice does not compare "
+            "them: what is first may have had the easier ones"
+        )
+    if len({str(c.finished[0].config.get(SIZE)) for c in complete}) > 1:
+        notes.append(
+            f"{SIZE} differs, and val/dice is measured at that size: masks at different sizes are "
+            "not equally hard; seg.evaluate scores all at the masks' own size"
+        )
+    return notes
+
+
+def _validation_images(configuration: Configuration) -> frozenset:
+    """The sets of validation images of its runs, by digest, and how many runs have each."""
+    sets: Counter[frozenset[tuple[str, str]]] = Counter()
+    for run in configuration.finished:
+        split = run.folder.split
+        images = (
+            frozenset(
+                digests for case, digests in split.digests.items() if split.splits[case] == "val"
+            )
+            if split
+            else None
+        )
+        if not images:
+            return frozenset()
+        sets[images] += 1
+    return frozenset(sets.items())

@@ -4,8 +4,6 @@ import base64
 from pathlib import Path
 from typing import NamedTuple
 
-from markupsafe import escape
-
 LARGEST = 8_000_000  # bytes of one file
 BEGIN, END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
 
@@ -36,19 +34,3 @@ def read(path: Path, title: str) -> Picture:
         size = len(content) / 1e6
         raise ValueError(f"{path.name} has {size:.0f} MB, too large for a page")
     return Picture(title, content)
-
-
-def pictures(sweep: Path) -> str:
-    """Every search_*.png as HTML; one that cannot be shown is named instead."""
-    parts = []
-    for path in sorted(sweep.glob("search_*.png")):
-        title = path.stem.removeprefix("search_").replace("_", " ")
-        try:
-            picture = read(path, title)
-        except (OSError, ValueError):
-            parts.append(f"<p>{escape(path.name)} is no picture that can be shown here.</p>")
-        else:
-            parts.append(
-                f'<h3>{escape(title)}</h3><img alt="{escape(title)}" src="{picture.source}">'
-            )
-    return "".join(parts)

@@ -82,9 +82,9 @@ class RunFolder:
         """`running`, `finished`, `failed`, `interrupted`, `pruned`; `never started` without
         run.json, `unknown` where that cannot be read.
         """
-        if not self.facts and not self.status_path.exists():
-            return UNSTARTED
         status = self.facts.get("status")
+        if self.problem_with(self.status_path) == _missing(self.status_path):
+            return UNSTARTED
         return status if isinstance(status, str) else "unknown"
 
     @property
@@ -141,7 +141,7 @@ class RunFolder:
     def best_score(self) -> float:
         """The highest val/dice; NaN before the first epoch has ended."""
         stated = self.facts.get(MONITOR)
-        if isinstance(stated, int | float) and not isinstance(stated, bool):
+        if type(stated) in (int, float) and math.isfinite(stated):  # a bool is an int
             return float(stated)
         return max((value for _, value in self.curve(MONITOR)), default=math.nan)
 
@@ -185,16 +185,17 @@ class RunFolder:
 
     def result_path(self, source: str) -> Path:
         """The JSON of `test`, or of `evaluate/<name>`."""
-        if source == "test":
-            return self.test_path
-        folder = self.path / source
-        return folder / f"{folder.name}.json"
+        return self.test_path if source == "test" else results.evaluation_path(self.path / source)
 
     @property
     def problems(self) -> list[str]:
         """What is missing or cannot be read, a line for each file."""
         _ = self.facts, self.config, self.epochs, self.split, self.results
         return list(self._problems.values())
+
+    def problem_with(self, path: Path) -> str | None:
+        """What was wrong with a file of the folder when it was read, None if nothing was."""
+        return self._problems.get(path.name)
 
     def _result(self, source: str) -> Result | None:
         result, problems = results.read(self.result_path(source), name=source)
@@ -205,7 +206,7 @@ class RunFolder:
         try:
             content = parse(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            self._problems[path.name] = f"{path.name} is not there"
+            self._problems[path.name] = _missing(path)
             return {}
         except (OSError, ValueError, yaml.YAMLError) as error:
             self._cannot_read(path, error)
@@ -232,6 +233,10 @@ def flatten(node: Any, path: str = "") -> dict[str, Any]:
     for key, value in entries:
         flat |= flatten(value, f"{path}.{key}" if path else str(key))
     return flat
+
+
+def _missing(path: Path) -> str:
+    return f"{path.name} is not there"
 
 
 def _number(text: str | None) -> float | str | None:

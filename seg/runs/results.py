@@ -76,6 +76,15 @@ class Result:
         return f"{self.name}, at {self.resolution}"
 
 
+def evaluation_path(folder: Path) -> Path:
+    """The JSON of an evaluation, `<folder>.json`; in a folder of another name the only one that has
+    a table, since `seg.evaluate output=DIR` names it by what was scored.
+    """
+    named = folder / f"{folder.name}.json"
+    others = [] if named.exists() else [p for p in folder.glob("*.json") if table_path(p).exists()]
+    return others[0] if len(others) == 1 else named
+
+
 def table_path(path: Path) -> Path:
     """The table of cases beside the JSON of a result."""
     return path.with_name(f"{path.stem}_cases.csv")
@@ -89,6 +98,9 @@ def read(path: Path, *, name: str) -> tuple[Result | None, list[str]]:
     """
     try:
         result = _result(json.loads(path.read_text(encoding="utf-8")), path, name)
+    except FileNotFoundError:
+        hint = "" if name == "test" else "; seg.evaluate writes it"
+        return None, [f"{_label(path, name)} is not there{hint}"]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         return None, [f"{_label(path, name)} cannot be read ({reason})"]

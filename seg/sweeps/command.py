@@ -14,7 +14,7 @@ from rich.console import Console
 
 from seg.cli import compose, console
 from seg.cli.review import Review
-from seg.report import leaderboard
+from seg.report import sweep as leaderboard
 from seg.runs import lock
 from seg.runs.atomic import fresh_folder
 from seg.runs.folder import MONITOR, RunFolder
@@ -92,7 +92,7 @@ def finish(folder: Path) -> int:
         return 1
     terminal = Console() if sys.stdout.isatty() else Console(width=LOG_WIDTH)
     leaderboard.show(rows, folder, terminal)
-    return len(leaderboard.failed(rows))
+    return len(leaderboard.unfinished(rows))
 
 
 def require_one_device(configurations: Sequence[DictConfig]) -> None:

@@ -1,39 +1,123 @@
-"""Seeds and folds of one configuration are brought together."""
+"""Runs are read whatever is broken; those that differ in seed and fold are one configuration."""
 
+import json
 import math
+import re
+import shutil
+import time
 
 import numpy as np
 import pytest
 
-from seg.comparison.configurations import differing, gather
-from seg.comparison.ranking import compare
-from seg.comparison.runs import find, read_runs
+from seg.comparison.configurations import by_config, by_validation, differing, read_runs
+from seg.comparison.sweep_jobs import made_of, read_jobs
+from seg.runs.find import find
+from tests.comparison.sweep_written import write_job
 from tests.comparison.written import config_of, counts_of, reference, write_run
 
-SIZES = reference(12)
-NAMES = [f"{i:02}" for i in range(12)]
-RNG = np.random.default_rng(3)
+COUNTS = counts_of(reference(6), np.full(6, 0.8))
 
 
-def _write(root, folder, rows=range(12), quality=None, **changes):
-    rows = list(rows)
-    quality = RNG.beta(6, 2, 12) if quality is None else quality
-    counts = counts_of(SIZES, quality)[rows]
-    config = config_of(**{k.replace("__", "."): v for k, v in changes.items()})
-    write_run(root / folder, counts=counts, cases=[NAMES[i] for i in rows], config=config)
-    return counts
+def _read(folders, source="test"):
+    return {run.folder.path.name: run for run in read_runs(folders, source=source)}
+
+
+def test_broken_and_unfinished_runs_are_told_apart_and_never_ranked(tmp_path):
+    def run(name, **about):
+        return write_run(tmp_path / name, counts=COUNTS, **about)
+
+    run("good")
+    run("running", status="running")
+    failed = run("failed", status="failed")
+    facts = json.loads((failed / "run.json").read_text()) | {"error": "loss is nan,\nsee log"}
+    (failed / "run.json").write_text(json.dumps(facts))
+    (run("no_table") / "test_cases.csv").unlink()
+    (run("no_json") / "test.json").unlink()
+    (run("half_json") / "test.json").write_text('{"split": "te')
+    (run("half_run") / "run.json").write_text("")
+    (run("list_run") / "run.json").write_text("[1]")
+    (run("no_config") / "config.yaml").unlink()
+    (run("bad_config") / "config.yaml").write_text("a: [1\n: {")
+    (run("binary") / "test_cases.csv").write_bytes(b"\xff\xfe\x00\x80" * 9)
+    cut = run("cut") / "test_cases.csv"
+    cut.write_text("\n".join(cut.read_text().splitlines()[:-2]) + "\n")
+    other = run("other") / "test.json"
+    other.write_text(other.read_text().replace('"value": 0', '"value": 1'))
+    (run("odd_metrics") / "test.json").write_text('{"cases": 6, "metrics": {"dice": 3}}')
+    runs = _read(find(str(tmp_path)))
+    assert {name for name, r in runs.items() if r.problem is None} == {"good"}
+    assert {name for name, r in runs.items() if r.table is not None} == {"good"}
+    assert {n: r.status for n, r in runs.items()} == {
+        "good": "finished", "running": "running", "failed": "failed", "no_table": "incomplete",
+        "no_json": "incomplete", "half_json": "broken", "half_run": "broken", "list_run": "broken",
+        "no_config": "incomplete", "bad_config": "broken", "binary": "broken", "cut": "broken",
+        "other": "broken", "odd_metrics": "broken",
+    }  # fmt: skip
+    assert runs["failed"].problem == "loss is nan, see log"
+    assert runs["no_table"].problem.startswith("test_cases.csv")
+    assert re.search("test_cases.csv.* 6 .* 4", runs["cut"].problem)
+    assert "dice 1." in runs["other"].problem
+
+
+def test_an_evaluation_is_read_from_its_own_folder(tmp_path):
+    folder = write_run(tmp_path / "run", counts=COUNTS)
+    place = folder / "evaluate" / "cvc"
+    place.mkdir(parents=True)
+    lines = (folder / "test_cases.csv").read_text().splitlines()
+    rows = [f"{lines[0]},hd95", *(f"{line},{i}.5" for i, line in enumerate(lines[1:]))]
+    (place / "cvc_cases.csv").write_text("\n".join(rows))
+    content = {"split": "test", "cases": 6, "metrics": {"ece": {"value": 0.1}}}
+    (place / "cvc.json").write_text(json.dumps(content))
+    run = _read([folder], source="evaluate/cvc")["run"]
+    assert run.problem is None
+    assert run.table.values["hd95"][:, 0].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    assert run.result.metrics["ece"].value == 0.1
+    assert "evaluate/lgg" in _read([folder], source="evaluate/lgg")["run"].problem
+    (place / "val_cases.csv").write_text("")
+    assert _read([folder], source="evaluate/cvc")["run"].problem is None
+
+
+def test_an_evaluation_in_a_folder_of_another_name_is_read_while_it_is_alone(tmp_path):
+    folder = write_run(tmp_path / "run", counts=COUNTS)
+    place = folder / "evaluate" / "again"
+    place.mkdir(parents=True)
+    for end in (".json", "_cases.csv"):
+        shutil.copy(folder / f"test{end}", place / f"test{end}")
+    assert _read([folder], source="evaluate/again")["run"].table.cases[0] == "images/000.png"
+    for end in (".json", "_cases.csv"):
+        shutil.copy(folder / f"test{end}", place / f"val{end}")
+    assert "again.json" in _read([folder], source="evaluate/again")["run"].problem
+
+
+def test_the_curve_is_of_the_metric_and_of_dice_where_it_was_not_validated(tmp_path):
+    run = _read([write_run(tmp_path / "run", counts=COUNTS, epochs=2)])["run"]
+    assert run.curve("iou") == [(1, 0.4), (2, 0.4)]
+    assert run.curve("hd95") == run.curve("dice") == run.folder.curve("val/dice") != []
+
+
+def test_a_curve_that_was_cut_short_or_diverged_loses_only_those_points(tmp_path):
+    folder = write_run(tmp_path / "run", counts=COUNTS)
+    (folder / "metrics.csv").write_text("epoch,val/dice\n1,0.5\n2,nan\n3,0.7\n4,0.")
+    assert _read([folder])["run"].curve("dice") == [(1, 0.5), (3, 0.7), (4, 0.0)]
+    (folder / "metrics.csv").unlink()
+    assert _read([folder])["run"].curve("dice") == []
+
+
+def test_reading_two_hundred_runs_takes_seconds(tmp_path):
+    for i in range(200):
+        write_run(tmp_path / f"{i}", counts=COUNTS)
+    start = time.perf_counter()
+    assert len(_read(find(str(tmp_path)))) == 200
+    assert time.perf_counter() - start < 8
+
+
+def _write(root, folder, **changes):
+    config = config_of(**{key.replace("__", "."): value for key, value in changes.items()})
+    write_run(root / folder, counts=COUNTS, config=config)
 
 
 def _runs(root):
-    return read_runs(find(str(root)), source="test", metric="dice")
-
-
-def _dice(counts):
-    tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
-    return np.where(tp + fp + fn > 0, 2 * tp / np.maximum(2 * tp + fp + fn, 1), 1.0)[:, 0]
-
-
-FOLD = "dataset__split__fold"
+    return read_runs(find(str(root)))
 
 
 def test_runs_that_differ_in_seed_name_and_place_are_one_and_in_anything_else_are_not(tmp_path):
@@ -41,7 +125,7 @@ def test_runs_that_differ_in_seed_name_and_place_are_one_and_in_anything_else_ar
     _write(tmp_path, "b", seed=1, name="other", output_dir="x", dataset__split__seed=3)
     _write(tmp_path, "c", seed=2, resume="auto", init_from="w.ckpt", dataset__cache_dir="x")
     _write(tmp_path, "d", optimizer__lr=0.01)
-    found = gather(_runs(tmp_path))
+    found = by_config(_runs(tmp_path))
     assert [[run.name.rpartition("/")[2] for run in c.runs] for c in found] == [
         ["a", "b", "c"],
         ["d"],
@@ -49,108 +133,76 @@ def test_runs_that_differ_in_seed_name_and_place_are_one_and_in_anything_else_ar
     assert differing(c.runs[0] for c in found) == ["optimizer.lr"]
 
 
-def test_seeds_give_mean_deviation_t_interval_and_case_means(tmp_path):
-    counts = [_write(tmp_path, f"{s}", seed=s) for s in range(3)]
-    entry = compare(_runs(tmp_path)).entries[0]
-    means = [_dice(c).mean() for c in counts]
-    assert entry.figures["dice"][0] == pytest.approx(np.mean(means), abs=1e-6)
-    assert entry.seeds.n == 3
-    assert entry.seeds.mean == pytest.approx(np.mean(means), abs=1e-6)
-    assert entry.seeds.deviation == pytest.approx(np.std(means, ddof=1), abs=1e-6)
-    half = 4.302653 * np.std(means, ddof=1) / math.sqrt(3)  # t with 2 degrees of freedom, 97.5 %
-    assert entry.seeds.high - entry.seeds.mean == pytest.approx(half, rel=1e-4)
-    assert entry.seeds.mean - entry.seeds.low == pytest.approx(half, rel=1e-4)
-    assert entry.folds is None
-
-
-def test_folds_are_pooled_to_what_one_table_of_all_cases_gives(tmp_path):
-    quality = RNG.beta(6, 2, 12)
-    parts = [range(0, 5), range(5, 9), range(9, 12)]
-    folds = [
-        _write(tmp_path / "folds", f"{k}", rows, quality, **{FOLD: k})
-        for k, rows in enumerate(parts)
-    ]
-    _write(tmp_path / "whole", "0", range(12), quality)
-    one = compare(_runs(tmp_path / "folds"))
-    whole = compare(_runs(tmp_path / "whole"))
-    assert one.cases == 12
-    assert one.entries[0].figures == whole.entries[0].figures
-    means = [_dice(c).mean() for c in folds]
-    assert one.entries[0].folds.mean == pytest.approx(np.mean(means), abs=1e-6)
-    assert one.entries[0].folds.deviation == pytest.approx(np.std(means, ddof=1), abs=1e-6)
-    assert one.entries[0].seeds is None
-
-
-def test_seeds_of_folds_are_pooled_by_seed_and_spread_over_both(tmp_path):
-    parts = [range(0, 6), range(6, 12)]
-    pooled = []
-    for seed in range(2):
-        quality = RNG.beta(6, 2, 12)
-        both = [
-            _write(tmp_path, f"s{seed}f{k}", rows, quality, seed=seed, **{FOLD: k})
-            for k, rows in enumerate(parts)
-        ]
-        pooled.append(_dice(np.concatenate(both)).mean())
-    entry = compare(_runs(tmp_path)).entries[0]
-    assert (entry.seeds.n, entry.folds.n) == (2, 2)
-    assert entry.seeds.deviation == pytest.approx(np.std(pooled, ddof=1), abs=1e-6)
-    assert entry.figures["dice"][0] == pytest.approx(np.mean(pooled), abs=1e-6)
-
-
-def test_folds_with_a_seed_each_are_folds(tmp_path):
-    for k, rows in enumerate([range(0, 6), range(6, 12)]):
-        _write(tmp_path, f"{k}", rows, seed=k, **{FOLD: k})
-    entry = compare(_runs(tmp_path)).entries[0]
-    assert entry.folds.n == 2
-    assert entry.seeds is None
-
-
-def test_a_seed_that_lacks_a_fold_is_left_out_and_that_is_said(tmp_path):
-    for seed in range(3):
-        for k, rows in enumerate([range(0, 6), range(6, 12)]):
-            if (seed, k) != (1, 1):
-                _write(tmp_path, f"s{seed}f{k}", rows, seed=seed, **{FOLD: k})
-    found = compare(_runs(tmp_path))
-    assert found.entries[0].seeds.n == 2
-    assert any("seed 1 left out of all figures: no finished fold 1" in n for n in found.notes)
-
-
-def test_missing_folds_are_said(tmp_path):
-    for k in range(2):
-        _write(tmp_path, f"{k}", range(4 * k, 4 * k + 4), **{FOLD: k, "dataset__split__folds": 3})
-    assert any("2 of 3 folds" in note for note in compare(_runs(tmp_path)).notes)
-
-
-def test_overlapping_test_sets_of_one_configuration_are_an_error_that_names_the_runs(tmp_path):
-    _write(tmp_path, "a", range(0, 8), dataset__split__seed=0)
-    _write(tmp_path, "b", range(5, 12), dataset__split__seed=1)
-    with pytest.raises(
-        ValueError, match=r"a and .*b have one configuration and share 3 of their 8"
-    ):
-        gather(_runs(tmp_path))
-    (cut,) = gather(_runs(tmp_path), common=True)
-    assert cut.tables[0].cases == cut.tables[1].cases == ("05", "06", "07")
-    assert any("cut to the 3" in note for note in cut.notes)
-
-
-def test_overlapping_folds_are_an_error(tmp_path):
-    _write(tmp_path, "a", range(0, 8), **{FOLD: 0})
-    _write(tmp_path, "b", range(5, 12), **{FOLD: 1})
-    with pytest.raises(ValueError, match="neither seeds"):
-        gather(_runs(tmp_path))
-
-
-def test_repeats_of_one_seed_are_said(tmp_path):
-    _write(tmp_path, "a", seed=4)
-    _write(tmp_path, "b", seed=4)
-    (found,) = gather(_runs(tmp_path))
-    assert len(found.tables) == 2
-    assert any("same seed" in note for note in found.notes)
-
-
 def test_labels_are_names_and_where_these_are_equal_what_sets_them_apart(tmp_path):
     for seed in range(2):
         _write(tmp_path, f"a{seed}", seed=seed, name="one")
         _write(tmp_path, f"b{seed}", seed=seed, name="two", optimizer__lr=0.1)
         _write(tmp_path, f"c{seed}", seed=seed, name="two", optimizer__lr=0.2)
-    assert [c.label for c in gather(_runs(tmp_path))] == ["one", "two lr=0.1", "two lr=0.2"]
+    assert [c.label for c in by_config(_runs(tmp_path))] == ["one", "two lr=0.1", "two lr=0.2"]
+
+
+def _configurations(folder):
+    return by_validation(read_jobs(folder))
+
+
+def test_the_order_is_of_validation_whatever_the_test_says(tmp_path):
+    for i, (val, shift) in enumerate([(0.6, 0.2), (0.8, -0.3), (0.7, 0.0)]):
+        write_job(tmp_path, i, [f"model.width={i}"], val=val, shift=shift)
+    assert [c.label for c in _configurations(tmp_path)] == [f"model.width={i}" for i in (1, 2, 0)]
+
+
+def test_seeds_and_folds_are_one_choice_with_their_mean_and_spread(tmp_path):
+    i = 0
+    for loss, scores in (("bce", [0.5, 0.6, 0.7, 0.8]), ("dice", [0.9, 0.4, 0.5, 0.6])):
+        for (seed, fold), val in zip([(0, 0), (0, 1), (1, 0), (1, 1)], scores, strict=True):
+            lines = [f"loss={loss}", f"seed={seed}", f"dataset.split.fold={fold}"]
+            write_job(tmp_path, i, lines, val=val)
+            i += 1
+    bce, dice = _configurations(tmp_path)
+    assert (bce.label, dice.label) == ("loss=bce", "loss=dice")
+    assert made_of(bce.runs) == "2 seeds x 2 folds"
+    assert bce.validation.mean == pytest.approx(0.65)
+    assert bce.validation.deviation == pytest.approx(math.sqrt(0.05 / 3))
+    assert dice.validation.mean == pytest.approx(0.6)
+
+
+def test_a_choice_that_lacks_a_fold_comes_after_those_that_are_whole(tmp_path):
+    for i, (loss, fold, val) in enumerate(
+        [("bce", 0, 0.5), ("bce", 1, 0.5), ("dice", 0, 0.99), ("dice", 1, None)]
+    ):
+        status = "finished" if val else "failed"
+        lines = [f"loss={loss}", f"dataset.split.fold={fold}"]
+        write_job(tmp_path, i, lines, val=val, status=status)
+    first, second = _configurations(tmp_path)
+    assert (first.label, first.is_complete) == ("loss=bce", True)
+    assert (second.label, second.is_complete, second.validation.mean) == ("loss=dice", False, 0.99)
+
+
+def test_pruned_jobs_come_after_the_finished_and_before_the_failed(tmp_path):
+    write_job(tmp_path, 0, ["lr=1"], status="failed", error="no", val=0.99)
+    write_job(tmp_path, 1, ["lr=2"], status="pruned", val=0.8)
+    write_job(tmp_path, 2, ["lr=3"], status="pruned", val=0.9)
+    write_job(tmp_path, 3, ["lr=4"], val=0.1)
+    assert [c.runs[0].number for c in _configurations(tmp_path)] == [3, 2, 1, 0]
+
+
+def test_one_value_in_two_spellings_is_one_choice(tmp_path):
+    write_job(tmp_path, 0, ["optimizer.lr=1e-3", "seed=0"], val=0.5)
+    write_job(tmp_path, 1, ["optimizer.lr=0.001", "seed=1"], val=0.6)
+    (configuration,) = _configurations(tmp_path)
+    assert len(configuration.runs) == 2
+
+
+def test_a_sweep_over_seeds_alone_is_one_choice(tmp_path):
+    for i in range(3):
+        write_job(tmp_path, i, [f"seed={i}"], val=0.5)
+    (configuration,) = _configurations(tmp_path)
+    assert made_of(configuration.runs) == "3 seeds"
+    assert configuration.label == "all runs"
+
+
+def test_folders_of_unknown_overrides_stand_alone(tmp_path):
+    for name in ("0", "1"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text('{"status": "finished", "val/dice": 0.5}')
+    assert [c.label for c in _configurations(tmp_path)] == ["0", "1"]

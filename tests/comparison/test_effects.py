@@ -5,9 +5,8 @@ import statistics
 
 import pytest
 
-from seg.comparison.effects import ahead, effects
+from seg.comparison.effects import effects, lead
 from seg.report.sweep import text
-from seg.report.sweep.pictures import picture
 
 
 def _rows(table):
@@ -76,7 +75,7 @@ def test_differences_are_of_the_same_settings():
     table = [({"a": a, "b": str(b)}, scores[a][b]) for a in scores for b in range(3)]
     effect = next(e for e in effects(_rows(table)) if e.key == "a")
     best, second = effect.ranked
-    assert ahead(best, second) == pytest.approx((0.1, -0.1, 0.3, 2))
+    assert lead(best, second) == pytest.approx((0.1, -0.1, 0.3, 2))
     assert text.effect(effect) == (
         "a: x 0.7000, y 0.6000; x ahead of y by 0.1000 (-0.1000 to 0.3000), in 2 of 3 settings"
     )
@@ -89,7 +88,6 @@ def test_a_value_with_which_nothing_finished_is_named_and_hides_no_other():
     assert effect.complete == 2
     assert effect.best.text == "0.2"
     assert "nothing finished with 9" in text.effect(effect)
-    assert "none of 2 finished" in picture(effect)
 
 
 def test_numbers_stand_in_their_order_and_names_by_their_mean():
@@ -104,7 +102,6 @@ def test_a_searched_range_is_a_cloud_and_is_not_said_to_be_paired():
              for i in range(30)]  # fmt: skip
     effect = next(e for e in effects(_rows(table)) if e.key == "lr")
     assert effect.is_range
-    assert picture(effect).count("<circle") == 30
     said = text.effect(effect)
     assert said == "lr: 7.197e-06 to 0.1 were tried, the best at 7.197e-06 (0.9000)"
 

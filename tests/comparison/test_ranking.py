@@ -1,11 +1,16 @@
 """A winner is named only where it was shown; ties share a rank."""
 
+import json
+
 import numpy as np
 import pytest
 
+from seg.comparison.configurations import read_run, read_runs
 from seg.comparison.ranking import bands, compare
-from seg.comparison.runs import Run, find, read_runs
-from seg.report.comparison import text as words
+from seg.report.comparison import text
+from seg.report.text import limits, number
+from seg.runs.find import find
+from seg.runs.folder import RunFolder
 from tests.comparison.written import config_of, counts_of, reference, write_run
 
 CASES, EACH = 90, 3
@@ -24,54 +29,51 @@ def _study(root, shifts, *, seed=0, seeds=1):
             config = config_of(name=f"c{k}", seed=s, **{"optimizer.lr": (k + 1) / 100})
             counts = counts_of(SIZES, quality)
             write_run(root / f"c{k}_{s}", counts=counts, groups=GROUPS, config=config)
-    return read_runs(find(str(root)), source="test", metric="dice")
+    return read_runs(find(str(root)))
 
 
 def test_a_planted_tie_is_not_declared_a_winner(tmp_path):
     found = compare(_study(tmp_path, [0, 0]))
-    assert [words.rank(e) for e in found.entries] == ["1=", "1="]
-    text = words.verdict(found)
-    assert "leads in dice, but is not shown to be better than" in text
-    assert "is better" not in text
-    assert words.sentence(found.pairs[0], found).startswith("no difference between")
+    assert [text.rank(e) for e in found.entries] == ["1=", "1="]
+    assert "not shown to be better" in text.verdict(found)
+    assert "is better" not in text.verdict(found)
+    assert text.sentence(found.pairs[0], found).startswith("no difference")
 
 
 def test_a_planted_difference_is_declared_with_its_size_interval_and_p(tmp_path):
     found = compare(_study(tmp_path, [0, 0.06]))
-    assert [(e.label, words.rank(e)) for e in found.entries] == [("c1", "1"), ("c0", "2")]
+    assert [(e.label, text.rank(e)) for e in found.entries] == [("c1", "1"), ("c0", "2")]
     (pair,) = found.pairs
     assert 0.03 < pair.low < pair.difference < pair.high < 0.09
-    said = words.number(pair.difference), words.number(pair.low), words.number(pair.high)
-    assert words.verdict(found) == (
-        f"c1 is better in dice than c0, by {said[0]} ({said[1]} to {said[2]}), p < 0.001."
-    )
+    amount = f"{number(pair.difference)} ({limits(pair.low, pair.high)}), p < 0.001"
+    assert text.verdict(found) == f"c1 is better in dice than c0, by {amount}."
 
 
 def test_of_three_the_equal_two_share_the_rank_and_none_is_the_winner(tmp_path):
     found = compare(_study(tmp_path, [0.0, 0.08, 0.08]))
-    assert [words.rank(e) for e in found.entries] == ["1=", "1=", "3"]
+    assert [text.rank(e) for e in found.entries] == ["1=", "1=", "3"]
     assert found.entries[2].label == "c0"
     assert len(found.leaders) == 2
     assert len(found.pairs) == 3
-    assert words.family(found) == "Holm over all 3 pairs"
+    assert text.family(found) == "Holm over all 3 pairs"
     assert [p.p_holm >= p.p for p in found.pairs] == [True] * 3
-    assert "after Holm" in words.verdict(found)
+    assert "after Holm" in text.verdict(found)
 
 
 def test_a_tie_below_the_winner_shares_a_rank_too(tmp_path):
     found = compare(_study(tmp_path, [0.1, 0.0, 0.0]))
-    assert [words.rank(e) for e in found.entries] == ["1", "2=", "2="]
-    assert "the runner-up of 2" in words.verdict(found)
+    assert [text.rank(e) for e in found.entries] == ["1", "2=", "2="]
+    assert "the runner-up of 2" in text.verdict(found)
 
 
 def test_many_are_tested_against_the_leader_only_and_bands_still_form(tmp_path):
     found = compare(_study(tmp_path, [0.15, *[0.0] * 11], seed=1))
-    assert [words.rank(e) for e in found.entries] == ["1", *["2="] * 11]
+    assert [text.rank(e) for e in found.entries] == ["1", *["2="] * 11]
     assert len(found.pairs) == 11
     assert {p.a for p in found.pairs} == {0}
     least = min(found.pairs, key=lambda p: p.p)
     assert least.p_holm == pytest.approx(66 * least.p)  # all pairs, tested or not
-    assert words.family(found) == "each with the leader, Holm over all 66 pairs"
+    assert text.family(found) == "each with the leader, Holm over all 66 pairs"
     assert any("tested against the leader" in note for note in found.notes)
 
 
@@ -99,8 +101,8 @@ def test_exact_copies_never_get_different_ranks(tmp_path):
     for k, quality in enumerate([poor, good, poor, good]):
         config = config_of(name=f"c{k}", **{"optimizer.lr": (k + 1) / 100})
         write_run(tmp_path / f"{k}", counts=counts_of(SIZES, quality), config=config)
-    found = compare(read_runs(find(str(tmp_path)), source="test", metric="dice"))
-    assert [words.rank(e) for e in found.entries] == ["1=", "1=", "3=", "3="]
+    found = compare(read_runs(find(str(tmp_path))))
+    assert [text.rank(e) for e in found.entries] == ["1=", "1=", "3=", "3="]
 
 
 def test_too_few_groups_are_said_to_be_too_few(tmp_path):
@@ -109,24 +111,27 @@ def test_too_few_groups_are_said_to_be_too_few(tmp_path):
         counts = counts_of(SIZES[:8], np.full(8, value))
         groups = [f"p{i // 2}" for i in range(8)]
         write_run(tmp_path / f"{k}", counts=counts, groups=groups, config=config)
-    found = compare(read_runs(find(str(tmp_path)), source="test", metric="dice"))
+    found = compare(read_runs(find(str(tmp_path))))
     assert found.pairs[0].p == pytest.approx(2 / 2**4)
     assert len(found.leaders) == 2
     assert any("4 groups are too few" in note for note in found.notes)
 
 
 def test_figures_that_only_the_json_has_are_told_beside(tmp_path):
-    runs = _study(tmp_path, [0.1, 0])
-    for run, value in zip(runs, [0.02, 0.04], strict=True):
-        run.figures["ece"] = value
-    assert [e.told["ece"] for e in compare(runs).entries] == [0.02, 0.04]
+    for run, value in zip(_study(tmp_path, [0.1, 0]), [0.02, 0.04], strict=True):
+        content = json.loads(run.folder.test_path.read_text())
+        content["metrics"]["ece"] = {"value": value}
+        run.folder.test_path.write_text(json.dumps(content))
+    runs = read_runs(find(str(tmp_path)))
+    assert [e.untabled["ece"] for e in compare(runs).entries] == [0.02, 0.04]
 
 
 def test_what_cannot_be_ranked_is_listed_and_if_nothing_can_it_is_an_error(tmp_path):
     runs = _study(tmp_path, [0])
-    broken = Run(folder=tmp_path / "x", name="x", status="running", problem="running")
+    write_run(tmp_path / "x", counts=counts_of(SIZES, np.full(CASES, 0.5)), status="running")
+    broken = read_run(RunFolder(tmp_path / "x", label="x"))
     found = compare([*runs, broken])
     assert found.unranked == [broken]
-    assert words.verdict(found).startswith("One configuration, nothing to compare it with: c0")
+    assert text.verdict(found).startswith("One configuration, nothing to compare it with: c0")
     with pytest.raises(ValueError, match="none of 1 runs can be ranked.*\n  x: running"):
         compare([broken])

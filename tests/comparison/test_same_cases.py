@@ -1,10 +1,14 @@
-"""Runs that were tested on other cases are not ranked, and it is said which and how."""
+"""Seeds are averaged and folds pooled; runs that were tested on other cases are not ranked."""
+
+import math
 
 import numpy as np
 import pytest
 
+from seg.comparison.configurations import by_config, read_runs
 from seg.comparison.ranking import compare
-from seg.comparison.runs import find, read_runs
+from seg.comparison.same_cases import pool_runs
+from seg.runs.find import find
 from tests.comparison.written import config_of, counts_of, reference, write_run
 
 SIZES = reference(10, empty=0)
@@ -18,7 +22,7 @@ def _write(root, name, counts=BASE, cases=NAMES, **about):
 
 
 def _compare(root, **options):
-    return compare(read_runs(find(str(root)), source="test", metric="dice"), **options)
+    return compare(read_runs(find(str(root))), **options)
 
 
 @pytest.fixture
@@ -102,3 +106,129 @@ def test_the_coarsest_groups_count(root):
     found = _compare(root)
     assert found.groups == 2
     assert any("group the cases differently" in note for note in found.notes)
+
+
+PARTS = [f"{i:02}" for i in range(12)]
+PART_SIZES = reference(12)
+RNG = np.random.default_rng(3)
+FOLD = "dataset__split__fold"
+
+
+def _write_part(root, folder, rows=range(12), quality=None, **changes):
+    rows = list(rows)
+    quality = RNG.beta(6, 2, 12) if quality is None else quality
+    counts = counts_of(PART_SIZES, quality)[rows]
+    config = config_of(**{k.replace("__", "."): v for k, v in changes.items()})
+    write_run(root / folder, counts=counts, cases=[PARTS[i] for i in rows], config=config)
+    return counts
+
+
+def _pooled(root, **options):
+    (one,) = by_config(read_runs(find(str(root))))
+    return pool_runs(one.label, one.runs, **options)
+
+
+def _dice(counts):
+    tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
+    return np.where(tp + fp + fn > 0, 2 * tp / np.maximum(2 * tp + fp + fn, 1), 1.0)[:, 0]
+
+
+def test_seeds_give_mean_deviation_t_interval_and_case_means(tmp_path):
+    counts = [_write_part(tmp_path, f"{s}", seed=s) for s in range(3)]
+    entry = _compare(tmp_path).entries[0]
+    means = [_dice(c).mean() for c in counts]
+    assert entry.figures["dice"][0] == pytest.approx(np.mean(means), abs=1e-6)
+    assert entry.seeds.n == 3
+    assert entry.seeds.mean == pytest.approx(np.mean(means), abs=1e-6)
+    assert entry.seeds.deviation == pytest.approx(np.std(means, ddof=1), abs=1e-6)
+    half = 4.302653 * np.std(means, ddof=1) / math.sqrt(3)  # t with 2 degrees of freedom, 97.5 %
+    assert entry.seeds.high - entry.seeds.mean == pytest.approx(half, rel=1e-4)
+    assert entry.seeds.mean - entry.seeds.low == pytest.approx(half, rel=1e-4)
+    assert entry.folds is None
+
+
+def test_folds_are_pooled_to_what_one_table_of_all_cases_gives(tmp_path):
+    quality = RNG.beta(6, 2, 12)
+    parts = [range(0, 5), range(5, 9), range(9, 12)]
+    folds = [
+        _write_part(tmp_path / "folds", f"{k}", rows, quality, **{FOLD: k})
+        for k, rows in enumerate(parts)
+    ]
+    _write_part(tmp_path / "whole", "0", range(12), quality)
+    one = _compare(tmp_path / "folds")
+    whole = _compare(tmp_path / "whole")
+    assert one.cases == 12
+    assert one.entries[0].figures == whole.entries[0].figures
+    means = [_dice(c).mean() for c in folds]
+    assert one.entries[0].folds.mean == pytest.approx(np.mean(means), abs=1e-6)
+    assert one.entries[0].folds.deviation == pytest.approx(np.std(means, ddof=1), abs=1e-6)
+    assert one.entries[0].seeds is None
+
+
+def test_seeds_of_folds_are_pooled_by_seed_and_spread_over_both(tmp_path):
+    parts = [range(0, 6), range(6, 12)]
+    pooled = []
+    for seed in range(2):
+        quality = RNG.beta(6, 2, 12)
+        both = [
+            _write_part(tmp_path, f"s{seed}f{k}", rows, quality, seed=seed, **{FOLD: k})
+            for k, rows in enumerate(parts)
+        ]
+        pooled.append(_dice(np.concatenate(both)).mean())
+    entry = _compare(tmp_path).entries[0]
+    assert (entry.seeds.n, entry.folds.n) == (2, 2)
+    assert entry.seeds.deviation == pytest.approx(np.std(pooled, ddof=1), abs=1e-6)
+    assert entry.figures["dice"][0] == pytest.approx(np.mean(pooled), abs=1e-6)
+
+
+def test_folds_with_a_seed_each_are_folds(tmp_path):
+    for k, rows in enumerate([range(0, 6), range(6, 12)]):
+        _write_part(tmp_path, f"{k}", rows, seed=k, **{FOLD: k})
+    entry = _compare(tmp_path).entries[0]
+    assert entry.folds.n == 2
+    assert entry.seeds is None
+
+
+def test_a_seed_that_lacks_a_fold_is_left_out_and_that_is_said(tmp_path):
+    for seed in range(3):
+        for k, rows in enumerate([range(0, 6), range(6, 12)]):
+            if (seed, k) != (1, 1):
+                _write_part(tmp_path, f"s{seed}f{k}", rows, seed=seed, **{FOLD: k})
+    found = _compare(tmp_path)
+    assert found.entries[0].seeds.n == 2
+    assert any("seed 1 left out of all figures: no finished fold 1" in n for n in found.notes)
+
+
+def test_missing_folds_are_said(tmp_path):
+    for k in range(2):
+        _write_part(
+            tmp_path, f"{k}", range(4 * k, 4 * k + 4), **{FOLD: k, "dataset__split__folds": 3}
+        )
+    assert any("2 of 3 folds" in note for note in _compare(tmp_path).notes)
+
+
+def test_overlapping_test_sets_of_one_configuration_are_an_error_that_names_the_runs(tmp_path):
+    _write_part(tmp_path, "a", range(0, 8), dataset__split__seed=0)
+    _write_part(tmp_path, "b", range(5, 12), dataset__split__seed=1)
+    with pytest.raises(
+        ValueError, match=r"a and .*b have one configuration and share 3 of their 8"
+    ):
+        _pooled(tmp_path)
+    cut = _pooled(tmp_path, common=True)
+    assert cut.tables[0].cases == cut.tables[1].cases == ("05", "06", "07")
+    assert any("cut to the 3" in note for note in cut.notes)
+
+
+def test_overlapping_folds_are_an_error(tmp_path):
+    _write_part(tmp_path, "a", range(0, 8), **{FOLD: 0})
+    _write_part(tmp_path, "b", range(5, 12), **{FOLD: 1})
+    with pytest.raises(ValueError, match="neither seeds"):
+        _pooled(tmp_path)
+
+
+def test_repeats_of_one_seed_are_said(tmp_path):
+    _write_part(tmp_path, "a", seed=4)
+    _write_part(tmp_path, "b", seed=4)
+    found = _pooled(tmp_path)
+    assert len(found.tables) == 2
+    assert any("same seed" in note for note in found.notes)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seg.comparison.paired_tests import bounds, resampled
-from seg.comparison.statistic import available, statistic
+from seg.comparison.statistic import Spread, Statistic, available
 from seg.evaluation.bootstrap import bootstrap, group_weights
 from seg.metrics.cases import summarize
 from seg.metrics.overlap import METRICS
@@ -34,7 +34,7 @@ def test_every_figure_is_that_of_the_summary(table):
     expected = summarize(table.counts.astype(int), table.groups)
     assert set(expected) == set(available([table], volumes=True))
     for name, value in expected.items():
-        each = statistic(name, [table])
+        each = Statistic.named(name, [table])
         assert each.of(each.totals([table], _index(table)).sum(0)) == pytest.approx(
             value, abs=1e-12
         )
@@ -44,7 +44,7 @@ def test_intervals_are_those_of_the_bootstrap_that_draws_rows(table):
     expected = bootstrap(table.counts.astype(int), table.groups, summarize)
     weights = group_weights(len(set(table.groups)))
     for name, interval in expected.items():
-        each = statistic(name, [table])
+        each = Statistic.named(name, [table])
         totals = each.totals([table], _index(table))
         assert (
             pytest.approx(np.array([interval]), abs=1e-9)
@@ -53,7 +53,7 @@ def test_intervals_are_those_of_the_bootstrap_that_draws_rows(table):
 
 
 def test_a_class_can_be_named(table):
-    each = statistic("iou_pooled/x", [table])
+    each = Statistic.named("iou_pooled/x", [table])
     tp, fp, fn, _ = table.counts[:, 0].sum(0)
     found = each.of(each.totals([table], _index(table)).sum(0))
     assert found == pytest.approx(tp / (tp + fp + fn))
@@ -61,7 +61,7 @@ def test_a_class_can_be_named(table):
 
 def test_seeds_are_averaged_by_case(table):
     other = _table(table.counts[::-1].astype(int), table.groups)
-    each = statistic("dice", [table])
+    each = Statistic.named("dice", [table])
     both = each.of(each.totals([table, other], _index(table)).sum(0))
     assert both == pytest.approx((table.values["dice"].mean() + other.values["dice"].mean()) / 2)
 
@@ -73,10 +73,26 @@ def test_seeds_are_averaged_by_case(table):
 )  # fmt: skip
 def test_an_unknown_figure_is_refused_with_what_there_is(table, name, said):
     with pytest.raises(ValueError, match=said):
-        statistic(name, [table])
+        Statistic.named(name, [table])
 
 
 def test_distances_are_better_where_they_are_lower(table):
     table.values["hd95"] = table.values["dice"]
-    assert statistic("hd95", [table]).sign == statistic("hd95_positive", [table]).sign == -1
-    assert statistic("dice_pooled", [table]).sign == 1
+    assert (
+        Statistic.named("hd95", [table]).sign
+        == Statistic.named("hd95_positive", [table]).sign
+        == -1
+    )
+    assert Statistic.named("dice_pooled", [table]).sign == 1
+
+
+def test_a_spread_has_an_interval_only_where_it_is_wanted_and_there_are_several_values():
+    two = Spread.over([0.5, 0.7], interval=True)
+    assert (two.n, two.mean) == (2, pytest.approx(0.6))
+    assert two.deviation == pytest.approx(np.std([0.5, 0.7], ddof=1))
+    half = 12.7062047 * two.deviation / np.sqrt(2)  # t with one degree of freedom, 97.5 %
+    assert (two.low, two.high) == pytest.approx((0.6 - half, 0.6 + half))
+    assert np.isnan(Spread.over([0.5, 0.7]).low)
+    one = Spread.over([0.5], interval=True)
+    assert one.mean == 0.5
+    assert np.isnan([one.deviation, one.low, one.high]).all()

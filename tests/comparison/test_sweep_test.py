@@ -1,21 +1,22 @@
 """What the test shows of the choice: against independent references, on the same cases."""
 
+import csv
 import itertools
 
 import numpy as np
 import pytest
 
-from seg.comparison.choices import by_validation
+from seg.comparison.configurations import by_validation
 from seg.comparison.sweep_jobs import read_jobs
-from seg.comparison.sweep_test import compare_with_first, says
+from seg.comparison.sweep_test import compare_with_first, result_of, validation_cautions
 from tests.comparison.sweep_written import CASES, write_job
 
 FEW = slice(0, 10)
 
 
 def _tested(folder):
-    choices = by_validation(read_jobs(folder))
-    return choices, compare_with_first(choices)
+    configurations = by_validation(read_jobs(folder))
+    return configurations, compare_with_first(configurations)
 
 
 def _reference_sign_flips(differences):
@@ -37,8 +38,8 @@ def _reference_holm(p):
 def test_p_values_are_of_sign_flips_after_holm_over_the_others_alone(tmp_path):
     for i, shift in enumerate([0.0, -0.05, -0.15, 0.03]):
         write_job(tmp_path, i, [f"k={i}"], val=0.9 - i / 10, shift=shift, cases=FEW)
-    choices, tested = _tested(tmp_path)
-    dice = [c.jobs[0].run.table.values["dice"][:, 0] for c in choices]
+    configurations, tested = _tested(tmp_path)
+    dice = [c.runs[0].table.values["dice"][:, 0] for c in configurations]
     expected = _reference_holm({i: _reference_sign_flips(dice[0] - dice[i]) for i in (1, 2, 3)})
     assert {i: pair.p_holm for i, pair in tested.pairs.items()} == pytest.approx(expected)
     for i, pair in tested.pairs.items():
@@ -49,16 +50,16 @@ def test_the_choice_is_of_validation_and_one_that_the_test_shows_worse_is_said_s
     write_job(tmp_path, 0, ["k=0"], val=0.9, shift=-0.15)
     write_job(tmp_path, 1, ["k=1"], val=0.8, shift=0.0)
     write_job(tmp_path, 2, ["k=2"], val=0.7, shift=-0.3)
-    choices, tested = _tested(tmp_path)
-    assert choices[0].label == "k=0"
-    assert [says(tested.pairs[i]) for i in (1, 2)] == ["worse", "better"]
+    configurations, tested = _tested(tmp_path)
+    assert configurations[0].label == "k=0"
+    assert [result_of(tested.pairs[i]) for i in (1, 2)] == ["worse", "better"]
 
 
 def test_equals_are_not_told_apart(tmp_path):
     for i in range(3):
         write_job(tmp_path, i, [f"k={i}"], val=0.9 - i / 10)
     _, tested = _tested(tmp_path)
-    assert {says(pair) for pair in tested.pairs.values()} == {"not shown"}
+    assert {result_of(pair) for pair in tested.pairs.values()} == {"not shown"}
 
 
 def test_folds_are_pooled_and_corrected_for_all_pairs(tmp_path):
@@ -82,10 +83,10 @@ def test_a_choice_that_lacks_a_fold_is_left_out_and_the_others_are_tested(tmp_pa
         status = "failed" if (k, fold) == ("1", "1") else "finished"
         lines = [f"k={k}", f"dataset.split.fold={fold}"]
         write_job(tmp_path, i, lines, val=0.9, status=status, cases=cases)
-    choices, tested = _tested(tmp_path)
+    configurations, tested = _tested(tmp_path)
     assert tested.problem == ""
     assert set(tested.entries) == {0, 1}
-    assert choices[2].label == "k=1"
+    assert configurations[2].label == "k=1"
     assert any("lack some of their runs" in note for note in tested.notes)
 
 
@@ -111,3 +112,52 @@ def test_one_run_and_none_are_compared_with_nothing(tmp_path):
     write_job(tmp_path, 0, ["k=0"], val=0.9)
     _, tested = _tested(tmp_path)
     assert (tested.pairs, tested.problem, set(tested.entries)) == ({}, "", {0})
+
+
+def _split(folder, images):
+    with (folder / "split.csv").open("w", newline="") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["image", "mask", "group", "split", "image_sha256", "mask_sha256"])
+        for image in images:
+            writer.writerow([image, image, image, "val", f"sha-{image}", "m"])
+        writer.writerow(["t", "t", "t", "train", f"sha-{folder.name}", "m"])
+
+
+def _cautions(folder):
+    return validation_cautions(by_validation(read_jobs(folder)))
+
+
+def test_the_same_images_are_no_caution(tmp_path):
+    for k in range(2):
+        _split(write_job(tmp_path, k, [f"k={k}"], val=0.5), "abc")
+    assert _cautions(tmp_path) == []
+
+
+def test_other_images_are_one(tmp_path):
+    for k in range(2):
+        _split(write_job(tmp_path, k, [f"k={k}"], val=0.5), ["abc", "abd"][k])
+    assert "different images" in _cautions(tmp_path)[0]
+
+
+def test_folds_validate_on_different_images_and_choices_on_the_same(tmp_path):
+    i = 0
+    for k in range(2):
+        for fold, images in enumerate(("abc", "def")):
+            lines = [f"k={k}", f"dataset.split.fold={fold}"]
+            _split(write_job(tmp_path, i, lines, val=0.5), images)
+            i += 1
+    assert _cautions(tmp_path) == []
+
+
+def test_a_size_that_differs_is_one(tmp_path):
+    for k in range(2):
+        write_job(tmp_path, k, [f"k={k}"], val=0.5, **{"dataset.image_size": 64 * (k + 1)})
+    (caution,) = _cautions(tmp_path)
+    assert caution.startswith("dataset.image_size differs")
+
+
+def test_a_split_that_cannot_be_read_says_nothing(tmp_path):
+    _split(write_job(tmp_path, 0, ["k=0"], val=0.5), "abc")
+    write_job(tmp_path, 1, ["k=1"], val=0.5)
+    (tmp_path / "1_k=1" / "split.csv").write_text('image,"')
+    assert _cautions(tmp_path) == []

@@ -1,20 +1,19 @@
-"""Run folders side by side: ranked, tested on the same cases, and written as a leaderboard."""
+"""A comparison of runs as files, as a page and on the console."""
 
 from pathlib import Path
 
-from seg.comparison.ranking import Comparison, compare
-from seg.comparison.runs import Run, find, read_runs
+from seg.comparison.summary import Comparison
 from seg.report.comparison.console import show
-from seg.report.comparison.files import markdown, write_csv, write_pairs
-from seg.report.comparison.page import page
+from seg.report.comparison.files import leaderboard_csv, pairs_csv
+from seg.report.comparison.page import markdown, page
+from seg.runs.atomic import write_text
 
-__all__ = ["Comparison", "Run", "compare", "find", "read_runs", "show", "write"]
+__all__ = ["show", "write"]
 
 
 def write(comparison: Comparison, folder: Path) -> None:
     """leaderboard.csv, .md and .html, and pairs.csv, in a folder that is made."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_csv(comparison, folder / "leaderboard.csv")
-    write_pairs(comparison, folder / "pairs.csv")
-    (folder / "leaderboard.md").write_text(markdown(comparison), encoding="utf-8")
-    (folder / "leaderboard.html").write_text(page(comparison), encoding="utf-8")
+    write_text(folder / "leaderboard.csv", leaderboard_csv(comparison))
+    write_text(folder / "pairs.csv", pairs_csv(comparison))
+    write_text(folder / "leaderboard.md", markdown(comparison))
+    write_text(folder / "leaderboard.html", page(comparison))

@@ -1,115 +1,17 @@
-"""What a comparison says, in sentences and numbers that claim no more than was shown."""
+"""A comparison in sentences that claim no more than was shown."""
 
-import math
-import re
 from collections.abc import Sequence
 
 from seg.comparison.paired_tests import ALPHA, Pair
-from seg.comparison.ranking import Comparison
-from seg.comparison.summary import RankedConfiguration
+from seg.comparison.summary import Comparison, RankedConfiguration
+from seg.report.text import counted, limits, number, probability
 
-NAMED = 3
-
-
-def number(value: float, digits: int = 4) -> str:
-    """So many decimals for shares, two for distances; a dash for what is not there."""
-    if not math.isfinite(value):
-        return "-"
-    return f"{value:.{digits if abs(value) < 10 else 2}f}"
-
-
-def cut(text: str, length: int) -> str:
-    """On one line, searched numbers rounded; the middle of what is longer is left out."""
-    whole = re.sub(r"\d+\.\d{6,}(e-?\d+)?", lambda m: f"{float(m[0]):.4g}", " ".join(text.split()))
-    if len(whole) <= length:
-        return whole
-    head = (length - 1) // 2
-    return f"{whole[:head]}…{whole[head + 1 - length :]}"
-
-
-def chance(p: float) -> str:
-    """A p-value as a cell has it."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
-
-
-def probability(p: float) -> str:
-    """A p-value as a sentence has it."""
-    return f"p {chance(p)}" if p < 0.001 else f"p = {chance(p)}"
+NAMED = 3  # configurations in a sentence
 
 
 def rank(entry: RankedConfiguration) -> str:
     """`1=` where others share it."""
     return f"{entry.rank}{'=' if entry.tied else ''}"
-
-
-def amount(pair: Pair, *, corrected: bool) -> str:
-    after = " after Holm" if corrected else ""
-    return (
-        f"{number(pair.difference)} ({number(pair.low)} to {number(pair.high)}), "
-        f"{probability(pair.p_holm)}{after}"
-    )
-
-
-def sentence(pair: Pair, comparison: Comparison) -> str:
-    """One pair: what was shown, or that nothing was."""
-    a, b = (comparison.entries[i].label for i in (pair.a, pair.b))
-    said = amount(pair, corrected=len(comparison.pairs) > 1)
-    if pair.shown:
-        return f"{a} is better than {b} by {said}"
-    if pair.p_holm < ALPHA:
-        return f"{a} and {b}: mean and ranks point in opposite directions, {said}; neither is shown"
-    return f"no difference between {a} and {b} could be shown: {said}"
-
-
-def family(comparison: Comparison) -> str:
-    """What Holm's correction went over."""
-    count = len(comparison.pairs)
-    if count < 2:
-        return "one pair, no correction"
-    if comparison.all_pairs:
-        return f"Holm over all {count} pairs"
-    entries = len(comparison.entries)
-    return f"each with the leader, Holm over all {entries * (entries - 1) // 2} pairs"
-
-
-def test_name(comparison: Comparison) -> str:
-    unit = "groups" if comparison.groups < comparison.cases else "cases"
-    return {
-        "permutation": f"paired permutation test, whole {unit} swapped",
-        "wilcoxon": f"Wilcoxon signed-rank test of the {unit}' differences",
-    }[comparison.test]
-
-
-def verdict(comparison: Comparison) -> str:
-    """The comparison in one sentence; names a winner only if all others are shown to be worse."""
-    first, *rest = comparison.entries
-    value, low, high = first.figures[comparison.metric.name]
-    name = comparison.metric.name
-    if not rest:
-        return (
-            f"One configuration, nothing to compare it with: {first.label}, "
-            f"{name} {number(value)} ({number(low)} to {number(high)})."
-        )
-    with_first = {pair.b: pair for pair in comparison.pairs if pair.a == 0}
-    corrected = len(comparison.pairs) > 1
-    if len(comparison.leaders) == 1:
-        others = "" if len(rest) == 1 else f", the runner-up of {len(rest)}"
-        return (
-            f"{first.label} is better in {name} than {rest[0].label}{others}, "
-            f"by {amount(with_first[1], corrected=corrected)}."
-        )
-    open_ = [i for i, entry in enumerate(comparison.entries) if i and entry.rank == 1]
-    tied = [comparison.entries[i].label for i in open_]
-    return (
-        f"{first.label} leads in {name}, but is not shown to be better than {_some(tied)}: "
-        f"the difference to {tied[0]} is {amount(with_first[open_[0]], corrected=corrected)}."
-    )
-
-
-def _some(names: Sequence[str]) -> str:
-    if len(names) > NAMED:
-        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
-    return " or ".join(names) if len(names) < NAMED else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def made_of(entry: RankedConfiguration) -> str:
@@ -123,14 +25,78 @@ def made_of(entry: RankedConfiguration) -> str:
 def about(comparison: Comparison) -> str:
     """How much was compared."""
     runs = sum(len(entry.configuration.runs) for entry in comparison.entries)
-    text = f"{_count(len(comparison.entries), 'configuration')}, {_count(runs, 'run')}, "
-    text += f"{_count(comparison.cases, 'test case')}"
+    text = f"{counted(len(comparison.entries), 'configuration')}, {counted(runs, 'run')}, "
+    text += counted(comparison.cases, "test case")
     if comparison.groups < comparison.cases:
-        text += f" in {_count(comparison.groups, 'group')}"
+        text += f" in {counted(comparison.groups, 'group')}"
     if comparison.unranked:
-        text += f"; {_count(len(comparison.unranked), 'run')} not ranked"
+        text += f"; {counted(len(comparison.unranked), 'run')} not ranked"
     return text
 
 
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def family(comparison: Comparison) -> str:
+    """How many tests Holm's correction counted."""
+    count, entries = len(comparison.pairs), len(comparison.entries)
+    if count < 2:
+        return "one pair, no correction"
+    if comparison.all_pairs:
+        return f"Holm over all {count} pairs"
+    return f"each with the leader, Holm over all {entries * (entries - 1) // 2} pairs"
+
+
+def test_name(comparison: Comparison) -> str:
+    """The test, and what it swapped or ranked."""
+    return {
+        "permutation": f"paired permutation test, whole {comparison.unit} swapped",
+        "wilcoxon": f"Wilcoxon signed-rank test of the {comparison.unit}' differences",
+    }[comparison.test]
+
+
+def sentence(pair: Pair, comparison: Comparison) -> str:
+    """What was shown of one pair, or that nothing was."""
+    a, b = (comparison.entries[i].label for i in (pair.a, pair.b))
+    difference = _difference(pair, comparison)
+    if pair.shown:
+        return f"{a} is better than {b} by {difference}"
+    if pair.p_holm < ALPHA:
+        return (
+            f"{a} and {b}: mean and ranks point in opposite directions, {difference}; "
+            "neither is shown"
+        )
+    return f"no difference between {a} and {b} could be shown: {difference}"
+
+
+def verdict(comparison: Comparison) -> str:
+    """The comparison in one sentence; names a winner only if all others are shown to be worse."""
+    first, *others = comparison.entries
+    name = comparison.metric.name
+    if not others:
+        value, low, high = first.figures[name]
+        return (
+            f"One configuration, nothing to compare it with: {first.label}, "
+            f"{name} {number(value)} ({limits(low, high)})."
+        )
+    if len(comparison.leaders) == 1:
+        rest = "" if len(others) == 1 else f", the runner-up of {len(others)}"
+        return (
+            f"{first.label} is better in {name} than {others[0].label}{rest}, "
+            f"by {_difference(comparison.behind[1], comparison)}."
+        )
+    tied = [i for i, entry in enumerate(comparison.entries) if i and entry.rank == 1]
+    names = [comparison.entries[i].label for i in tied]
+    return (
+        f"{first.label} leads in {name}, but is not shown to be better than {_either(names)}: "
+        f"the difference to {names[0]} is {_difference(comparison.behind[tied[0]], comparison)}."
+    )
+
+
+def _difference(pair: Pair, comparison: Comparison) -> str:
+    after = " after Holm" if len(comparison.pairs) > 1 else ""
+    interval = limits(pair.low, pair.high)
+    return f"{number(pair.difference)} ({interval}), {probability(pair.p_holm)}{after}"
+
+
+def _either(names: Sequence[str]) -> str:
+    if len(names) > NAMED:
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+    return " or ".join(names) if len(names) < NAMED else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from seg.comparison.configurations import text as as_text
+from seg.comparison.configurations import as_text
 from seg.report import pages
 from seg.report.run import facts, sentences
 from seg.report.run.report import Report

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from seg.comparison.configurations import text as as_text
+from seg.comparison.configurations import as_text
 from seg.data.split.draw import SPLITS
 from seg.report.run import sentences
 from seg.report.text import counted

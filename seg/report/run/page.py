@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seg.comparison.configurations import text as as_text
+from seg.comparison.configurations import as_text
 from seg.report import pages
 from seg.report.curves import training_charts
 from seg.report.run import facts, sentences

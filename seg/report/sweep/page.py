@@ -3,160 +3,162 @@
 import math
 import shlex
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from seg.comparison.choices import Choice
+import numpy as np
+from markupsafe import Markup
+from matplotlib.axes import Axes
+
 from seg.comparison.configurations import Configuration
-from seg.comparison.effects import effects
-from seg.comparison.summary import RankedConfiguration
-from seg.comparison.sweep_jobs import MONITOR
-from seg.comparison.sweep_plan import Plan
-from seg.comparison.sweep_rows import SHARED, died, keys
-from seg.comparison.sweep_test import Tested
-from seg.comparison.validation import cautions
-from seg.report import embedded
-from seg.report.comparison.curves import curves
-from seg.report.comparison.html import Cell, document, escaped, label, section, shortened, table
-from seg.report.sweep import tables, text
-from seg.report.sweep.pictures import picture
+from seg.comparison.effects import Effect, Value, effects
+from seg.comparison.sweep_jobs import METRIC, SHARED, Plan, failed, swept_keys
+from seg.comparison.sweep_test import SweepTest, validation_cautions
+from seg.report import charts, embedded, pages
+from seg.report.comparison.page import validation_curves
+from seg.report.sweep import text
+from seg.report.text import counted, cut, number
+from seg.runs.folder import CONFIG_FILE, MONITOR
 
 BEST = 3  # configurations with their command
+BESIDE = ("dice_group",)  # figures of the test; leaderboard.csv has all
+LONG = 25  # rows of jobs; more scroll within the page, so that what comes below is seen
+ROW, ROWS = 26, 14  # height of a value in the chart of an effect, and most of them
+WIDE = 30  # greatest over least number from which an axis is logarithmic
 
 
 def page(
     sweep: Path,
     *,
     plan: Plan,
-    choices: Sequence[Choice],
-    tested: Tested,
+    configurations: Sequence[Configuration],
+    test: SweepTest,
     rows: Sequence[dict[str, Any]],
 ) -> str:
-    """The whole page. rows: of `rows.make_rows`."""
+    """The whole page.
+
+    Args:
+        sweep: its folder.
+        plan: from `sweep_jobs.read_plan`.
+        configurations: from `configurations.by_validation`.
+        test: from `sweep_test.compare_with_first`.
+        rows: from `sweep_jobs.make_rows`.
+    """
+    keys = swept_keys(rows)
     several = any(row[f"{SHARED}jobs"] > 1 for row in rows)
-    parts = [
-        section("Configurations", tables.configurations(rows) if several else "",
-                "Seeds and folds of one configuration together: val/dice is the mean over them, "
-                "the test is of all folds' cases, seeds averaged case by case. Over seeds: mean, "
-                "standard deviation and t-interval; folds share training cases and have none."),
-        section("Jobs", tables.jobs(rows, several=several), _read_as(rows, several=several)),
-        section("The effect of each key", _effects(rows), EFFECTS),
-        section("Validation curves", _curves(choices)),
-        section("What failed, and why", _failed(rows)),
-        section("The search", embedded.pictures(sweep)),
-        section("To repeat", _commands(plan, choices)),
-        section("Notes", _notes(plan, choices, tested)),
-    ]  # fmt: skip
-    swept = ", ".join(keys(rows))
-    heading = f"Sweep of {swept}" if swept else "Sweep"
-    style = resources.files("seg.report.sweep").joinpath("sweep.css").read_text("utf-8")
-    body = (
-        f"<header><h1>{shortened(heading, 110)}</h1>"
-        f'<p class="about">{escaped(_about(sweep, plan, rows))}</p>'
-        f'<p class="verdict">{escaped(text.verdict(rows))}</p></header>\n'
+    best = [c for c in configurations if c.finished][:BEST]
+    return pages.render(
+        "sweep.html",
+        title=f"Sweep of {', '.join(keys)}" if keys else "Sweep",
+        counts=text.counts(rows),
+        plan=plan,
+        seconds=math.fsum(row["seconds"] for row in rows if "seconds" in row),
+        sweep=sweep,
+        verdict=text.verdict(rows),
+        keys=keys,
+        rows=rows,
+        configurations=text.firsts(rows) if several else [],
+        several=several,
+        compared=not several and any("behind" in row for row in rows),
+        any_error=any(row["error"] for row in rows),
+        beside=[name for name in BESIDE if any(name in row for row in rows)],
+        long=len(rows) > LONG,
+        scale_of=lambda name: _scale(rows, name),
+        statuses=text.ORDER,
+        duration=text.duration,
+        monitor=MONITOR,
+        metric=METRIC,
+        shared=SHARED,
+        effects=[(e.key, effect_chart(e), text.effect(e)) for e in effects(rows)],
+        curves=validation_curves(configurations, METRIC, count=len(configurations)),
+        failed=failed(rows),
+        pictures=list(map(_picture, sorted(sweep.glob("search_*.png")))),
+        commands=[(c.label, [repeat(run.folder.path) for run in c.finished]) for c in best],
+        cautions=validation_cautions(configurations),
+        test=test,
+        any_seeds=any(entry.seeds for entry in test.entries.values()),
+        finished=sum(bool(c.finished) for c in configurations),
     )
-    return document(heading, body + "\n".join(filter(None, parts)), style=style)
 
 
-EFFECTS = (
-    "val/dice of the jobs that finished, a dot each. A bar is the mean over the settings of the "
-    "other keys (seeds and folds among them) in which every value finished, so that all values "
-    "stand on the same ones; ± is the standard deviation over these settings. The range after "
-    "“ahead” is the least and the greatest difference, no interval of confidence."
-)
-
-
-def _about(sweep: Path, plan: Plan, rows: Sequence[dict[str, Any]]) -> str:
-    seconds = math.fsum(row["seconds"] for row in rows if "seconds" in row)
-    parts = [text.counts(rows)]
-    parts += [f"started {plan.started}"] if plan.started else []
-    parts += [f"{tables.duration(seconds)} of training in all"] if seconds else []
-    return "; ".join([*parts, str(sweep)])
-
-
-def _read_as(rows: Sequence[dict[str, Any]], *, several: bool) -> str:
-    order = "their configuration's mean val/dice" if several else "val/dice"
-    said = (
-        f"In the order of {order}, the best epoch's: a sweep must not choose by the test, which "
-        "stands beside it, with 95 % bootstrap intervals. "
-    )
-    if not several and any("behind" in row for row in rows):
-        said += "“behind”: how far the first is ahead on the test cases. "
-    return said + "Click a heading to sort."
-
-
-def _effects(rows: Sequence[dict[str, Any]]) -> str:
-    parts = [
-        f"<div><h3>{escaped(effect.key)}</h3>{picture(effect)}"
-        f"<p>{escaped(text.effect(effect))}.</p></div>"
-        for effect in effects(rows)
-    ]
-    return f'<div class="effects">{"".join(parts)}</div>' if parts else ""
-
-
-def _curves(choices: Sequence[Choice]) -> str:
-    """Of all jobs, whatever became of them; in the colours of their place."""
-    entries = [
-        RankedConfiguration(Configuration(c.label, [job.run for job in c.jobs], []), {})
-        for c in choices
-    ]
-    return curves(entries, MONITOR, drawn=len(entries))
-
-
-def _failed(rows: Sequence[dict[str, Any]]) -> str:
-    body = [
-        [label(row["run"], 64), tables.badge(row["status"]), Cell(shortened(row["error"], 240))]
-        for row in died(rows)
-    ]
-    return table(["job", "status", "why"], body) if body else ""
-
-
-def _commands(plan: Plan, choices: Sequence[Choice]) -> str:
-    parts = []
-    for choice in [c for c in choices if c.finished][:BEST]:
-        lines = [repeat(job.run.folder) for job in choice.finished]
-        parts.append(f"<p>{escaped(choice.label)}:</p><pre>{escaped(chr(10).join(lines))}</pre>")
-    if plan.command:
-        parts.append(
-            f"<p>The sweep; again, it runs what is missing:</p><pre>{escaped(plan.command)}</pre>"
-        )
-    return "".join(parts)
+def _scale(rows: Sequence[dict[str, Any]], name: str) -> tuple[float, float]:
+    """The least and the greatest end of all intervals of a figure."""
+    ends = [row[name + end] for row in rows for end in ("_low", "_high") if name + end in row]
+    return min(ends, default=0.0), max(ends, default=1.0)
 
 
 def repeat(run: Path) -> str:
-    """The command that trains this run once more, in a folder of its own."""
-    return f"python -m seg.train --config-path {shlex.quote(str(run))} --config-name config"
+    """The command that trains a run once more, in a folder of its own."""
+    name = Path(CONFIG_FILE).stem
+    return f"python -m seg.train --config-path {shlex.quote(str(run))} --config-name {name}"
 
 
-def _notes(plan: Plan, choices: Sequence[Choice], tested: Tested) -> str:
-    notes = cautions(choices)
-    if tested.problem:
-        notes.append(f"not compared on the test: {tested.problem}")
-    if tested.pairs:
-        unit = "groups" if tested.groups < tested.cases else "cases"
-        family = "these tests alone, since the test had no part in choosing the first"
-        if tested.is_pooled:
-            family = (
-                "all pairs of configurations: the images that validate one fold are tested in "
-                "another, and so had a part in choosing the first, whose figure is a little too "
-                "high for that"
-            )
-        notes.append(
-            f"behind, p: the first against each of the {len(tested.pairs)} others on the "
-            f"{tested.cases} test cases, paired permutation test, whole {unit} swapped, Holm over "
-            f"{family}. Not shown to differ does not mean equal."
+def _picture(path: Path) -> embedded.Picture | str:
+    """A picture that a search has drawn, or the name of a file that is none."""
+    try:
+        return embedded.read(path, path.stem.removeprefix("search_").replace("_", " "))
+    except (OSError, ValueError):
+        return path.name
+
+
+def effect_chart(effect: Effect) -> Markup | None:
+    """The jobs' val/dice by the value of a key, a dot each; None if none finished."""
+    if not effect.ranked:
+        return None
+    label = f"{MONITOR} by {effect.key}"
+    if effect.is_range:
+        return charts.svg(
+            lambda axes: _draw_range(axes, effect), label=label, width=560, height=220
         )
-        if not any(entry.seeds for entry in tested.entries.values()):
-            notes.append(
-                "the tests are about new cases; what another seed would change, only several seeds "
-                "of each configuration tell (seed=0,1,2)"
-            )
-    notes += tested.notes
-    if sum(bool(choice.finished) for choice in choices) > 1:
-        notes.append(
-            "the best val/dice of many is too high by the luck that made it the best: report the "
-            "test's figure"
+    values = effect.values
+    if len(values) > ROWS:  # the best of them, in their order
+        best = effect.ranked[:ROWS]
+        values = [value for value in values if value in best]
+    height = ROW * len(values) + 34
+    return charts.svg(
+        lambda axes: _draw_values(axes, values, effect.best), label=label, width=560, height=height
+    )
+
+
+def _draw_values(axes: Axes, values: Sequence[Value], best: Value) -> None:
+    """A row for each value: its dots, a bar at the mean, and both in figures."""
+    for i, value in enumerate(values):
+        axes.plot(value.scores, [i] * len(value.scores), "o", color=charts.ACCENT, alpha=0.4, ms=6)
+        if math.isfinite(value.mean):
+            colour, width = (charts.GOOD, 4) if value is best else (charts.INK, 2.5)
+            axes.vlines(value.mean, i - 0.35, i + 0.35, color=colour, linewidth=width)
+        note = axes.text(
+            1.03, i, _figures(value), transform=axes.get_yaxis_transform(), va="center"
         )
-    notes += [plan.problem] if plan.problem else []
-    return f"<ul>{''.join(f'<li>{escaped(note)}</li>' for note in notes)}</ul>" if notes else ""
+        note.set_label(value.text)
+    axes.set_yticks(range(len(values)), [cut(value.text, 17) for value in values])
+    axes.tick_params(axis="y", labelcolor=charts.INK)
+    axes.set_ylim(len(values) - 0.5, -0.5)
+    axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", visible=True)
+
+
+def _figures(value: Value) -> str:
+    """`0.7812 ± 0.0210, 5 of 6`."""
+    if not value.scores:
+        return f"none of {value.jobs} finished"
+    counted_scores, count = value.paired or value.scores, len(value.scores)
+    many = len(counted_scores) > 1
+    spread = f" ± {number(float(np.std(counted_scores, ddof=1)))}" if many else ""
+    share = counted(count, "job") if count == value.jobs else f"{count} of {value.jobs}"
+    return f"{number(value.mean)}{spread}, {share}"
+
+
+def _draw_range(axes: Axes, effect: Effect) -> None:
+    """A dot for each job over the range that was searched."""
+    points = [(value.number, score) for value in effect.values for score in value.scores]
+    best = max(score for _, score in points)
+    for x, score in points:
+        is_best = score == best
+        axes.plot(
+            x, score, "o", ms=6, color=charts.GOOD if is_best else charts.ACCENT,
+            alpha=1 if is_best else 0.4, label=f"{x:.4g}: {number(score)}",
+        )  # fmt: skip
+    numbers = [x for x, _ in points]
+    if min(numbers) > 0 and max(numbers) / min(numbers) >= WIDE:
+        axes.set_xscale("log")

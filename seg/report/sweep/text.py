@@ -1,13 +1,13 @@
-"""What a sweep says, in sentences that claim no more than was shown."""
+"""A sweep in sentences that claim no more than was shown."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from seg.comparison.effects import Effect, ahead
-from seg.comparison.sweep_jobs import MONITOR, UNSTARTED
-from seg.comparison.sweep_rows import METRIC, SHARED, died, failed
-from seg.report.comparison.text import cut, number
+from seg.comparison.effects import Effect, lead
+from seg.comparison.sweep_jobs import METRIC, SHARED, failed, unfinished
+from seg.report.text import counted, cut, limits, number
+from seg.runs.folder import MONITOR, UNSTARTED
 
 ORDER = ("finished", "running", "pruned", "failed", "interrupted", "broken", UNSTARTED)
 LABEL = 90  # characters of a configuration in a sentence
@@ -16,26 +16,43 @@ VALUES = 6
 
 def counts(rows: Sequence[dict[str, Any]]) -> str:
     """`12 jobs: 10 finished, 2 failed`."""
-    found = Counter(row["status"] for row in rows)
-    known = [status for status in (*ORDER, *found) if found[status]]
-    said = ", ".join(f"{found[status]} {status}" for status in dict.fromkeys(known))
-    return f"{len(rows)} job{'' if len(rows) == 1 else 's'}" + (f": {said}" if said else "")
+    by_status = _by_status(rows)
+    return counted(len(rows), "job") + (f": {by_status}" if by_status else "")
+
+
+def summary(rows: Sequence[dict[str, Any]]) -> str:
+    """`of 12 jobs 2 failed, 1 never started`; "" if all are done."""
+    by_status = _by_status(unfinished(rows))
+    return f"of {len(rows)} jobs {by_status}" if by_status else ""
+
+
+def _by_status(rows: Sequence[dict[str, Any]]) -> str:
+    count = Counter(row["status"] for row in rows)
+    known = [status for status in dict.fromkeys((*ORDER, *count)) if count[status]]
+    return ", ".join(f"{count[status]} {status}" for status in known)
+
+
+def duration(seconds: float) -> str:
+    """`48 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def firsts(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The first row of each configuration."""
-    found: dict[int, dict[str, Any]] = {}
+    by_position: dict[int, dict[str, Any]] = {}
     for row in rows:
-        found.setdefault(row["position"], row)
-    return list(found.values())
+        by_position.setdefault(row["position"], row)
+    return list(by_position.values())
 
 
 def verdict(rows: Sequence[dict[str, Any]]) -> str:
-    """Which configuration is best on validation, what it scored on the test, what that showed."""
-    there = [row for row in firsts(rows) if f"{SHARED}{MONITOR}" in row]
-    if not there:
+    """Which configuration is best on validation, its test, and what that showed."""
+    scored = [row for row in firsts(rows) if f"{SHARED}{MONITOR}" in row]
+    if not scored:
         return f"No job has finished. {counts(rows)}."
-    best, others = there[0], there[1:]
+    best, others = scored[0], scored[1:]
     label, score = cut(best["configuration"], LABEL), number(best[f"{SHARED}{MONITOR}"])
     jobs, finished = best[f"{SHARED}jobs"], best[f"{SHARED}finished"]
     over = best[f"{SHARED}made_of"] if finished == jobs else f"{finished} of its {jobs} runs"
@@ -47,58 +64,59 @@ def verdict(rows: Sequence[dict[str, Any]]) -> str:
     if finished < jobs:
         parts.append("No configuration has finished all of its runs.")
     if others:
-        following = others[0]
-        behind = number(following[f"{SHARED}{MONITOR}"])
-        parts.append(f"Best on validation: {label}, {MONITOR} {score}; next is")
-        parts.append(f"{cut(following['configuration'], LABEL)} with {behind}.")
+        second = cut(others[0]["configuration"], LABEL)
+        behind = number(others[0][f"{SHARED}{MONITOR}"])
+        parts.append(f"Best on validation: {label}, {MONITOR} {score}; next is {second}")
+        parts.append(f"with {behind}.")
     else:
         parts.append("One configuration finished, nothing to compare it with:")
         parts.append(f"{label}, {MONITOR} {score}.")
-    parts += [_test(best, others), _seeds(best, others)]
-    return " ".join(filter(None, parts))
+    return " ".join(filter(None, [*parts, _test(best, others), _seeds(best, others)]))
 
 
 def _test(best: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
     if f"{SHARED}{METRIC}" not in best:
         return "It has no test."
     pooled = f"{SHARED}{METRIC}_folds_mean" in best
-    where = (
-        "On the test cases of all folds together" if pooled else "On the test, which had no part"
-    )
-    said = f"{where}{'' if pooled else ' in the choice'}: {METRIC} {number(best[SHARED + METRIC])}"
+    cases = "the test cases of all folds together"
+    where = f"On {cases}" if pooled else "On the test, which had no part in the choice"
+    text = f"{where}: {METRIC} {number(best[SHARED + METRIC])}"
     low, high = best.get(f"{SHARED}{METRIC}_low"), best.get(f"{SHARED}{METRIC}_high")
     if low is not None and high is not None:
-        said += f" ({number(low)} to {number(high)})"
+        text += f" ({limits(low, high)})"
     tested = [row for row in others if "behind_shows" in row]
     if not tested:
-        return f"{said}." + (" It was not held against the others there." if others else "")
-    shown = Counter(row["behind_shows"] for row in tested)
-    count, better = len(tested), shown["better"]
+        return f"{text}." + (" It was not compared with the others there." if others else "")
+    return f"{text}{_shown(tested, len(others))}."
+
+
+def _shown(tested: Sequence[dict[str, Any]], others: int) -> str:
+    """What the tests against some of the other configurations showed of the best one."""
+    count, better = len(tested), sum(row["behind_shows"] == "better" for row in tested)
     if better == count:
-        tried = " that could be tested" if count < len(others) else ""
-        return f"{said}, shown to be better than {_all(count)}{tried}."
+        all_others = {1: "the other", 2: "both others"}.get(count, f"all {count} others")
+        that = " that could be tested" if count < others else ""
+        return f", shown to be better than {all_others}{that}"
     worse = [row["configuration"] for row in tested if row["behind_shows"] == "worse"]
     if worse:
-        more = f" and {len(worse) - 1} more" if len(worse) > 1 else ""
-        are = "are" if len(worse) > 1 else "is"
-        there = f"{said}; there {cut(worse[0], LABEL)}{more} {are} shown to be better than it"
-        return there + (f", and it is so than {better} of {count}." if better else ".")
+        more = f" and {len(worse) - 1} more are" if len(worse) > 1 else " is"
+        text = f"; {cut(worse[0], LABEL)}{more} shown to be better on the test"
+        also = f"; the chosen one is better than {better} of the {count} others"
+        return text + (also if better else "")
     if not better:
-        return f"{said}; not shown to be better than {'the other' if count == 1 else 'any other'}."
-    return f"{said}, shown to be better than {better} of the {count} others; the rest is open."
+        return f"; not shown to be better than {'the other' if count == 1 else 'any other'}"
+    return f", shown to be better than {better} of the {count} others; the rest is open"
 
 
 def _seeds(best: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
-    """The tests are of these very networks; where other seeds may turn the order, that is said."""
+    """The tests are of these very networks: a sentence where other seeds may turn the order."""
     name = f"{SHARED}{METRIC}_seeds"
     shown = [row for row in others if row.get("behind_shows") == "better"]
-    overlap = [
-        row for row in shown if row.get(f"{name}_high", -1.0) >= best.get(f"{name}_low", 2.0)
-    ]
+    overlap = sum(row.get(f"{name}_high", -1.0) >= best.get(f"{name}_low", 2.0) for row in shown)
     if not overlap:
         return ""
-    those = f"{len(overlap)} of these {len(shown)}"
-    if len(overlap) == len(shown):
+    those = f"{overlap} of these {len(shown)}"
+    if overlap == len(shown):
         those = "it" if len(shown) == 1 else "all of these"
     return (
         f"That is of these very networks: the 95 % intervals over seeds overlap with {those}, so "
@@ -106,69 +124,54 @@ def _seeds(best: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def _all(count: int) -> str:
-    return {1: "the other", 2: "both others"}.get(count, f"all {count} others")
-
-
 def effect(found: Effect) -> str:
-    """`loss: dice 0.78, bce 0.71; dice ahead of bce by 0.07 (-0.01 to 0.1), in 7 of 8 settings`; of
-    a key that was searched, the range that was tried.
+    """`loss: dice 0.78, bce 0.71; dice ahead of bce by 0.07 (-0.01 to 0.1), in 7 of 8 settings`;
+    for a key that was searched, the range that was tried.
     """
     ranked = found.ranked
     if found.is_range and ranked:
-        tried = sorted(v.number for v in found.values)
-        best = ranked[0]
+        tried, best = sorted(v.number for v in found.values), ranked[0]
         return (
             f"{found.key}: {tried[0]:.4g} to {tried[-1]:.4g} were tried, the best at "
             f"{best.number:.4g} ({number(best.mean)})"
         )
     values = ", ".join(f"{cut(v.text, 40)} {number(v.mean)}" for v in ranked[:VALUES])
     more = f", {len(ranked) - VALUES} more values" if len(ranked) > VALUES else ""
-    said = f"{found.key}: {values}{more}"
-    lost = [v for v in found.values if not v.scores]
+    text = f"{found.key}: {values}{more}"
+    lost = [cut(v.text, 40) for v in found.values if not v.scores]
     if lost:
-        said += f"; nothing finished with {', '.join(cut(v.text, 40) for v in lost[:VALUES])}"
+        text += f"; nothing finished with {', '.join(lost[:VALUES])}"
     if len(ranked) < 2:
-        return said
+        return text
     if not found.complete:
-        return f"{said}; not on the same settings of the other keys"
+        return f"{text}; not on the same settings of the other keys"
     if found.complete == 1:
-        return said if found.settings == 1 else f"{said}; in the one setting that all have"
-    best, second = ranked[:2]
-    mean, low, high, won = ahead(best, second)
+        return text if found.settings == 1 else f"{text}; in the one setting that all have"
+    mean, low, high, won = lead(*ranked[:2])
+    first, second = (cut(v.text, 40) for v in ranked[:2])
     return (
-        f"{said}; {cut(best.text, 40)} ahead of {cut(second.text, 40)} by {number(mean)} "
-        f"({number(low)} to {number(high)}), in {won} of {found.complete} settings"
+        f"{text}; {first} ahead of {second} by {number(mean)} ({limits(low, high)}), "
+        f"in {won} of {found.complete} settings"
     )
 
 
 def reasons(rows: Sequence[dict[str, Any]], *, lines: int) -> list[str]:
-    """Each job that failed with the first line of its reason, at most `lines`; where they are more,
-    jobs of one reason share a line.
-    """
-    lost = died(rows)
+    """Why jobs failed, at most `lines`: a line a job, or where they are more, a line a reason."""
+    lost = [(row["run"], f"{row['status']}{_reason(row)}") for row in failed(rows)]
     if len(lost) <= lines:
-        return [f"{row['run']}: {row['status']}{_reason(row)}" for row in lost]
+        return [f"{name}: {reason}" for name, reason in lost]
     by_reason: dict[str, list[str]] = defaultdict(list)
-    for row in lost:
-        by_reason[f"{row['status']}{_reason(row)}"].append(row["run"])
-    said = []
+    for name, reason in lost:
+        by_reason[reason].append(name)
+    listed = []
     for reason, names in sorted(by_reason.items(), key=lambda item: -len(item[1])):
-        named = ", ".join(cut(name, 60) for name in names[:3])
-        rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        said.append(f"{reason} ({named}{rest})")
-    if len(said) > lines:
-        said = [*said[: lines - 1], f"... and {len(said) - lines + 1} more reasons in the page"]
-    return said
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        listed.append(f"{reason} ({', '.join(cut(name, 60) for name in names[:3])}{more})")
+    if len(listed) > lines:
+        hidden = len(listed) - lines + 1
+        listed = [*listed[: lines - 1], f"... and {hidden} more reasons in the page"]
+    return listed
 
 
 def _reason(row: dict[str, Any]) -> str:
     return f": {cut(row['error'], 200)}" if row["error"] else ""
-
-
-def summary(rows: Sequence[dict[str, Any]]) -> str:
-    """`2 of 12 jobs failed, 1 was never started`; "" if all came through."""
-    found = Counter(row["status"] for row in failed(rows))
-    names = [status for status in (*ORDER, *found) if found[status]]
-    said = [f"{found[status]} {status}" for status in dict.fromkeys(names)]
-    return f"of {len(rows)} jobs {', '.join(said)}" if said else ""

@@ -10,7 +10,7 @@ import time
 import pytest
 from rich.console import Console
 
-from seg.report import leaderboard
+from seg.report import sweep as leaderboard
 from tests.comparison.sweep_written import grid, write_job, write_plan
 
 
@@ -89,7 +89,7 @@ def test_seeds_and_folds_bring_columns_of_their_configuration(tmp_path):
 
 def test_failed_names_all_that_did_not_come_through_and_not_the_pruned(sweep):
     rows = leaderboard.write(sweep)
-    assert [row["number"] for row in leaderboard.failed(rows)] == [2, 3, 4, 5]
+    assert [row["number"] for row in leaderboard.unfinished(rows)] == [2, 3, 4, 5]
 
 
 def test_writing_again_gives_the_same_bytes_and_leaves_nothing_else(sweep):
