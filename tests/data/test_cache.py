@@ -75,7 +75,7 @@ def test_all_bad_files_are_named_and_nothing_is_left(folder: Path, tmp_path: Pat
     assert list((tmp_path / "c").iterdir()) == []
 
 
-def test_a_build_that_was_beaten_uses_the_winners_result(
+def test_a_build_that_finishes_second_uses_the_first_result(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pairs = Folder(root=str(folder)).pairs()
@@ -114,7 +114,7 @@ def test_input_files_are_never_written_to(folder: Path, tmp_path: Path) -> None:
 # What is stored.
 
 
-def test_foreground_is_measured_before_resizing_and_without_void(
+def test_foreground_is_measured_before_resizing_and_without_ignored_pixels(
     folder: Path, tmp_path: Path
 ) -> None:
     mask = np.zeros((40, 48), np.uint8)
@@ -177,7 +177,7 @@ def test_another_window_gives_other_pixels(folder: Path, tmp_path: Path) -> None
 
 
 def test_slices_along_another_axis_are_other_cases(tmp_path: Path) -> None:
-    """Of a cube, the cases have the same names along every axis."""
+    """The cases of a cube have the same names along every axis."""
     nibabel = pytest.importorskip("nibabel", reason="reads NIfTI; in the medical extra")
     volume = np.zeros((6, 6, 6), np.uint8)
     volume[0] = 1
@@ -270,7 +270,7 @@ def test_a_disk_that_is_too_small_is_said_before_anything_is_decoded(
     usage = shutil.disk_usage(tmp_path)._replace(free=12 * 20 * 24 * 4 - 1)
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: usage)
     pairs = Folder(root=str(folder)).pairs()
-    with pytest.raises(OSError, match="set dataset.cache_dir to a larger disk"):
+    with pytest.raises(OSError, match="dataset.cache_dir"):
         load(pairs, PRE, folder=tmp_path / "c")
     assert list((tmp_path / "c").iterdir()) == []
 
@@ -324,13 +324,13 @@ def child(root: Path, folder: Path, builders: int) -> subprocess.Popen:
 
 def test_two_processes_that_build_one_cache_both_succeed(folder: Path, tmp_path: Path) -> None:
     both = [child(folder, tmp_path / "c", 2) for _ in range(2)]
-    said = [process.communicate(timeout=60) for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert said[0][0] == said[1][0]
-    assert [p.name for p in (tmp_path / "c").iterdir()] == [said[0][0].split()[0]]
+    outputs = [process.communicate(timeout=60) for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    assert outputs[0][0] == outputs[1][0]
+    assert [p.name for p in (tmp_path / "c").iterdir()] == [outputs[0][0].split()[0]]
     ours = load(Folder(root=str(folder)).pairs(), PRE, folder=tmp_path / "c")
     expected = (ours.path.name, int(ours.images.sum()), int(ours.masks.sum()))
-    assert said[0][0].split() == [str(x) for x in expected]
+    assert outputs[0][0].split() == [str(x) for x in expected]
 
 
 def test_what_a_killed_build_leaves_is_removed_by_the_next_and_a_living_one_is_not(
@@ -366,7 +366,7 @@ NAME = "20x24-" + "0123456789abcdef0123"
 def test_another_machines_build_is_dead_when_long_silent(
     folder: Path, tmp_path: Path, host: str | None, hours: int, stays: bool
 ) -> None:
-    """Its processes cannot be asked. None: this machine, this process."""
+    """Processes of another machine cannot be checked. None: this machine, this process."""
     other = tmp_path / "c" / f".{NAME}-{host or socket.gethostname()}-{os.getpid()}-x_1"
     other.mkdir(parents=True)
     (other / "images.npy").write_bytes(b"x")

@@ -110,7 +110,7 @@ def test_sixteen_bit_image_equals_its_eight_bit_copy(suffix, tmp_path):
 
 
 def test_only_one_or_three_channels_can_be_asked_for(tmp_path):
-    with pytest.raises(ValueError, match="channels must be 1 or 3, got 4"):
+    with pytest.raises(ValueError, match="got 4"):
         read_image(tmp_path / "a.png", channels=4)
 
 
@@ -262,20 +262,20 @@ REFUSED = {
     "dangling link": ("a.png", lambda path: path.symlink_to("gone.png"), "link to a file that is"),
     "directory": ("a.png", lambda path: path.mkdir(), "a directory, not a file"),
     "pipe": ("a.png", os.mkfifo, "a device or pipe"),
-    "truncated jpeg": ("a.jpg", _cut(_pillow(RGB), 0.9), "damaged or truncated"),
-    "truncated png": ("a.png", _cut(_pillow(RGB), 0.9), "damaged or truncated"),
-    "truncated 16-bit png": ("a.png", _cut(_cv2(DEEP), 0.9), "damaged or truncated"),
-    "truncated bmp": ("a.bmp", _cut(_pillow(RGB), 0.9), "damaged or truncated"),
-    "truncated gif": ("a.gif", _cut(_palette(LABELS, VOC), 0.9), "damaged or truncated"),
-    "truncated tiff": ("a.tif", _cut(_tiff(RGB, photometric="rgb"), 0.9), "damaged or truncated"),
+    "truncated jpeg": ("a.jpg", _cut(_pillow(RGB), 0.9), "damaged"),
+    "truncated png": ("a.png", _cut(_pillow(RGB), 0.9), "damaged"),
+    "truncated 16-bit png": ("a.png", _cut(_cv2(DEEP), 0.9), "damaged"),
+    "truncated bmp": ("a.bmp", _cut(_pillow(RGB), 0.9), "damaged"),
+    "truncated gif": ("a.gif", _cut(_palette(LABELS, VOC), 0.9), "damaged"),
+    "truncated tiff": ("a.tif", _cut(_tiff(RGB, photometric="rgb"), 0.9), "damaged"),
     "truncated lzw tiff": (
         "a.tif",
         _cut(_pillow(RGB, compression="tiff_lzw"), 0.5),
-        "damaged or truncated",
+        "damaged",
     ),
-    "truncated npy": ("a.npy", _cut(_npy(RGB), 0.9), "damaged or truncated"),
+    "truncated npy": ("a.npy", _cut(_npy(RGB), 0.9), "damaged"),
     "header only": ("a.jpg", _cut(_pillow(RGB), 0.05), "damaged|known kind"),
-    "flipped bit": ("a.png", _flip, "damaged or truncated"),
+    "flipped bit": ("a.png", _flip, "damaged"),
     "animated gif": ("a.gif", _frames, "several pages"),
     "animated png": ("a.png", _frames, "several pages"),
     "multi-page tiff": ("a.tif", _frames, "several pages"),
@@ -307,7 +307,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_unusable_file_is_refused_in_one_line_with_reason_and_mend(case, tmp_path):
+def test_unusable_file_is_refused_in_one_line_with_reason_and_fix(case, tmp_path):
     name, write, reason = REFUSED[case]
     path = tmp_path / name
     write(path)
@@ -392,20 +392,20 @@ def test_equal_size_and_orientation_are_one_geometry(tmp_path):
 def test_other_size_is_refused_naming_both(tmp_path):
     _turned(tmp_path / "a.jpg", 1)
     np.save(tmp_path / "m.npy", np.zeros((20, 31), np.uint8))
-    with pytest.raises(DataError, match=r"is 30x20, its mask is 31x20 .*m\.npy"):
+    with pytest.raises(DataError, match=r"30x20,.*31x20 .*m\.npy"):
         check_geometry(tmp_path / "a.jpg", tmp_path / "m.npy")
 
 
 def test_other_orientation_is_refused_even_for_a_square(tmp_path):
     image, mask = tmp_path / "a.jpg", tmp_path / "m.png"
     _turned(image, 6, shape=(20, 20)), _turned(mask, 1, shape=(20, 20))
-    with pytest.raises(DataError, match="has EXIF orientation 6, its mask has 1"):
+    with pytest.raises(DataError, match="orientation 6,.* 1 "):
         check_geometry(image, mask)
 
 
 def test_error_survives_a_process_border():
-    error = pickle.loads(pickle.dumps(DataError("a.png", "torn", "fix it")))
-    assert str(error) == "a.png: torn; fix it"
+    error = pickle.loads(pickle.dumps(DataError("a.png", "cut", "fix it")))
+    assert str(error) == "a.png: cut; fix it"
     assert str(DataError("one message")) == "one message"
     assert str(pickle.loads(pickle.dumps(DataErrors(["x", "y"])))).endswith("x\ny")
 

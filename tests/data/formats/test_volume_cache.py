@@ -71,6 +71,6 @@ def test_open_files_are_bounded_in_bytes_and_number_but_four_stay(tmp_path, monk
     assert kept([1] * 20) == [1] * 9
 
 
-def test_a_place_that_is_not_known_is_another():
+def test_an_unknown_position_counts_as_different():
     assert volume_cache.positions_differ(AFFINE, AFFINE * np.nan, (5, 6, 7))
     assert not volume_cache.positions_differ(AFFINE, AFFINE, (5, 6, 7))

@@ -1,5 +1,6 @@
 """Every layout that `Folder` knows, and every fault that may be in it."""
 
+import re
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ from seg.data.sources.folder import Folder
 from seg.data.sources.lgg import LGG
 from seg.data.split import assign
 
-# How Folder is told of a layout, and where it has the image and the mask of a case.
+# The arguments of Folder for a layout, and where it has the image and the mask of a case.
 LAYOUTS = {
     "two folders": ({}, "images/{n}.png", "masks/{n}.png"),
     "other names": ({"image_dir": "in/x", "mask_dir": "out"}, "in/x/{n}.jpg", "out/{n}.png"),
@@ -151,10 +152,10 @@ def test_all_faults_of_all_folders_come_at_once(tmp_path: Path) -> None:
     with pytest.raises(PairingErrors) as caught:
         source.pairs()
     text = str(caught.value)
-    assert "test/images/p3_c.png: no mask named p3_c.*" in text
-    assert "train/images/p2_b.png: same name as p2_b.jpg" in text
+    assert re.search(r"test/images/p3_c\.png: .*p3_c\.\*", text)
+    assert re.search(r"train/images/p2_b\.png: .*p2_b\.jpg", text)
     for split in ("train", "test"):
-        assert f"does not match {split}/images/x.png" in text
+        assert re.search(rf"dataset\.group=.* {split}/images/x\.png", text)
     assert len(caught.value.messages) == 4
     sound = {p.case for p in caught.value.pairs}
     assert {"train/images/p1_a.png", "test/images/p1_a.png", "test/images/p2_b.png"} <= sound
@@ -163,7 +164,7 @@ def test_all_faults_of_all_folders_come_at_once(tmp_path: Path) -> None:
 def test_an_image_in_no_patients_folder_is_named(tmp_path: Path) -> None:
     source = build(tmp_path, "patients")
     touch(tmp_path / "images" / "loose.png", tmp_path / "masks" / "loose.png")
-    with pytest.raises(PairingErrors, match=r"images/loose\.png.*lies in no subfolder") as caught:
+    with pytest.raises(PairingErrors, match=r"images/loose\.png: dataset\.group=folder") as caught:
         source.pairs()
     assert len(caught.value.pairs) == len(CASES)
 
@@ -175,7 +176,7 @@ def test_a_patients_folder_in_two_splits_is_refused(tmp_path: Path, layout: str)
     assert sorted(labels_of(source.pairs())) == ["test"] * 2 + ["train"] * 2 + ["val"] * 2
     again = ("9", "p0", "TEST")  # p0 is of train
     touch(tmp_path / place(image, again), tmp_path / place(mask, again))
-    with pytest.raises(ValueError, match="group p0 is in both test and train"):
+    with pytest.raises(ValueError, match=r"\bp0\b.*test.*train"):
         labels_of(source.pairs())
 
 
@@ -187,28 +188,29 @@ def test_loose_images_beside_split_folders_are_taken_and_subfolders_left_out(
     assert [(p.case, p.split) for p in source.pairs()] == [("images/a.png", None)]
 
 
-@pytest.mark.parametrize("held", ["notes.txt", "p1/a.png", ""])
-def test_where_there_is_no_image_the_message_names_what_there_is(tmp_path: Path, held: str) -> None:
+@pytest.mark.parametrize("content", ["notes.txt", "p1/a.png", ""])
+def test_a_folder_without_images_is_refused_with_its_content(tmp_path: Path, content: str) -> None:
     for part in ("images", "masks"):
         (tmp_path / part).mkdir()
-    if held:
-        touch(tmp_path / "images" / held)
-    said = {"notes.txt": "notes.txt", "p1/a.png": "p1/", "": "nothing at all"}[held]
+    if content:
+        touch(tmp_path / "images" / content)
+    named = {"notes.txt": "notes.txt", "p1/a.png": "p1/", "": "nothing"}[content]
     with pytest.raises(FileNotFoundError) as caught:
         Folder(root=str(tmp_path)).pairs()
-    assert str(caught.value) == f"{tmp_path / 'images'}: no images in it, but {said}"
+    assert str(caught.value).startswith(f"{tmp_path / 'images'}: ")
+    assert f" {named}" in str(caught.value)
 
 
 def test_split_folders_without_an_image_are_refused_with_their_names(tmp_path: Path) -> None:
     for part in ("train/images", "train/masks", "test/images", "test/masks"):
         (tmp_path / part).mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match=r"no images in it, but test/, train/"):
+    with pytest.raises(FileNotFoundError, match=r"test/, train/"):
         Folder(root=str(tmp_path)).pairs()
 
 
 def test_an_image_suffix_that_no_image_has_is_named(tmp_path: Path) -> None:
     build(tmp_path, "two folders")
-    with pytest.raises(FileNotFoundError, match="ends in dataset.image_suffix='_img', but 0.png"):
+    with pytest.raises(FileNotFoundError, match=r"dataset\.image_suffix='_img'.* 0\.png"):
         Folder(root=str(tmp_path), image_suffix="_img").pairs()
 
 
@@ -216,12 +218,12 @@ def test_another_layout_is_refused_with_the_real_content_and_the_keys(tmp_path: 
     touch(tmp_path / "imgs" / "a.png", tmp_path / "labels" / "a.png", tmp_path / ".DS_Store")
     with pytest.raises(FileNotFoundError) as caught:
         Folder(root=str(tmp_path)).pairs()
-    assert "images/ beside masks/ not found in it, but imgs/, labels/" in str(caught.value)
-    assert "set dataset.image_dir and dataset.mask_dir" in str(caught.value)
+    for words in ("images/", "masks/", "imgs/, labels/", "dataset.image_dir", "dataset.mask_dir"):
+        assert words in str(caught.value)
 
 
 def test_masks_beside_images_need_a_suffix() -> None:
-    with pytest.raises(ValueError, match=r"dataset\.mask_suffix must tell"):
+    with pytest.raises(ValueError, match=r"dataset\.mask_suffix"):
         Folder(root="x", image_dir="a", mask_dir="./a")
 
 
@@ -243,7 +245,7 @@ def test_the_root_may_be_a_parent(tmp_path: Path, below: str, layout: str) -> No
 def test_two_data_sets_in_one_root_are_refused(tmp_path: Path) -> None:
     build(tmp_path / "one", "two folders")
     build(tmp_path / "two", "splits above")
-    with pytest.raises(FileNotFoundError, match=r"several data sets \(one, two\)"):
+    with pytest.raises(FileNotFoundError, match=r"\(one, two\)"):
         Folder(root=str(tmp_path)).pairs()
 
 
@@ -312,16 +314,15 @@ def test_volumes_that_do_not_fit_are_all_named_beside_missing_masks(tmp_path: Pa
     with pytest.raises(PairingErrors) as caught:
         Folder(root=str(tmp_path)).pairs()
     text = str(caught.value)
-    assert "deep.nii: is 3 slices, its mask" in text
-    assert "is 2 slices; save both as one kind" in text
-    assert "flat.png is a picture" in text
+    assert re.search(r"deep\.nii: .*3 slices.*masks/deep\.nii .*2 slices", text)
+    assert re.search(r"flat\.nii: .*masks/flat\.png ", text)
     assert "text.nii: " in text
-    assert "alone.png: no mask" in text
+    assert "alone.png: " in text
     assert len(caught.value.messages) == 4
     assert [p.case for p in caught.value.pairs] == ["images/good.nii#0", "images/good.nii#1"]
 
 
-def test_an_axis_that_volumes_have_not_is_said_of_each(tmp_path: Path) -> None:
+def test_an_axis_that_volumes_do_not_have_is_reported_for_each(tmp_path: Path) -> None:
     for name in ("a", "b"):
         for part in ("images", "masks"):
             nifti(tmp_path / part / f"{name}.nii", (4, 4, 3))
@@ -341,7 +342,7 @@ def test_dicom_files_of_one_patient_are_one_group_without_the_patients_name(
     assert first == second != third
     assert "Smith" not in first
     assert first.startswith("patient-")
-    # what the user says of groups goes before
+    # a rule of the user has priority
     named = Folder(root=str(tmp_path), group=r"(\w)\.dcm").pairs()
     assert [p.group for p in named] == ["a", "b", "c"]
 
@@ -349,7 +350,7 @@ def test_dicom_files_of_one_patient_are_one_group_without_the_patients_name(
 # LGG, which has a layout of its own.
 
 
-def test_lgg_names_all_slices_without_masks_and_hands_on_the_sound_ones(tmp_path: Path) -> None:
+def test_lgg_names_all_slices_without_masks_and_returns_the_others(tmp_path: Path) -> None:
     for patient in ("TCGA_A", "TCGA_B"):
         for i in (1, 2, 10):
             touch(*(tmp_path / "kaggle_3m" / patient / f"{i}{s}.tif" for s in ("", "_mask")))
@@ -365,9 +366,9 @@ def test_lgg_names_all_slices_without_masks_and_hands_on_the_sound_ones(tmp_path
 
 def test_lgg_without_any_image_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kaggle_3m" / "TCGA_A").mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match="no images in its TCGA"):
+    with pytest.raises(FileNotFoundError, match=r"TCGA_\*"):
         LGG(root=str(tmp_path), classes={"tumour": 255}).pairs()
-    with pytest.raises(FileNotFoundError, match=r"kaggle_3m/ .* not found in it, but nothing"):
+    with pytest.raises(FileNotFoundError, match=r"dataset\.root=.*kaggle_3m/ .*nothing"):
         LGG(root=str(tmp_path / "kaggle_3m" / "TCGA_A"), classes={"tumour": 255}).pairs()
 
 

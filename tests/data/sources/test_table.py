@@ -89,7 +89,7 @@ def test_without_a_group_column_every_image_is_its_own(tmp_path: Path) -> None:
     assert {p.split for p in pairs} == {None}
 
 
-def test_all_faulty_rows_are_named_with_their_lines_and_the_sound_ones_handed_on(
+def test_all_faulty_rows_are_named_with_their_lines_and_the_others_returned(
     tmp_path: Path,
 ) -> None:
     source = table(
@@ -106,14 +106,10 @@ def test_all_faulty_rows_are_named_with_their_lines_and_the_sound_ones_handed_on
         "fine.png,fine_m.png,g,",
     )
     messages, sound = problems(source)
-    assert messages == [
-        "line 3: the image or the mask is missing; fill it in",
-        "line 4: the image or the mask is missing; fill it in",
-        "line 6: split 'holdout' is none of train, val, test",
-        "line 7: good.png is listed in line 2 already",
-        "line 8: the group is missing; fill it in",
-        "line 9: the image or the mask is missing; fill it in",
-    ]
+    named = {3: "the mask", 4: "the mask", 6: "split 'holdout'", 7: "good.png is listed in line 2",
+             8: "the group", 9: "the mask"}  # fmt: skip
+    assert [message.split(":")[0] for message in messages] == [f"line {i}" for i in named]
+    assert all(words in text for words, text in zip(named.values(), messages, strict=True))
     assert sound == ["good.png", "fine.png"]
 
 
@@ -121,7 +117,8 @@ def test_rows_that_a_rule_does_not_fit_are_named(tmp_path: Path) -> None:
     rows = ["p1_a.png,m", "x.png,m", "p2_a.png,m", "y.png,m"]
     messages, sound = problems(table(tmp_path, "image,mask", *rows, group=r"(p\d)_"))
     assert [m.split(":")[0] for m in messages] == ["line 3", "line 5"]
-    assert "does not match x.png" in messages[0]
+    assert "x.png" in messages[0]
+    assert "y.png" in messages[1]
     assert sound == ["p1_a.png", "p2_a.png"]
     messages, sound = problems(
         table(tmp_path, "image,mask", "p/a.png,m", "b.png,m", group="folder")
@@ -133,12 +130,12 @@ def test_rows_that_a_rule_does_not_fit_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (b"file,mask\na,b\n", r"needs the columns image and mask, has file, mask"),
-        (b"image;mask\na;b\n", r"needs the columns image and mask, has image;mask"),
-        (b"", r"needs the columns image and mask, has none"),
-        (b"image,mask\n", r"no rows in it"),
-        (b"image,mask\nm\xfcller.png,b\n", r"save it as CSV in UTF-8"),
-        ("image,mask\na,b\n".encode("utf-16"), r"save it as CSV in UTF-8"),
+        (b"file,mask\na,b\n", r"image and mask, .*file, mask"),
+        (b"image;mask\na;b\n", r"image and mask, .*image;mask"),
+        (b"", r"image and mask, .*none"),
+        (b"image,mask\n", r"no rows"),
+        (b"image,mask\nm\xfcller.png,b\n", r"UTF-8"),
+        ("image,mask\na,b\n".encode("utf-16"), r"UTF-8"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_refused_by_name(
@@ -151,7 +148,7 @@ def test_a_file_that_is_no_such_table_is_refused_by_name(
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"dataset\.table=.*cases\.csv: no such file"):
+    with pytest.raises(FileNotFoundError, match=r"dataset\.table=.*cases\.csv"):
         Table(root=str(tmp_path)).pairs()
 
 

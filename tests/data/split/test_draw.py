@@ -1,4 +1,4 @@
-"""Splits are by group, of the size asked for, alike in foreground, and the same on every day."""
+"""Splits are by group, of the configured size, alike in foreground, and reproducible."""
 
 import itertools
 import random
@@ -32,10 +32,10 @@ def uneven(seed: int, patients: int) -> tuple[list[str], list[float]]:
     return [g for g, _ in cases], [share for _, share in cases]
 
 
-def parted(groups: list[str], labels: list[str]) -> list[str]:
+def divided(groups: list[str], labels: list[str]) -> list[str]:
     """Groups that lie in more than one split."""
-    held = Counter(group for group, _ in set(zip(groups, labels, strict=True)))
-    return [group for group, splits in held.items() if splits > 1]
+    splits_of = Counter(group for group, _ in set(zip(groups, labels, strict=True)))
+    return [group for group, count in splits_of.items() if count > 1]
 
 
 # Groups and sizes.
@@ -45,7 +45,7 @@ def parted(groups: list[str], labels: list[str]) -> list[str]:
 def test_no_group_is_divided(seed: int) -> None:
     groups, positive = cohort(20, 7)
     labels = draw(groups, positive, val=0.2, test=0.2, seed=seed)
-    assert parted(groups, labels) == []
+    assert divided(groups, labels) == []
     assert Counter(labels) == {"train": 84, "val": 28, "test": 28}
 
 
@@ -55,18 +55,18 @@ def test_no_group_is_divided_whatever_their_sizes(seed: int, folds: int | None) 
     groups, share = uneven(seed, patients=4 + 3 * seed)
     fold = None if folds is None else seed % folds
     labels = draw(groups, share, val=0.15, test=0.15, seed=seed, folds=folds, fold=fold)
-    assert parted(groups, labels) == []
+    assert divided(groups, labels) == []
     assert set(labels) == {"train", "val", "test"}
     if len(set(groups)) > 20:
         assert labels.count("val") == pytest.approx(0.15 * len(labels), rel=0.06, abs=2)
 
 
 def _reference_nearest(sizes: list[int], count: int) -> int:
-    """Of all sets of groups, how near one comes to `count` cases: by trying every one."""
-    held = {
+    """How near the best set of groups comes to `count` cases, by trying every set."""
+    sums = {
         sum(some) for k in range(1, len(sizes) - 1) for some in itertools.combinations(sizes, k)
     }
-    return min(abs(cases - count) for cases in held)
+    return min(abs(cases - count) for cases in sums)
 
 
 def test_sizes_are_met_nearly_as_well_as_the_best_choice_of_groups_would() -> None:
@@ -110,7 +110,7 @@ def test_counts_are_taken_as_counts() -> None:
     assert Counter(labels) == {"train": 28, "val": 5, "test": 7}
 
 
-def test_nothing_is_drawn_where_nothing_is_asked_for() -> None:
+def test_a_size_of_zero_draws_nothing() -> None:
     groups, positive = cohort(10, 2)
     assert set(draw(groups, positive, val=0.0, test=0.0, seed=0)) == {"train"}
     assert set(draw(groups, positive, val=0.2, test=0.0, seed=0)) == {"train", "val"}
@@ -130,11 +130,11 @@ def test_one_giant_among_small_groups_leaves_a_group_for_each_split() -> None:
 
 
 def test_too_few_groups_are_refused() -> None:
-    with pytest.raises(ValueError, match="a group is never divided"):
+    with pytest.raises(ValueError, match=r"dataset\.split\.test.*dataset\.group"):
         draw(["one"] * 20, [True] * 20, **SIZES)
-    with pytest.raises(ValueError, match="needs as many groups"):
+    with pytest.raises(ValueError, match=r"dataset\.split\.folds=5"):
         draw(["a", "b"] * 5, [True] * 10, val=0.1, test=0, seed=0, folds=5, fold=0)
-    with pytest.raises(ValueError, match=r"dataset\.split\.test asks for 30 cases, and 20 cases"):
+    with pytest.raises(ValueError, match=r"dataset\.split\.test.* 30 .* 20 "):
         draw(*cohort(20, 1), val=1, test=30, seed=0)
 
 
@@ -164,7 +164,7 @@ def test_splits_are_more_alike_in_foreground_than_random_ones() -> None:
 
 
 def test_every_split_spans_the_whole_range_of_foreground() -> None:
-    """Of five neighbours in the order of foreground, each gives one to test."""
+    """Every run of five neighbours in the order of foreground gives one to test."""
     groups, share = [f"p{i:03d}" for i in range(100)], [i / 100 for i in range(100)]
     for seed in range(5):
         labels = draw(groups, share, val=0.0, test=0.2, seed=seed)
@@ -174,7 +174,7 @@ def test_every_split_spans_the_whole_range_of_foreground() -> None:
 
 @pytest.mark.parametrize("distinct", [False, True])
 def test_cases_are_drawn_with_equal_chances(distinct: bool) -> None:
-    """Over seeds, no case is fated to be tested, nor to be left out."""
+    """Over many seeds, every case is tested sometimes and left out sometimes."""
     groups, share = cohort(40, 1, empty=8)
     share = [i * s for i, s in enumerate(share)] if distinct else share
     tested: Counter[str] = Counter()
@@ -221,7 +221,7 @@ def test_folds_cover_every_case_once(seed: int) -> None:
     seen: Counter[int] = Counter()
     for fold in range(5):
         labels = draw(groups, share, val=0.1, test=0.0, seed=seed, folds=5, fold=fold)
-        assert parted(groups, labels) == []
+        assert divided(groups, labels) == []
         assert "val" in labels
         seen.update(i for i, label in enumerate(labels) if label == "test")
     assert seen == dict.fromkeys(range(len(groups)), 1)
@@ -258,7 +258,7 @@ def test_folds_of_few_empty_cases_bring_no_warning_of_a_library() -> None:
         draw(groups, positive, val=0.1, test=0.0, seed=0, folds=5, fold=1)
 
 
-# What the split hangs on.
+# What the split depends on.
 
 
 def test_the_same_seed_gives_the_same_split_and_another_another() -> None:
@@ -270,7 +270,7 @@ def test_the_same_seed_gives_the_same_split_and_another_another() -> None:
 
 
 @pytest.mark.parametrize("folds", [None, 3])
-def test_the_split_does_not_hang_on_the_order_of_the_cases(folds: int | None) -> None:
+def test_the_split_does_not_depend_on_the_order_of_the_cases(folds: int | None) -> None:
     rng = random.Random(1)
     for seed in range(10):
         groups, share = uneven(seed, patients=12)
@@ -304,45 +304,45 @@ def test_the_fingerprint_is_of_the_split_and_not_of_its_order() -> None:
     assert fingerprint(cases[:2], labels[:2]) != same
 
 
-# What is given already.
+# Preset labels.
 
 
-def test_what_is_given_stays_and_validation_is_drawn_from_training_alone() -> None:
+def test_preset_labels_stay_and_validation_is_drawn_from_training_alone() -> None:
     groups, share = uneven(3, patients=40)
     test = set(sorted(set(groups))[::4])
-    given = ["test" if g in test else "train" for g in groups]
+    preset = ["test" if g in test else "train" for g in groups]
     for seed in range(10):
-        labels = draw(groups, share, val=0.15, test=0.3, seed=seed, preset=given)
-        pairs = set(zip(given, labels, strict=True))
+        labels = draw(groups, share, val=0.15, test=0.3, seed=seed, preset=preset)
+        pairs = set(zip(preset, labels, strict=True))
         assert pairs == {("test", "test"), ("train", "train"), ("train", "val")}
-        assert parted(groups, labels) == []
+        assert divided(groups, labels) == []
         assert labels.count("val") == pytest.approx(0.15 * len(labels), rel=0.06)
 
 
-def test_all_that_is_given_is_kept_where_validation_is_among_it() -> None:
+def test_preset_labels_with_validation_are_all_kept() -> None:
     groups, positive = cohort(10, 1)
-    given = ["val"] * 3 + ["train"] * 7
-    assert draw(groups, positive, val=0.5, test=0.5, seed=0, preset=given) == given
+    preset = ["val"] * 3 + ["train"] * 7
+    assert draw(groups, positive, val=0.5, test=0.5, seed=0, preset=preset) == preset
 
 
-def test_what_no_list_names_goes_with_its_group_or_is_drawn_from() -> None:
+def test_cases_without_a_label_follow_their_group_or_are_drawn() -> None:
     groups = ["a", "a", *"bcdefghij"]
-    given = ["test", None, *[None] * 9]
-    labels = draw(groups, [1.0] * 11, val=2, test=5, seed=0, preset=given)
+    preset = ["test", None, *[None] * 9]
+    labels = draw(groups, [1.0] * 11, val=2, test=5, seed=0, preset=preset)
     assert labels[:2] == ["test", "test"]
     assert Counter(labels[2:]) == {"train": 7, "val": 2}
 
 
-def test_given_labels_and_folds_exclude_one_another() -> None:
+def test_preset_labels_and_folds_exclude_one_another() -> None:
     groups, positive = cohort(10, 1)
-    with pytest.raises(ValueError, match=r"dataset\.split\.folds: the split is given already"):
+    with pytest.raises(ValueError, match=r"dataset\.split\.folds.*dataset\.split\.file"):
         draw(
             groups, positive, val=0.1, test=0, seed=0, folds=5, fold=0, preset=["test"] + [None] * 9
         )
 
 
-def test_a_given_split_without_training_cases_is_refused() -> None:
-    with pytest.raises(ValueError, match="no training cases left: 3 groups"):
+def test_preset_labels_without_training_cases_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"3 groups, dataset\.split\.val"):
         draw(["a", "b", "c"], [1.0] * 3, val=0.1, test=0.1, seed=0, preset=["val", "test", "test"])
 
 
@@ -352,11 +352,14 @@ def test_a_given_split_without_training_cases_is_refused() -> None:
         ({"val": -0.1, "test": 0.2, "folds": None, "fold": None}, "dataset.split.val"),
         ({"val": float("nan"), "test": 0.2, "folds": None, "fold": None}, "dataset.split.val"),
         ({"val": 0.1, "test": float("inf"), "folds": None, "fold": None}, "dataset.split.test"),
-        ({"val": 0.5, "test": 0.5, "folds": None, "fold": None}, "leaves nothing"),
-        ({"val": 0.1, "test": 0.2, "folds": 5, "fold": None}, "go together"),
-        ({"val": 0.1, "test": 0.2, "folds": None, "fold": 1}, "go together"),
-        ({"val": 0.1, "test": 0.2, "folds": 1, "fold": 0}, "0 to folds-1"),
-        ({"val": 0.1, "test": 0.2, "folds": 5, "fold": 5}, "0 to folds-1"),
+        (
+            {"val": 0.5, "test": 0.5, "folds": None, "fold": None},
+            r"dataset\.split\.test = 1 ",
+        ),
+        ({"val": 0.1, "test": 0.2, "folds": 5, "fold": None}, "dataset.split.fold "),
+        ({"val": 0.1, "test": 0.2, "folds": None, "fold": 1}, "dataset.split.fold "),
+        ({"val": 0.1, "test": 0.2, "folds": 1, "fold": 0}, "dataset.split.fold=0"),
+        ({"val": 0.1, "test": 0.2, "folds": 5, "fold": 5}, "dataset.split.fold=5"),
     ],
 )
 def test_impossible_sizes_are_refused(sizes: dict, message: str) -> None:

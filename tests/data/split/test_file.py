@@ -1,4 +1,4 @@
-"""Splits that are given as files: every way to name a case, and every way to name none."""
+"""Splits in files: every way to name a case, and what names none."""
 
 import csv
 from pathlib import Path
@@ -30,13 +30,13 @@ def lists(root: Path, **texts: str) -> dict[str, str]:
     ],
 )  # fmt: skip
 def test_a_line_is_a_path_a_name_or_a_stem(tmp_path: Path, line: str) -> None:
-    given = lists(tmp_path, test=line.replace("{}", "b"))
-    assert read(given, CASES[:2]) == [None, "test"]
+    source = lists(tmp_path, test=line.replace("{}", "b"))
+    assert read(source, CASES[:2]) == [None, "test"]
 
 
 def test_names_with_spaces_and_two_suffixes_are_known(tmp_path: Path) -> None:
-    given = lists(tmp_path, test="c d\n", val="e\n")
-    assert read(given, CASES) == [None, None, "test", "val"]
+    source = lists(tmp_path, test="c d\n", val="e\n")
+    assert read(source, CASES) == [None, None, "test", "val"]
 
 
 def test_lists_as_windows_programs_write_them_read_the_same(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_case_may_be_named_twice_in_one_list(tmp_path: Path) -> None:
 def test_a_stem_or_name_that_two_cases_share_is_refused(tmp_path: Path) -> None:
     cases = ["x/a.png", "y/a.png", "x/b.png", "y/b.jpg"]
     for line in ("a", "a.png", "b"):
-        with pytest.raises(ValueError, match=f"line 2: several cases are called {line}; write"):
+        with pytest.raises(ValueError, match=f"line 2: .* {line};"):
             read(lists(tmp_path, test=f"y/b.jpg\n{line}"), cases)
     assert read(lists(tmp_path, test="y/a.png\nb.png"), cases) == [None, "test", "test", None]
 
@@ -77,32 +77,32 @@ def test_a_whole_path_is_never_ambiguous(tmp_path: Path, cases: list[str]) -> No
 def test_a_volume_stands_for_all_its_slices(tmp_path: Path, line: str) -> None:
     cases = [f"volumes/{name}.nii.gz#{i}" for name in "vw" for i in range(3)]
     assert read(lists(tmp_path, test=line), cases) == ["test"] * 3 + [None] * 3
-    given = lists(tmp_path, test="volumes/w.nii.gz#1")
-    assert read(given, cases) == [None] * 4 + ["test", None]
+    source = lists(tmp_path, test="volumes/w.nii.gz#1")
+    assert read(source, cases) == [None] * 4 + ["test", None]
 
 
 def test_a_line_that_names_no_case_is_refused_with_its_place(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"test\.txt, line 3: z is no case of the data set"):
+    with pytest.raises(ValueError, match=r"test\.txt, line 3: z\b"):
         read(lists(tmp_path, test="a\n\nz\n"), CASES)
 
 
 def test_a_case_in_two_lists_is_refused_however_it_is_named(tmp_path: Path) -> None:
-    given = lists(tmp_path, val="images/a.png\nb", test="c d\na\n")
-    with pytest.raises(ValueError, match=r"test\.txt, line 2: images/a\.png is in val as well"):
-        read(given, CASES)
+    source = lists(tmp_path, val="images/a.png\nb", test="c d\na\n")
+    with pytest.raises(ValueError, match=r"test\.txt, line 2: images/a\.png .*\bval\b"):
+        read(source, CASES)
 
 
 def test_with_a_list_for_training_every_case_must_be_in_one(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="2 cases are in no list, the first is images/b.png"):
+    with pytest.raises(ValueError, match=r"2 cases .*images/b\.png"):
         read(lists(tmp_path, train="a", test="e"), CASES)
 
 
 def test_lists_that_are_not_there_are_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"test: .*none\.txt: no such file"):
+    with pytest.raises(ValueError, match=r"test: .*none\.txt"):
         read({"test": str(tmp_path / "none.txt")}, CASES)
-    with pytest.raises(ValueError, match="holds no train.txt, val.txt or test.txt"):
+    with pytest.raises(ValueError, match="train.txt, val.txt or test.txt"):
         read(str(tmp_path), CASES)
-    with pytest.raises(ValueError, match="'valid' is none of train, val, test"):
+    with pytest.raises(ValueError, match="'valid'"):
         read({"valid": str(tmp_path / "none.txt")}, CASES)
 
 
@@ -124,16 +124,16 @@ def test_a_table_is_read_in_the_order_of_the_cases(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["image,split", "a.png,train"], "1 cases are not in it, the first is b.png"),
-        (["image,split", "a.png,train", "b.png,holdout"], "split 'holdout' is none of"),
-        (["image,split", "a.png,train", "b.png", "c.png,x"], "split '' is none of"),
-        (["file,part", "a.png,train"], "needs the columns"),
-        (["image,split"], "needs the columns"),
-        ([""], "needs the columns"),
-        (["image,split", "a.png,val", "b.png,val", "a.png,test"], "a.png is in both val and test"),
+        (["image,split", "a.png,train"], r"1 cases .*b\.png"),
+        (["image,split", "a.png,train", "b.png,holdout"], "'holdout'"),
+        (["image,split", "a.png,train", "b.png", "c.png,x"], "split ''"),
+        (["file,part", "a.png,train"], "columns image and split"),
+        (["image,split"], "columns image and split"),
+        ([""], "columns image and split"),
+        (["image,split", "a.png,val", "b.png,val", "a.png,test"], r"a\.png .*val and test"),
         (
             ["image,split", "a.png,val", "b.png,val", "z.png,test"],
-            "no cases of the data set.*z.png",
+            r"1 of .*z\.png",
         ),
     ],
 )
@@ -147,7 +147,7 @@ def test_a_table_that_does_not_fit_is_refused(
 
 
 def test_a_missing_table_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no such file"):
+    with pytest.raises(ValueError, match=r"dataset\.split\.file=.*none\.csv"):
         read(str(tmp_path / "none.csv"), [])
 
 

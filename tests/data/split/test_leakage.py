@@ -1,4 +1,4 @@
-"""What must not be parted: groups, and images that are the same."""
+"""What must not be in two splits: groups, and images that are the same."""
 
 import random
 
@@ -9,7 +9,7 @@ from seg.data.split.leakage import check_groups, equal_pairs, is_chained, join
 
 def test_a_group_in_two_splits_is_an_error_that_names_it() -> None:
     check_groups(["a", "b", "b"], ["train", "test", "test"])
-    with pytest.raises(ValueError, match="group b is in both train and test"):
+    with pytest.raises(ValueError, match=r"\bb\b.*train.*test"):
         check_groups(["a", "b", "b"], ["train", "train", "test"])
 
 
@@ -39,13 +39,13 @@ def _reference_components(groups: list[str], pairs: list[tuple[int, int]]) -> se
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_joining_follows_every_chain_and_does_not_hang_on_order(seed: int) -> None:
+def test_joining_follows_every_chain_whatever_the_order(seed: int) -> None:
     rng = random.Random(seed)
     groups = [f"g{rng.randrange(8)}" for _ in range(14)]
     pairs = [tuple(sorted(rng.sample(range(14), 2))) for _ in range(rng.randrange(6))]
     after, joined = join(groups, pairs)
-    held = {frozenset(i for i, g in enumerate(after) if g == name) for name in set(after)}
-    assert held == _reference_components(groups, pairs)
+    components = {frozenset(i for i, g in enumerate(after) if g == name) for name in set(after)}
+    assert components == _reference_components(groups, pairs)
     assert joined == [(i, j) for i, j in pairs if groups[i] != groups[j]]
     # the names, by which a split is drawn, are the same in another order, too
     assert join(groups, rng.sample(pairs, len(pairs)))[0] == after
@@ -70,14 +70,14 @@ def test_more_than_a_tenth_and_more_than_ten_are_too_many(
     assert is_chained(*chain(cases, linked)) is too_many
 
 
-def test_large_groups_that_were_there_before_are_no_chain() -> None:
+def test_a_group_that_was_large_before_joining_is_no_chain() -> None:
     before = ["patient"] * 60 + [f"p{i}" for i in range(40)]
     assert not is_chained(before, before)
     after, _ = join(before, [(0, 70)])  # one image of another patient is like one of theirs
     assert not is_chained(before, after)
 
 
-def test_a_chain_is_seen_beside_a_larger_group() -> None:
+def test_a_chain_is_detected_beside_a_larger_group() -> None:
     before = ["patient"] * 60 + [f"p{i}" for i in range(40)]
     after, _ = join(before, [(i, i + 1) for i in range(60, 80)])
     assert is_chained(before, after)

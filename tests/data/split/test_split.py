@@ -1,6 +1,7 @@
 """Groups and splits of a whole data set: duplicates are kept together, or the split is refused."""
 
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,12 @@ SPLIT = {
 
 
 @pytest.fixture(autouse=True)
-def _heard(caplog: pytest.LogCaptureFixture) -> None:
+def _logged(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("seg").propagate = True
 
 
 def cases(count: int, **changes: list) -> list[Pair]:
-    """`i.png`, each of a group of its own and without a split, but for `changes`: group, split."""
+    """`i.png`, each in a group of its own and without a split, except for `changes`."""
     every = {"group": [f"g{i:02d}" for i in range(count)], "split": [None] * count} | changes
     return [
         Pair(f"{i}.png", Path(f"{i}.png"), Path("m.png"), every["group"][i], every["split"][i])
@@ -68,9 +69,7 @@ def test_by_file_slices_of_one_volume_stay_together() -> None:
     assert all(len(set(labels[i : i + 5])) == 1 for i in range(0, 50, 5))
 
 
-@pytest.mark.parametrize(
-    ("kind", "word"), [("equal", "byte-equal images"), ("near", "near-duplicate images")]
-)
+@pytest.mark.parametrize(("kind", "word"), [("equal", "byte-equal"), ("near", "near-duplicate")])
 def test_duplicates_are_kept_in_one_split_with_a_warning(
     kind: str, word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -80,15 +79,15 @@ def test_duplicates_are_kept_in_one_split_with_a_warning(
         assert all(labels[i] == labels[j] and groups[i] == groups[j] for i, j in alike)
     assert f"4 {word}" in caplog.text
     assert "0.png = 7.png" in caplog.text
-    assert "kept in one split" in caplog.text
 
 
-def test_duplicates_bind_whole_patients(caplog: pytest.LogCaptureFixture) -> None:
+def test_duplicates_join_whole_patients(caplog: pytest.LogCaptureFixture) -> None:
     pairs = cases(40, group=[f"p{i // 4}" for i in range(40)])
     for seed in range(5):
         _, labels = draw(pairs, near=((0, 39), (1, 2)), seed=seed)
         assert len(set(labels[:4] + labels[36:])) == 1
-    assert "1 near-duplicate images (0.png = 39.png)" in caplog.text  # 1 and 2 are together anyway
+    assert caplog.text.count(" = ") == 5
+    assert "0.png = 39.png" in caplog.text  # 1 and 2 are together anyway
 
 
 def test_duplicates_within_groups_are_no_matter(caplog: pytest.LogCaptureFixture) -> None:
@@ -105,81 +104,78 @@ def test_ignored_duplicates_are_drawn_as_they_come(
     assert caplog.text == ""
 
 
-GIVEN = {"split": ["train"] * 6 + ["val"] * 2 + ["test"] * 2}
+PRESET = {"split": ["train"] * 6 + ["val"] * 2 + ["test"] * 2}
 
 
-@pytest.mark.parametrize(
-    ("kind", "word"), [("equal", "the same image"), ("near", "near-duplicate images")]
-)
-def test_a_given_split_that_parts_duplicates_is_refused_with_both_names(
+@pytest.mark.parametrize(("kind", "word"), [("equal", "same"), ("near", "near-duplicate")])
+def test_a_preset_split_with_duplicates_in_two_splits_is_refused_with_both_names(
     kind: str, word: str
 ) -> None:
-    with pytest.raises(ValueError, match="2 duplicates lie in two splits") as caught:
-        draw(cases(10, **GIVEN), **{kind: ((0, 1), (1, 9), (6, 8))})
+    with pytest.raises(ValueError, match="2 duplicates") as caught:
+        draw(cases(10, **PRESET), **{kind: ((0, 1), (1, 9), (6, 8))})
     text = str(caught.value)
-    assert f"9.png (test): {word}" in text
-    assert f"6.png (val) and 8.png (test): {word}" in text
+    assert re.search(rf"\d\.png \(train\) and 9\.png \(test\): .*{word}", text)
+    assert re.search(rf"6\.png \(val\) and 8\.png \(test\): .*{word}", text)
     assert "dataset.split.duplicates=ignore" in text
     assert "0.png (train) and 1.png (train)" not in text
 
 
-def test_of_many_parted_duplicates_twelve_are_named() -> None:
+def test_twelve_of_many_duplicates_in_two_splits_are_named() -> None:
     pairs = cases(40, split=["train"] * 20 + ["val"] * 20)
     near = tuple((i, i + 20) for i in range(20))
-    with pytest.raises(ValueError, match="20 duplicates lie in two splits") as caught:
+    with pytest.raises(ValueError, match="20 duplicates") as caught:
         draw(pairs, near=near)
     lines = str(caught.value).splitlines()
     assert len(lines) == 14
-    assert lines[-1] == "... and 8 more"
+    assert "8 more" in lines[-1]
 
 
 @pytest.mark.parametrize("kind", ["equal", "near"])
-def test_ignored_duplicates_in_two_given_splits_are_a_warning(
+def test_ignored_duplicates_in_two_preset_splits_are_a_warning(
     kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    pairs = cases(10, **GIVEN)
-    assert draw(pairs, **{kind: ((1, 9),)}, duplicates="ignore")[1] == GIVEN["split"]
-    assert "1 duplicates lie in two splits, such as 1.png (train) and 9.png (test)" in caplog.text
+    pairs = cases(10, **PRESET)
+    assert draw(pairs, **{kind: ((1, 9),)}, duplicates="ignore")[1] == PRESET["split"]
+    assert "1.png (train) and 9.png (test)" in caplog.text
 
 
-def test_a_given_split_that_keeps_duplicates_together_stands() -> None:
-    assert draw(cases(10, **GIVEN), equal=((0, 1),), near=((8, 9),))[1] == GIVEN["split"]
+def test_a_preset_split_that_keeps_duplicates_together_is_accepted() -> None:
+    assert draw(cases(10, **PRESET), equal=((0, 1),), near=((8, 9),))[1] == PRESET["split"]
 
 
 def test_validation_that_is_drawn_keeps_duplicates_together() -> None:
-    given = [None] * 25 + ["test"] * 5
+    preset = [None] * 25 + ["test"] * 5
     for seed in range(10):
-        _, labels = draw(cases(30, split=given), near=((0, 7), (3, 29)), seed=seed)
+        _, labels = draw(cases(30, split=preset), near=((0, 7), (3, 29)), seed=seed)
         assert labels[25:] == ["test"] * 5
         assert labels[0] == labels[7]
         assert labels[3] == "test"  # as the image that it is like
         assert 5 <= labels.count("val") <= 7
 
 
-def test_duplicates_that_join_two_given_splits_by_an_unnamed_case_are_refused() -> None:
-    """Neither pair lies in two splits, and yet no label of the third would be right."""
-    given = ["val", None, "test", *[None] * 7]
-    with pytest.raises(ValueError, match=r"0\.png \(val\) and 2\.png \(test\): a case that the"):
-        draw(cases(10, split=given), near=((0, 1), (1, 2)))
-    passed = draw(cases(10, split=given), near=((0, 1), (1, 2)), duplicates="ignore")[1]
+def test_duplicates_that_join_two_preset_splits_by_an_unnamed_case_are_refused() -> None:
+    """Neither pair is in two splits, and yet no label of the third case would be right."""
+    preset = ["val", None, "test", *[None] * 7]
+    with pytest.raises(ValueError, match=r"0\.png \(val\) and 2\.png \(test\)"):
+        draw(cases(10, split=preset), near=((0, 1), (1, 2)))
+    passed = draw(cases(10, split=preset), near=((0, 1), (1, 2)), duplicates="ignore")[1]
     assert (passed[0], passed[2]) == ("val", "test")
 
 
-def test_images_that_are_all_alike_are_not_joined_and_that_is_said(
+def test_images_that_are_all_alike_are_not_joined_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     near = tuple((i, i + 1) for i in range(20))  # 21 of 100 in a chain
     plain = draw(cases(100))
     assert draw(cases(100), near=near) == plain
-    assert "20 pairs of images are so alike" in caplog.text
+    assert "20 pairs" in caplog.text
     assert "0.png and 1.png" in caplog.text
-    assert "split as they come" in caplog.text
 
 
-def test_a_given_split_of_images_that_are_all_alike_is_not_refused() -> None:
-    given = ["train", "val"] * 50
+def test_a_preset_split_of_images_that_are_all_alike_is_accepted() -> None:
+    preset = ["train", "val"] * 50
     near = tuple((i, i + 1) for i in range(20))
-    assert draw(cases(100, split=given), near=near)[1] == given
+    assert draw(cases(100, split=preset), near=near)[1] == preset
 
 
 def test_byte_equal_images_are_joined_however_many() -> None:
@@ -189,18 +185,20 @@ def test_byte_equal_images_are_joined_however_many() -> None:
 
 
 @pytest.mark.parametrize("by_file", [False, True])
-def test_a_patient_in_two_given_splits_is_refused_unless_files_count(by_file: bool) -> None:
-    pairs = cases(10, **GIVEN, group=["p"] * 10)
+def test_a_patient_in_two_preset_splits_is_refused_unless_by_file(
+    by_file: bool,
+) -> None:
+    pairs = cases(10, **PRESET, group=["p"] * 10)
     if by_file:
-        assert draw(pairs, by="file")[1] == GIVEN["split"]
+        assert draw(pairs, by="file")[1] == PRESET["split"]
     else:
-        with pytest.raises(ValueError, match="group p is in both train and val"):
+        with pytest.raises(ValueError, match=r"\bp\b.*train.*val"):
             draw(pairs)
 
 
-def test_a_file_goes_before_folders(tmp_path: Path) -> None:
+def test_a_split_file_overrides_split_folders(tmp_path: Path) -> None:
     (tmp_path / "test.txt").write_text("0.png\n1.png\n")
-    _, labels = draw(cases(10, **GIVEN), file={"test": str(tmp_path / "test.txt")})
+    _, labels = draw(cases(10, **PRESET), file={"test": str(tmp_path / "test.txt")})
     assert labels[:2] == ["test", "test"]
     assert labels.count("test") == 2
     assert labels.count("val") == 2  # drawn: the list gives none
@@ -210,7 +208,7 @@ def test_lists_that_divide_a_patient_are_refused(tmp_path: Path) -> None:
     (tmp_path / "test.txt").write_text("0.png\n")
     (tmp_path / "val.txt").write_text("1.png\n")
     pairs = cases(10, group=["p", "p", *[f"g{i}" for i in range(8)]])
-    with pytest.raises(ValueError, match="group p is in both test and val"):
+    with pytest.raises(ValueError, match=r"\bp\b.*test.*val"):
         draw(pairs, file=str(tmp_path))
     (tmp_path / "val.txt").write_text("5.png\n")
     assert draw(pairs, file=str(tmp_path))[1][:2] == ["test", "test"]  # its group goes with it
@@ -219,10 +217,10 @@ def test_lists_that_divide_a_patient_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "split", "message"),
     [
-        ({}, {"val": 0.0}, r"no val cases: raise dataset\.split\.val, or add data"),
-        ({"split": ["val"] * 4 + ["test"] * 6}, {}, "no training cases left"),
-        ({"group": ["p"] * 10}, {}, "a group is never divided"),
-        ({"split": ["train"] + ["test"] * 9}, {}, r"dataset\.split\.val asks for 2 cases"),
+        ({}, {"val": 0.0}, r"dataset\.split\.val, "),
+        ({"split": ["val"] * 4 + ["test"] * 6}, {}, r"10 groups, dataset\.split\.val=0\.2"),
+        ({"group": ["p"] * 10}, {}, r"dataset\.group"),
+        ({"split": ["train"] + ["test"] * 9}, {}, r"dataset\.split\.val .* 2 cases"),
     ],
 )
 def test_without_training_or_validation_cases_there_is_no_run(
@@ -233,7 +231,7 @@ def test_without_training_or_validation_cases_there_is_no_run(
 
 
 def test_the_order_of_the_cases_does_not_matter() -> None:
-    """Also where joining has made groups, whose names are drawn by."""
+    """Also with joined groups, whose names decide the draw."""
     pairs, near = cases(30), ((2, 9), (9, 20), (4, 5))
     split = dict(zip([p.case for p in pairs], draw(pairs, near=near)[1], strict=True))
     turned = pairs[::-1]

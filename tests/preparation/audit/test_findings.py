@@ -1,4 +1,4 @@
-"""What training refuses is an error, told once."""
+"""What training refuses is an error, reported once."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def test_groups_and_equal_images_in_two_splits_are_errors(tmp_path: Path) -> Non
     assert clean["splits"]["train"] == {"cases": 3, "groups": 2, "empty": 0}
 
 
-def test_a_stray_pixel_is_told_once(tmp_path: Path) -> None:
+def test_a_stray_pixel_is_reported_once(tmp_path: Path) -> None:
     mask = square(90, side=60)
     mask[2, 2] = 77
     result = audited(write_set(tmp_path, [mask]))

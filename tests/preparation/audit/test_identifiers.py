@@ -1,4 +1,4 @@
-"""Names that tell who a patient is are found, and study names are let be."""
+"""Names that may identify a patient are detected, and study names are not."""
 
 from pathlib import Path
 
@@ -39,7 +39,7 @@ from seg.preparation.audit.identifiers import (
         ("images/123-45-6789.png", SOCIAL),
     ],
 )
-def test_what_tells_of_a_person_is_found(name: str, kind: str) -> None:
+def test_what_may_identify_a_person_is_detected(name: str, kind: str) -> None:
     assert find([name]) == {kind: [name]}
 
 
@@ -66,12 +66,12 @@ def test_what_tells_of_a_person_is_found(name: str, kind: str) -> None:
         "images/vol-12.nii.gz#40",
     ],
 )
-def test_study_names_are_let_be(name: str) -> None:
+def test_study_names_are_not_detected(name: str) -> None:
     assert PERSON not in find([name])
     assert find([name]).keys() <= ({NUMBER} if "20191503" in name else set())
 
 
-def test_one_pair_of_words_in_all_names_is_the_data_sets() -> None:
+def test_one_pair_of_words_in_all_names_belongs_to_the_data_set() -> None:
     assert find([f"Golden_Harvest_{i}.png" for i in range(12)]) == {}
     people = ["Miller_Susan", "Smith_John", "Weber_Anna", "Rossi_Marco"] * 3
     names = [f"{person}_{i}.png" for i, person in enumerate(people)]
@@ -81,12 +81,12 @@ def test_one_pair_of_words_in_all_names_is_the_data_sets() -> None:
 def test_the_sentence_counts_names_and_gives_three_examples_of_a_kind() -> None:
     names = [f"p{i}_2019010{i}/x_{k}.png" for i in range(1, 6) for k in range(4)]
     text = sentence(find(names))
-    assert text.startswith("20 names look")
+    assert text.startswith("20 names ")
     assert "dates (p1_20190101, p2_20190102, p3_20190103, ...)" in text
-    assert sentence(find(["a@b.org_1.png"])).startswith("1 name looks")
+    assert sentence(find(["a@b.org_1.png"])).startswith("1 name ")
 
 
-def test_the_real_sets_hold_dates_in_one_of_them(real: Path) -> None:
+def test_one_of_the_real_sets_has_dates(real: Path) -> None:
     names = {
         folder: [p.relative_to(real / folder).as_posix() for p in (real / folder).rglob("*.*")]
         for folder in ("kvasir_seg_256", "kvasir_seg_native", "wbc", "chase_db1", "lgg")

@@ -17,7 +17,7 @@ from seg.preparation.audit.reading import fingerprints, images_below, kind_of, r
 from .sets import audited, scanned, square
 
 
-def test_all_problems_of_a_pair_are_told(folder: Path) -> None:
+def test_all_problems_of_a_pair_are_reported(folder: Path) -> None:
     (folder / "images" / "case_1.png").write_bytes(b"no image at all")
     data = (folder / "masks" / "case_1.png").read_bytes()
     (folder / "masks" / "case_1.png").write_bytes(data[: len(data) // 2])

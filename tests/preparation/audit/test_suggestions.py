@@ -68,7 +68,7 @@ def test_a_binary_set_needs_no_classes(tmp_path: Path, values: tuple[int, int]) 
     assert list(result["values"]) == [str(value) for value in values]
 
 
-def test_few_exact_masks_among_jpegs_tell_of_no_classes(tmp_path: Path) -> None:
+def test_few_exact_masks_among_jpegs_suggest_no_classes(tmp_path: Path) -> None:
     masks = [square(value=255, at=i) for i in range(5)]
     masks[0][30, 30] = masks[1][30, 30] = 77
     pairs = write_set(tmp_path, masks)

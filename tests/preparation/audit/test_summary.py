@@ -64,7 +64,7 @@ def test_every_planted_fault_is_named_and_nothing_else(real: Path, tmp_path: Pat
     json.dumps(result, allow_nan=False)
 
 
-def test_a_set_of_which_nothing_can_be_read_is_summed_up_all_the_same(folder: Path) -> None:
+def test_a_set_without_a_readable_file_has_a_summary(folder: Path) -> None:
     for path in folder.rglob("*.png"):
         path.write_bytes(b"")
     result = audited(Folder(root=str(folder)).pairs())

@@ -1,5 +1,6 @@
 """What deserves a look is named with its files."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def test_equal_images_with_other_masks_contradict_each_other(tmp_path: Path) -> 
     assert warnings["duplicate"]["files"] == ["images/c2.png = images/c3.png"]
 
 
-def test_near_duplicates_of_one_group_are_let_be(tmp_path: Path) -> None:
+def test_near_duplicates_of_one_group_are_no_finding(tmp_path: Path) -> None:
     facts = scanned(write_set(tmp_path, [square(at=i) for i in range(4)]))
     facts[1].group = facts[0].group
     splits = ["train", "train", "train", "val"]
@@ -40,7 +41,7 @@ def test_slices_of_one_volume_are_no_duplicates(tmp_path: Path) -> None:
     assert len(summarize(facts, splits=None)["duplicates"]) == 1
 
 
-def test_traits_of_the_set_are_warned_of(tmp_path: Path) -> None:
+def test_unusual_images_and_masks_are_warnings(tmp_path: Path) -> None:
     masks = [square(at=4 + i % 9) for i in range(12)]
     masks[2][:], masks[3][:] = 0, 255
     masks[5] = np.where(square(at=8, side=24) > 0, 0, 255).astype(np.uint8)
@@ -70,7 +71,7 @@ def test_sizes_far_apart_are_named_with_both_ends(tmp_path: Path) -> None:
         mask[5:20, 5:20] = 1
     warnings = by_kind(audited(write_set(tmp_path, masks)), "warnings")
     assert warnings["size"]["files"] == ["images/c0.png", "images/c2.png"]
-    assert "from 40x40 to 200x160" in warnings["size"]["text"]
+    assert re.search("40x40.*200x160", warnings["size"]["text"])
     assert warnings["aspect"]["files"] == ["images/c0.png", "images/c3.png"]
 
 
@@ -79,6 +80,6 @@ def test_absent_and_rare_classes_are_named(tmp_path: Path) -> None:
     masks[4][30:34, 30:34] = 2
     classes = {"organ": 1, "lesion": 2, "vessel": 3}
     warnings = by_kind(audited(write_set(tmp_path, masks), classes=classes), "warnings")
-    assert warnings["absent class"]["text"] == "class vessel: in no mask"
+    assert "vessel" in warnings["absent class"]["text"]
     assert warnings["rare class"]["files"] == ["masks/c4.png"]
     assert "lesion" in warnings["rare class"]["text"]

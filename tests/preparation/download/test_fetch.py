@@ -7,6 +7,7 @@ import hashlib
 import io
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -96,7 +97,7 @@ class Answer:
 class Site:
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
-        self.asked: list[tuple[str, int]] = []  # (path, first byte)
+        self.requests: list[tuple[str, int]] = []  # (path, first byte)
         self.closing = threading.Event()
         site = self
 
@@ -121,9 +122,9 @@ class Site:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         how = self.answers.get(request.path, Answer(status=404, body=b"nothing here"))
-        asked = request.headers.get("Range")
-        first = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        self.asked.append((request.path, first))
+        byte_range = request.headers.get("Range")
+        first = int(byte_range.removeprefix("bytes=").rstrip("-")) if byte_range else 0
+        self.requests.append((request.path, first))
         if how.stall_after == -1:
             self.closing.wait(30)
             return
@@ -202,13 +203,13 @@ def assert_complete(folder: Path) -> None:
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 
 
-def assert_refused(folder: Path, url: str | None, *said: str, **given: object) -> str:
-    """One DataError with all of `said`, and no folder."""
+def assert_refused(folder: Path, url: str | None, *words: str, **given: object) -> str:
+    """One DataError that contains all of `words`, and no folder."""
     with pytest.raises(DataError) as caught:
         get(folder, url, **given)
     message = str(caught.value)
-    for words in (str(folder), *said):
-        assert words in message
+    for part in (str(folder), *words):
+        assert part in message
     assert not folder.exists()
     assert len(message.splitlines()) < 8
     return message
@@ -226,10 +227,10 @@ def test_the_data_end_in_the_folder_itself(site: Site, target: Path, body: bytes
     url = site.put(body=body)
     assert get(target, url, sha256=hashlib.sha256(body).hexdigest()) == target
     assert_complete(target)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
-def test_a_layout_that_is_found_from_above_is_stripped_as_well(site: Site, target: Path) -> None:
+def test_folders_around_the_layout_are_stripped_if_they_match(site: Site, target: Path) -> None:
     fetch(
         url=site.put(),
         sha256=SHA,
@@ -246,10 +247,10 @@ def test_a_layout_that_is_found_from_above_is_stripped_as_well(site: Site, targe
         {"length": False},
         {"chunked": True},
         {"kind": "text/html"},
-        {"encoding": "gzip"},  # said of a tar.gz, which shall not be unpacked on the way
+        {"encoding": "gzip"},  # declared for a tar.gz, which must not be unpacked on the way
     ],
 )
-def test_servers_that_say_little_or_wrong_will_do(site: Site, target: Path, how: dict) -> None:
+def test_servers_with_few_or_wrong_headers_work(site: Site, target: Path, how: dict) -> None:
     body = as_tar(FILES)
     get(target, site.put(body=body, **how), sha256=hashlib.sha256(body).hexdigest())
     assert_complete(target)
@@ -260,13 +261,13 @@ def test_a_hash_in_capitals_is_the_same_hash(site: Site, target: Path) -> None:
     assert_complete(target)
 
 
-def test_a_hash_that_is_none_is_refused_before_any_request(site: Site, target: Path) -> None:
+def test_an_invalid_hash_is_refused_before_any_request(site: Site, target: Path) -> None:
     with pytest.raises(ValueError, match=r"dataset\.sha256='abc'"):
         get(target, site.put(), sha256="abc")
-    assert site.asked == []
+    assert site.requests == []
 
 
-def test_without_a_hash_the_found_one_is_told(
+def test_without_a_hash_that_of_the_archive_is_logged(
     site: Site, target: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
@@ -291,7 +292,7 @@ def test_a_link_to_a_folder_stays_a_link(site: Site, target: Path, tmp_path: Pat
     assert_complete(disk / "set")
 
 
-def test_a_name_with_spaces_and_accents_will_do(site: Site, tmp_path: Path) -> None:
+def test_a_name_with_spaces_and_accents_works(site: Site, tmp_path: Path) -> None:
     target = tmp_path / "d\u00e4ta set" / "Kvas\u00edr SEG"
     get(target, site.put())
     assert_complete(target)
@@ -320,7 +321,7 @@ def test_lines_of_progress_are_few_and_say_the_share(caplog: pytest.LogCaptureFi
             lines.at = time.monotonic() + 100 if percent % 10 else 0.0  # time stands still
             lines(percent * 10_000, 1_000_000)
     assert len(caplog.messages) == 11
-    assert caplog.messages[5] == "set.zip: 0.5 MB of 1.0 MB (50 %)"
+    assert re.fullmatch(r"set\.zip: 0\.5 MB .*1\.0 MB .*50 %.*", caplog.messages[5])
 
 
 # ------------------------------------------------------------------- the folder of the user
@@ -329,16 +330,16 @@ def test_lines_of_progress_are_few_and_say_the_share(caplog: pytest.LogCaptureFi
 def test_other_contents_are_refused_and_left_alone(site: Site, target: Path) -> None:
     (target / "mine").mkdir(parents=True)
     (target / "mine" / "a.txt").write_text("precious")
-    with pytest.raises(DataError, match="not the layout.*mine.*dataset.root"):
+    with pytest.raises(DataError, match=r"mine.*dataset\.root"):
         get(target, site.put())
     assert [p for p in target.parent.rglob("*") if p.is_file()] == [target / "mine" / "a.txt"]
-    assert site.asked == []
+    assert site.requests == []
 
 
 def test_a_file_in_the_place_of_the_folder_is_refused(site: Site, target: Path) -> None:
     target.parent.mkdir()
     target.write_text("precious")
-    with pytest.raises(DataError, match=r"not a folder.*dataset\.root"):
+    with pytest.raises(DataError, match=r"folder.*dataset\.root"):
         get(target, site.put())
     assert target.read_text() == "precious"
 
@@ -359,7 +360,7 @@ def test_a_folder_that_fills_meanwhile_is_not_overwritten(
     assert [p.name for p in target.iterdir()] == ["mine"]
 
 
-def test_a_folder_that_cannot_be_made_is_named_with_the_mend(site: Site, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named_with_the_key(site: Site, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match=rf"{tmp_path}/file/data.*dataset\.root"):
         get(tmp_path / "file" / "data" / "set", site.put())
@@ -387,7 +388,7 @@ def test_a_flipped_byte_names_both_hashes_and_leaves_nothing(site: Site, target:
     url = site.put(body=bytes(bad))
     assert_refused(target, url, SHA, hashlib.sha256(bad).hexdigest(), url)
     assert nothing_beside(target)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 @pytest.mark.parametrize("body", [ZIP, as_tar(FILES)])
@@ -407,7 +408,7 @@ def test_mirrors_are_tried_in_order(site: Site, target: Path) -> None:
     never = site.put("/never")
     get(target, bad, mirrors=[gone, good, never])
     assert_complete(target)
-    assert [path for path, _ in site.asked] == ["/bad", "/gone", "/good"]
+    assert [path for path, _ in site.requests] == ["/bad", "/gone", "/good"]
 
 
 def test_what_happened_at_each_address_is_listed(site: Site, target: Path) -> None:
@@ -430,22 +431,22 @@ def test_what_happened_at_each_address_is_listed(site: Site, target: Path) -> No
 
 def test_a_web_page_is_known_by_its_contents_too(site: Site, target: Path) -> None:
     assert_refused(target, site.put(body=b"\n <html>" + b" " * 10**5), "a web page")
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 def test_a_broken_server_is_asked_again_but_not_for_ever(site: Site, target: Path) -> None:
     assert_refused(target, site.put(status=500, body=b""), "500 Internal Server Error", retries=3)
-    assert len(site.asked) == 3
+    assert len(site.requests) == 3
 
 
 def test_the_pauses_between_many_tries_stay_short(site: Site, target: Path) -> None:
     started = time.monotonic()
     assert_refused(target, site.put(status=503, body=b""), "503", retries=12)
-    assert len(site.asked) == 12
+    assert len(site.requests) == 12
     assert time.monotonic() - started < 5  # 2 ** 11 pauses would be 40 s
 
 
-def test_a_refused_connection_is_said_so(site: Site, target: Path) -> None:
+def test_a_refused_connection_is_reported(site: Site, target: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -453,7 +454,7 @@ def test_a_refused_connection_is_said_so(site: Site, target: Path) -> None:
     assert nothing_beside(target)
 
 
-def test_an_unknown_host_is_said_so(site: Site, target: Path) -> None:
+def test_an_unknown_host_is_reported(site: Site, target: Path) -> None:
     started = time.monotonic()
     assert_refused(target, "http://no-such-host.invalid/set.zip", "no such host", stall=5.0)
     assert time.monotonic() - started < 7
@@ -462,10 +463,10 @@ def test_an_unknown_host_is_said_so(site: Site, target: Path) -> None:
 # ------------------------------------------------------------------------------- cut and stalled
 
 
-def test_a_cut_connection_is_gone_on_with_where_it_was_cut(site: Site, target: Path) -> None:
+def test_a_cut_download_continues_where_it_was_cut(site: Site, target: Path) -> None:
     get(target, site.put(cut_after=100_000, cuts=1))
     assert_complete(target)
-    (_, first), (_, second) = site.asked
+    (_, first), (_, second) = site.requests
     assert first == 0
     assert 50_000 < second <= 100_000
 
@@ -473,13 +474,13 @@ def test_a_cut_connection_is_gone_on_with_where_it_was_cut(site: Site, target: P
 def test_without_ranges_it_starts_anew(site: Site, target: Path) -> None:
     get(target, site.put(cut_after=100_000, cuts=1, ranges=False))
     assert_complete(target)
-    assert len(site.asked) == 2
+    assert len(site.requests) == 2
 
 
 def test_a_connection_that_is_always_cut_is_given_up(site: Site, target: Path) -> None:
     url = site.put(cut_after=50_000, ranges=False)
     assert_refused(target, url, "cut", retries=3)
-    assert len(site.asked) == 3
+    assert len(site.requests) == 3
 
 
 def test_cuts_after_headway_are_not_counted(
@@ -488,11 +489,13 @@ def test_cuts_after_headway_are_not_counted(
     monkeypatch.setattr(transfer, "_HEADWAY", 15_000)
     get(target, site.put(cut_after=40_000), retries=2)
     assert_complete(target)
-    assert len(site.asked) > 5
+    assert len(site.requests) > 5
 
 
 @pytest.mark.parametrize("body", [ZIP, as_tar(FILES)])
-def test_a_cut_that_nothing_tells_of_is_no_archive(site: Site, target: Path, body: bytes) -> None:
+def test_an_archive_that_was_cut_in_silence_is_refused(
+    site: Site, target: Path, body: bytes
+) -> None:
     url = site.put(body=body[:-5000], length=False)  # no Content-Length, no hash
     assert_refused(target, url, "damaged or truncated", sha256=None)
     assert nothing_beside(target)
@@ -512,14 +515,14 @@ def test_fewer_bytes_than_announced_are_a_cut_even_if_urllib3_is_silent(
     monkeypatch.setattr(transfer, "_reply", short)
     get(target, site.put())
     assert_complete(target)
-    assert [first for _, first in site.asked] == [0, transfer.CHUNK]
+    assert [first for _, first in site.requests] == [0, transfer.CHUNK]
 
 
 def test_a_file_that_changed_between_two_pieces_is_fetched_anew(site: Site, target: Path) -> None:
     other = bytes(100) + ZIP[100:-1] + b"x"
     get(target, site.put(bodies=[b"PK\x03\x04" + other[4:]], cut_after=100_000, cuts=1))
     assert_complete(target)
-    assert [first == 0 for _, first in site.asked] == [True, False, True]
+    assert [first == 0 for _, first in site.requests] == [True, False, True]
 
 
 def test_a_part_that_is_longer_than_the_file_is_dropped(site: Site, target: Path) -> None:
@@ -529,7 +532,7 @@ def test_a_part_that_is_longer_than_the_file_is_dropped(site: Site, target: Path
     part.write_bytes(ZIP + b"more")
     get(target, url)
     assert_complete(target)
-    assert [first for _, first in site.asked] == [len(ZIP) + 4, 0]
+    assert [first for _, first in site.requests] == [len(ZIP) + 4, 0]
 
 
 def test_a_part_that_is_whole_already_is_taken(site: Site, target: Path) -> None:
@@ -539,11 +542,11 @@ def test_a_part_that_is_whole_already_is_taken(site: Site, target: Path) -> None
     part.write_bytes(ZIP)
     get(target, url)
     assert_complete(target)
-    assert [first for _, first in site.asked] == [len(ZIP)]
+    assert [first for _, first in site.requests] == [len(ZIP)]
 
 
 @pytest.mark.parametrize(
-    ("how", "said", "tries"),
+    ("how", "words", "tries"),
     [
         ({"stall_after": -1}, "no answer within 0.3 s", 1),
         ({"drip_headers": True}, "no answer within 0.3 s", 1),
@@ -554,11 +557,11 @@ def test_a_part_that_is_whole_already_is_taken(site: Site, target: Path) -> None
     ],
 )
 def test_a_server_that_stalls_or_drips_is_given_up(
-    site: Site, target: Path, how: dict, said: str, tries: int
+    site: Site, target: Path, how: dict, words: str, tries: int
 ) -> None:
     started = time.monotonic()
-    assert_refused(target, site.put(**how), said, retries=20, stall=STALL)
-    assert len(site.asked) == tries  # the time of each is lost: none for silent ones
+    assert_refused(target, site.put(**how), words, retries=20, stall=STALL)
+    assert len(site.requests) == tries  # the time of each is lost: none for silent ones
     assert time.monotonic() - started < 5
 
 
@@ -567,15 +570,13 @@ def test_a_slow_but_steady_server_is_waited_for(site: Site, target: Path) -> Non
     assert_complete(target)
 
 
-def test_a_stall_in_the_middle_is_gone_on_with_at_the_mirror_or_later(
-    site: Site, target: Path
-) -> None:
+def test_a_download_that_stalled_continues_later(site: Site, target: Path) -> None:
     url = site.put(stall_after=100_000)
     assert_refused(target, url, "stalled", retries=1, stall=STALL)
     site.put()  # the same address, well again
     get(target, url)
     assert_complete(target)
-    assert site.asked[-1][1] > 50_000
+    assert site.requests[-1][1] > 50_000
 
 
 # ------------------------------------------------------------------------------- killed, at once
@@ -588,7 +589,7 @@ url, sha256, folder, slow = sys.argv[1:]
 if slow == "unpacking":
     usage = shutil.disk_usage
 
-    def slowly(path):  # asked before every file
+    def slowly(path):  # called before every file
         time.sleep(0.3 if "unpacked" in str(path) else 0)
         return usage(path)
 
@@ -628,7 +629,7 @@ def test_killed_in_the_download_the_same_command_goes_on(site: Site, target: Pat
     site.put()
     get(target, url)
     assert_complete(target)
-    assert site.asked[-1][1] > 40_000
+    assert site.requests[-1][1] > 40_000
 
 
 def test_killed_in_the_unpacking_the_same_command_needs_no_network(
@@ -644,10 +645,10 @@ def test_killed_in_the_unpacking_the_same_command_needs_no_network(
     site.put(status=404)
     get(target, url)
     assert_complete(target)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
-def test_an_archive_that_rotted_since_the_kill_is_fetched_again(site: Site, target: Path) -> None:
+def test_an_archive_damaged_since_the_kill_is_fetched_again(site: Site, target: Path) -> None:
     url = site.put()
     archive = target.parent / ".Kvasir-SEG.download" / download._file_names(url)[1]
     archive.parent.mkdir(parents=True)
@@ -655,7 +656,7 @@ def test_an_archive_that_rotted_since_the_kill_is_fetched_again(site: Site, targ
     (archive.parent / "stray").touch()
     get(target, url)
     assert_complete(target)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
 def test_two_processes_at_once_both_succeed_with_one_download(site: Site, target: Path) -> None:
@@ -665,20 +666,20 @@ def test_two_processes_at_once_both_succeed_with_one_download(site: Site, target
         _, problems = process.communicate(timeout=30)
         assert process.returncode == 0, problems
     assert_complete(target)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
 
 
-def test_the_one_that_waits_takes_over_from_a_killed_holder(site: Site, target: Path) -> None:
+def test_a_waiting_process_continues_when_the_first_is_killed(site: Site, target: Path) -> None:
     url = site.put(drip=0.1)
-    holder = start(url, target)
+    first = start(url, target)
     work = target.parent / ".Kvasir-SEG.download"
-    wait_for(lambda: any(p.stat().st_size > 30_000 for p in work.glob("*.part")), holder)
+    wait_for(lambda: any(p.stat().st_size > 30_000 for p in work.glob("*.part")), first)
     waiting = threading.Thread(target=get, args=(target, url), kwargs={"stall": 5.0})
     waiting.start()
     time.sleep(0.2)
-    assert len(site.asked) == 1
+    assert len(site.requests) == 1
     site.put()
-    kill(holder)
+    kill(first)
     waiting.join(timeout=10)
     assert_complete(target)
 
@@ -708,7 +709,7 @@ def test_without_locks_the_second_drops_its_own(
     assert_complete(target)
 
 
-def test_a_lock_that_its_holder_removed_is_not_taken_for_one(tmp_path: Path) -> None:
+def test_a_removed_lock_does_not_count(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     with placing.work_folder(folder) as work:
         stale = os.open(work / placing.LOCK, os.O_RDWR)
@@ -746,7 +747,7 @@ def test_a_hostile_member_is_named_and_nothing_is_outside(
     assert not Path("/tmp/seg-escaped").exists()
 
 
-def test_a_full_disk_is_said_so_and_the_archive_kept(
+def test_a_full_disk_is_reported_and_the_archive_kept(
     site: Site, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = site.put()
@@ -756,7 +757,7 @@ def test_a_full_disk_is_said_so_and_the_archive_kept(
 
     with monkeypatch.context() as patch:
         patch.setattr(download, "unpack", full)
-        with pytest.raises(OSError, match=r"data: the disk is full.*same command again"):
+        with pytest.raises(OSError, match=r"data: the disk is full"):
             get(target, url)
     assert not target.exists()
     site.put(status=404)
@@ -769,6 +770,6 @@ def test_more_than_the_free_space_is_not_downloaded(
 ) -> None:
     usage = transfer.shutil.disk_usage(tmp_path)._replace(free=100_000)
     monkeypatch.setattr(transfer.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(OSError, match="the archive needs 0.2 MB"):
+    with pytest.raises(OSError, match=r"0\.2 MB"):
         get(target, site.put())
     assert nothing_beside(target)
