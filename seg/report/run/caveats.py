@@ -63,7 +63,7 @@ def find_caveats(
         audit: what `seg.prepare` wrote about the same files, if it did.
         problems: what is missing or broken in the run folder.
     """
-    caveats = [*_of_data(run, audit), *_of_figures(run), *_of_training(run)]
+    caveats = [*_data_caveats(run, audit), *_figure_caveats(run), *_training_caveats(run)]
     caveats += [_caveat("broken file", problem=problem) for problem in problems]
     return sorted(caveats, key=lambda caveat: not caveat.grave)
 
@@ -76,7 +76,7 @@ def _caveat(key: str, names: Iterable[str] = (), **values: Any) -> Caveat:
     )
 
 
-def _of_data(run: RunFolder, audit: Mapping[str, Any] | None) -> Iterator[Caveat]:
+def _data_caveats(run: RunFolder, audit: Mapping[str, Any] | None) -> Iterator[Caveat]:
     """Whether the test cases were apart from the training."""
     split = run.split
     if split is None:
@@ -115,7 +115,7 @@ def _near_duplicates(split: SplitTable, audit: Mapping[str, Any] | None) -> list
     ]
 
 
-def _of_figures(run: RunFolder) -> Iterator[Caveat]:
+def _figure_caveats(run: RunFolder) -> Iterator[Caveat]:
     """How they were made, how few cases they stand on, which cases and classes fail."""
     if run.test is None:
         if run.status == "finished":
@@ -123,15 +123,15 @@ def _of_figures(run: RunFolder) -> Iterator[Caveat]:
     elif not any(r.split == "test" and r.size is None for r in run.evaluations):
         yield _caveat("training size only", size=run.test.resolution)
     for result in run.results:
-        yield from _of_making(result, run)
+        yield from _result_caveats(result, run)
         if result is run.results[0]:  # the others are about the same cases
-            yield from _of_count(result)
+            yield from _count_caveats(result)
             if result.table is not None:
-                yield from _of_cases(result.table)
-            yield from _of_classes(result)
+                yield from _case_caveats(result.table)
+            yield from _class_caveats(result)
 
 
-def _of_making(result: Result, run: RunFolder) -> Iterator[Caveat]:
+def _result_caveats(result: Result, run: RunFolder) -> Iterator[Caveat]:
     failed = result.facts.get("failed")
     if isinstance(failed, int) and failed:
         where = "" if result.name == "test" else f" ({result.name})"
@@ -143,7 +143,7 @@ def _of_making(result: Result, run: RunFolder) -> Iterator[Caveat]:
         yield _caveat("other checkpoint", result=result.name, checkpoint=result.checkpoint)
 
 
-def _of_count(result: Result) -> Iterator[Caveat]:
+def _count_caveats(result: Result) -> Iterator[Caveat]:
     if result.groups < FEW_TEST_GROUPS:
         noun = "group" if result.groups < result.cases else "case"
         yield _caveat("few test cases", cases=counted(result.groups, noun))
@@ -153,7 +153,7 @@ def _of_count(result: Result) -> Iterator[Caveat]:
         yield _caveat("wide interval", width=width, limits=limits(dice.low, dice.high, 3))
 
 
-def _of_cases(table: CaseTable) -> Iterator[Caveat]:
+def _case_caveats(table: CaseTable) -> Iterator[Caveat]:
     tp, fp, fn, _ = np.moveaxis(table.counts, -1, 0)  # each (M, C)
     filled = (tp + fn).sum(1) > 0
     empty, share = int((~filled).sum()), float((~filled).mean())
@@ -169,7 +169,7 @@ def _of_cases(table: CaseTable) -> Iterator[Caveat]:
         yield _caveat("mostly empty", percent=100 * share)
 
 
-def _of_classes(result: Result) -> Iterator[Caveat]:
+def _class_caveats(result: Result) -> Iterator[Caveat]:
     mean = result.metrics.get("dice") if len(result.classes) > 1 else None
     for name, figures in result.classes.items():
         if "dice" not in figures:
@@ -181,7 +181,7 @@ def _of_classes(result: Result) -> Iterator[Caveat]:
             yield _caveat("low class", name=name, dice=dice)
 
 
-def _of_training(run: RunFolder) -> Iterator[Caveat]:
+def _training_caveats(run: RunFolder) -> Iterator[Caveat]:
     """How it ended, and what one run cannot tell."""
     status = sentences.status(run)
     if status != "finished":
@@ -189,7 +189,7 @@ def _of_training(run: RunFolder) -> Iterator[Caveat]:
         error = sentences.error(run)
         yield _caveat(key, status=status, error=f": {error}" if error else ".")
     if run.best_epoch is not None and run.epochs:
-        yield from _of_epochs(run, run.best_epoch)
+        yield from _epoch_caveats(run, run.best_epoch)
     commit = run.facts.get("git_commit")
     if run.facts and (commit is None or str(commit).endswith("+")):
         where = "outside a checkout" if commit is None else "with changes that no commit holds"
@@ -201,7 +201,7 @@ def _of_training(run: RunFolder) -> Iterator[Caveat]:
         yield _caveat("one seed", seed=run.get("seed", UNSTATED))
 
 
-def _of_epochs(run: RunFolder, best: int) -> Iterator[Caveat]:
+def _epoch_caveats(run: RunFolder, best: int) -> Iterator[Caveat]:
     last, planned = int(run.epochs[-1]["epoch"]), _planned_epochs(run)
     if run.status == "finished" and planned is not None and last < planned:
         patience = run.get("early_stopping")

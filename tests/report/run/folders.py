@@ -140,7 +140,7 @@ def _evaluated(
     tp, fp, fn, _ = np.moveaxis(counts, -1, 0)
     figures["dice"]["value"] = float((2 * tp / (2 * tp + fp + fn)).mean())
     figures["hd95"] = {"value": 3.25, "low": 2.5, "high": 4.125}
-    found = {
+    evaluation = {
         "split": "test", "cases": content["cases"], "groups": content["groups"], "failed": 0,
         "size": "original", "threshold": 0.5 if len(classes) == 1 else None,
         "postprocess": {"largest_component": [], "fill_holes": []}, "unit": "pixels",
@@ -148,7 +148,7 @@ def _evaluated(
         "metrics": figures, "classes": dict.fromkeys(classes, figures),
         "protocols": {"kvasir": {"dice": 0.8125}, "buda": {"dice_mean": "one class only"}},
     }  # fmt: skip
-    (place / "test.json").write_text(json.dumps(found))
+    (place / "test.json").write_text(json.dumps(evaluation))
     _picture(place / "pr_curve.png")
 
 
