@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import hydra
@@ -112,5 +111,5 @@ def _end_with_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _exit_by_signal(signum: int, frame: FrameType | None) -> None:
+def _exit_by_signal(signum: int, frame: object) -> None:
     raise SystemExit(128 + signum)

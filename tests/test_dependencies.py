@@ -91,7 +91,7 @@ EXTRAS = {
     if name != "dev"
 }
 INDIRECT = {MODULES.get(name, name) for name in USED_BY_OTHERS}
-IMPORTS = [found for folder in sorted(OURS) for found in _imports(folder)]
+IMPORTS = [item for folder in sorted(OURS) for item in _imports(folder)]
 
 
 def test_the_imports_were_read() -> None:
@@ -127,7 +127,7 @@ def test_every_extra_is_explained_where_installing_is(extra: str) -> None:
 
 
 def test_an_extra_repeats_no_dependency() -> None:
-    assert {name: found & CORE for name, found in EXTRAS.items() if found & CORE} == {}
+    assert {name: names & CORE for name, names in EXTRAS.items() if names & CORE} == {}
 
 
 def test_the_tests_import_what_the_extra_dev_brings() -> None:

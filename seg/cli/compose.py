@@ -82,27 +82,26 @@ HYDRAS_OWN = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 @dataclass(frozen=True)
 class SweepChoice:
-    """What a choice of the group `sweep` sets: Hydra's mode, values by key, and Hydra's sweeper."""
+    """What a choice of the group `sweep` sets.
 
-    mode: str | None = None
+    is_multirun: several jobs are run without the flag --multirun.
+    params: the values of its keys, as on the command line.
+    is_grid: all combinations are run; our sweeper does that, and Hydra's own never runs.
+    """
+
+    is_multirun: bool = False
     params: dict[str, str] = field(default_factory=dict)
-    sweeper: str = GRID
-
-    @property
-    def is_grid(self) -> bool:
-        """Whether all combinations are tried. Hydra's own sweeper is never used: ours does that."""
-        return self.sweeper in (GRID, HYDRAS_OWN)
+    is_grid: bool = True
 
 
 def sweep_choice(config_name: str, overrides: list[str]) -> SweepChoice:
     """The sweep that a command line chooses, where Hydra is initialised."""
-    cfg = hydra.compose(config_name, overrides, return_hydra_config=True)
-    node, mode = cfg.hydra.sweeper, cfg.hydra.mode
-    params = {} if node.get("params") is None else plain(node.params)
+    node = hydra.compose(config_name, overrides, return_hydra_config=True).hydra
+    params = node.sweeper.get("params")
     return SweepChoice(
-        mode=None if mode is None else mode.name,
-        params={key: values_line(value) for key, value in params.items()},
-        sweeper=str(node["_target_"]),
+        is_multirun=node.mode == RunMode.MULTIRUN,
+        params={} if params is None else {k: values_line(v) for k, v in plain(params).items()},
+        is_grid=node.sweeper["_target_"] in (GRID, HYDRAS_OWN),
     )
 
 

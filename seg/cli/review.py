@@ -78,7 +78,7 @@ class _CommandLine:
             choice = sweep_choice(self.arguments.config_name, [*self.search, *single, *hydras])
         except (HydraException, OmegaConfBaseException):
             choice = SweepChoice()  # checking the rest tells why it cannot be composed
-        if self.arguments.multirun or choice.mode == "MULTIRUN":
+        if self.arguments.multirun or choice.is_multirun:
             keys = {o.get_key_element() for o in own}
             more = [f"{key}={value}" for key, value in choice.params.items() if key not in keys]
             return self._review_sweep([*parse(more)[0], *own], choice)
@@ -207,13 +207,11 @@ class _CommandLine:
         return problems
 
     def _missing_launchers(self, overrides: Sequence[Override]) -> list[str]:
-        installed = self.loader.get_group_options("hydra/launcher")
-        chosen = [o for o in overrides if o.key_or_group == "hydra/launcher"]
-        missing = [o for o in chosen if str(o.value()) not in installed]
+        missing = EXTRAS.keys() - set(self.loader.get_group_options("hydra/launcher"))
         return [
             f"{o.input_line}: is not installed; pip install 'seg-med[{EXTRAS[str(o.value())]}]'"
-            for o in missing
-            if str(o.value()) in EXTRAS
+            for o in overrides
+            if o.key_or_group == "hydra/launcher" and str(o.value()) in missing
         ]
 
 

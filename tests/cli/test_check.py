@@ -97,11 +97,13 @@ def test_a_target_that_could_run_or_fetch_code_is_refused_not_run(target: str) -
 
 
 def test_all_problems_are_said_at_once() -> None:
-    found = problems_of("optimizer.lr=-1", "dataset.batch_size=0", "trainer.max_epochs=0", "+lrr=1")
-    assert {problem.partition(":")[0].partition("=")[0] for problem in found} == {
+    problems = problems_of(
+        "optimizer.lr=-1", "dataset.batch_size=0", "trainer.max_epochs=0", "+lrr=1"
+    )
+    assert {problem.partition(":")[0].partition("=")[0] for problem in problems} == {
         "optimizer.lr", "dataset.batch_size", "trainer.max_epochs", "lrr",
     }  # fmt: skip
-    assert len(found) == 4
+    assert len(problems) == 4
 
 
 def test_the_message_stays_short() -> None:
@@ -141,8 +143,8 @@ def test_a_key_that_an_older_configuration_lacks_is_named() -> None:
     ],
 )
 def test_what_is_wrong_for_prepare_is_said(override: str, named: str) -> None:
-    found = problems_of("dataset=kvasir", override, command="prepare")
-    assert [problem.startswith(named) for problem in found] == [True]
+    problems = problems_of("dataset=kvasir", override, command="prepare")
+    assert [problem.startswith(named) for problem in problems] == [True]
 
 
 def test_an_escaped_interpolation_is_refused() -> None:

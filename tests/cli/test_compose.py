@@ -75,8 +75,8 @@ DOCUMENTED = {
 @pytest.mark.parametrize("experiment", DOCUMENTED)
 def test_an_experiment_carries_its_documents_values(experiment: str) -> None:
     cfg = compose([f"experiment={experiment}", "dataset.root=somewhere"])
-    found = {key: OmegaConf.select(cfg, key) for key in DOCUMENTED[experiment]}
-    assert found == DOCUMENTED[experiment]
+    values = {key: OmegaConf.select(cfg, key) for key in DOCUMENTED[experiment]}
+    assert values == DOCUMENTED[experiment]
 
 
 @pytest.mark.parametrize("experiment", DOCUMENTED)

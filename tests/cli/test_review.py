@@ -25,35 +25,35 @@ def problems_of(*argv: str, command: str = "train") -> list[str]:
 
 
 def test_a_sound_command_line_passes() -> None:
-    found = review("dataset=lgg", "loss=dice", "optimizer=adamw", "dataset.root=x y/ü")
-    assert found.sweep is None
-    assert found.problems == []
-    assert found.configurations[0].name == "lgg-unet-dice"
-    assert found.configurations[0].dataset.root == "x y/ü"
+    result = review("dataset=lgg", "loss=dice", "optimizer=adamw", "dataset.root=x y/ü")
+    assert result.sweep is None
+    assert result.problems == []
+    assert result.configurations[0].name == "lgg-unet-dice"
+    assert result.configurations[0].dataset.root == "x y/ü"
 
 
 def test_misspelt_groups_and_choices_are_all_named_with_the_nearest() -> None:
-    found = problems_of("datasett=lgg", "loss=dise", "optimizer.lrr=1", "dataset.bach_size=4")
-    assert [problem.partition(":")[0] for problem in found] == [
+    problems = problems_of("datasett=lgg", "loss=dise", "optimizer.lrr=1", "dataset.bach_size=4")
+    assert [problem.partition(":")[0] for problem in problems] == [
         "loss=dise", "datasett", "optimizer.lrr", "dataset.bach_size",
     ]  # fmt: skip
-    for problem, nearest in zip(found, ("dice", "dataset", "lr", "batch_size"), strict=True):
+    for problem, nearest in zip(problems, ("dice", "dataset", "lr", "batch_size"), strict=True):
         assert f"{nearest})" in problem
-    assert "bce_dice" in found[0]  # all choices are listed
+    assert "bce_dice" in problems[0]  # all choices are listed
 
 
 def test_misspelt_keys_are_all_named_with_the_nearest() -> None:
-    found = problems_of("optimizer.lrr=1", "dataset.bach_size=4", "trainer.max_epoch=3")
-    assert len(found) == 3
+    problems = problems_of("optimizer.lrr=1", "dataset.bach_size=4", "trainer.max_epoch=3")
+    assert len(problems) == 3
     for problem, nearest in zip(
-        found, ("optimizer.lr", "dataset.batch_size", "trainer.max_epochs"), strict=True
+        problems, ("optimizer.lr", "dataset.batch_size", "trainer.max_epochs"), strict=True
     ):
         assert f"nearest: {nearest})" in problem
 
 
 def test_wrong_values_are_named_beside_misspelt_keys() -> None:
-    found = problems_of("optimizer.lrr=1", "optimizer.lr=-1", "loss=dise")
-    assert {problem.partition(":")[0] for problem in found} == {
+    problems = problems_of("optimizer.lrr=1", "optimizer.lr=-1", "loss=dise")
+    assert {problem.partition(":")[0] for problem in problems} == {
         "optimizer.lrr", "optimizer.lr=-1", "loss=dise",
     }  # fmt: skip
 
@@ -63,10 +63,10 @@ def test_an_override_that_cannot_be_read_is_named() -> None:
 
 
 def test_several_values_need_the_flag() -> None:
-    found = problems_of("loss=bce,dice", "seed=-1")
-    assert found[0].startswith("loss=bce,dice: ")
-    assert "--multirun" in found[0]
-    assert found[1].startswith("seed=-1: ")
+    problems = problems_of("loss=bce,dice", "seed=-1")
+    assert problems[0].startswith("loss=bce,dice: ")
+    assert "--multirun" in problems[0]
+    assert problems[1].startswith("seed=-1: ")
 
 
 @pytest.mark.parametrize(
@@ -82,40 +82,44 @@ def test_several_values_need_the_flag() -> None:
 def test_a_bad_value_of_a_sweep_is_named_and_leaves_the_others(
     values: list[str], wrong: list[str]
 ) -> None:
-    found = review("--multirun", *values)
-    assert found.configurations
-    assert len(found.problems) == len(wrong)
-    assert all(any(w in line for line in found.problems) for w in wrong)
+    result = review("--multirun", *values)
+    assert result.configurations
+    assert len(result.problems) == len(wrong)
+    assert all(any(w in line for line in result.problems) for w in wrong)
 
 
 def test_a_sweep_without_a_sound_value_is_refused_with_all_that_is_wrong() -> None:
-    found = problems_of("--multirun", "loss=dise,bse", "optimizer.lr=-1,-2", "seeed=3")
-    assert any(problem.startswith("loss=dise: ") for problem in found)
-    assert any(problem.startswith(("optimizer.lr=-1: ", "optimizer.lr=-2: ")) for problem in found)
-    assert any(problem.startswith("seeed: ") and "nearest: seed)" in problem for problem in found)
+    problems = problems_of("--multirun", "loss=dise,bse", "optimizer.lr=-1,-2", "seeed=3")
+    assert any(problem.startswith("loss=dise: ") for problem in problems)
+    assert any(
+        problem.startswith(("optimizer.lr=-1: ", "optimizer.lr=-2: ")) for problem in problems
+    )
+    assert any(
+        problem.startswith("seeed: ") and "nearest: seed)" in problem for problem in problems
+    )
 
 
 def test_the_documents_grid_is_swept_without_a_flag_and_can_be_cut() -> None:
-    found = review("sweep=documents", "dataset.image_size=128", "optimizer.lr=1e-4,1e-3")
-    assert found.sweep is not None
-    assert {cfg.dataset.image_size for cfg in found.configurations} == {128}
-    assert {cfg.optimizer.lr for cfg in found.configurations} == {1e-4, 1e-3}
-    assert {cfg.dataset.batch_size for cfg in found.configurations} == {8, 32, 128}
-    assert not found.problems
+    result = review("sweep=documents", "dataset.image_size=128", "optimizer.lr=1e-4,1e-3")
+    assert result.sweep is not None
+    assert {cfg.dataset.image_size for cfg in result.configurations} == {128}
+    assert {cfg.optimizer.lr for cfg in result.configurations} == {1e-4, 1e-3}
+    assert {cfg.dataset.batch_size for cfg in result.configurations} == {8, 32, 128}
+    assert not result.problems
 
 
 def test_folds_are_as_many_as_asked_for() -> None:
     assert {c.dataset.split.fold for c in review("sweep=folds").configurations} == set(range(5))
-    found = review("sweep=folds", "dataset.split.folds=3", "seed=1,2").configurations
-    assert {c.dataset.split.fold for c in found} == {0, 1, 2}
-    assert {c.dataset.split.folds for c in found} == {3}
-    assert {c.seed for c in found} == {1, 2}
+    result = review("sweep=folds", "dataset.split.folds=3", "seed=1,2").configurations
+    assert {c.dataset.split.fold for c in result} == {0, 1, 2}
+    assert {c.dataset.split.folds for c in result} == {3}
+    assert {c.seed for c in result} == {1, 2}
 
 
 def test_an_interval_needs_a_search() -> None:
-    found = problems_of("--multirun", "optimizer.lr=interval(1e-5,1e-3)")
-    assert found[0].startswith("optimizer.lr=interval(1e-5,1e-3): ")
-    assert "sweep=optuna" in found[0]
+    problems = problems_of("--multirun", "optimizer.lr=interval(1e-5,1e-3)")
+    assert problems[0].startswith("optimizer.lr=interval(1e-5,1e-3): ")
+    assert "sweep=optuna" in problems[0]
 
 
 def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,21 +127,23 @@ def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> No
         "hydra._internal.config_loader_impl.ConfigLoaderImpl.get_group_options",
         lambda self, group, *rest, **more: ["basic"],
     )
-    found = problems_of("--multirun", "hydra/launcher=ray", "seed=1,2")
-    assert "pip install 'seg-med[ray]'" in found[0]
+    problems = problems_of("--multirun", "hydra/launcher=ray", "seed=1,2")
+    assert "pip install 'seg-med[ray]'" in problems[0]
 
 
 def test_hydras_own_hooks_cannot_be_used_to_run_code(tmp_path: Path) -> None:
     marker = tmp_path / "made"
-    found = problems_of(f"+hydra.callbacks.x={{_target_: os.mkdir, path: {marker}}}")
-    assert "os.mkdir" in found[0]
+    problems = problems_of(f"+hydra.callbacks.x={{_target_: os.mkdir, path: {marker}}}")
+    assert "os.mkdir" in problems[0]
     assert not marker.exists()
 
 
 def test_a_group_that_is_not_a_choice_is_refused(tmp_path: Path) -> None:
     OmegaConf.save(OmegaConf.create(plain(compose([]))), tmp_path / "config.yaml")
-    found = problems_of("--config-path", str(tmp_path), "--config-name", "config", "optimizer=sgd")
-    assert found[0].startswith("optimizer=sgd: ")
+    problems = problems_of(
+        "--config-path", str(tmp_path), "--config-name", "config", "optimizer=sgd"
+    )
+    assert problems[0].startswith("optimizer=sgd: ")
 
 
 @pytest.mark.parametrize("flag", ["--config-path", "--config-dir"])
@@ -166,8 +172,8 @@ def test_a_users_own_directory_adds_choices(
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     own = ["--config-dir", str(tmp_path / "conf")]
     assert review(*own, "loss=mine").configurations[0].loss._target_ == "my_loss.MyLoss"
-    found = problems_of(*own, "loss=mine", "loss.alpha=x")
-    assert found == ["loss.alpha='x': must be float"]
+    problems = problems_of(*own, "loss=mine", "loss.alpha=x")
+    assert problems == ["loss.alpha='x': must be float"]
     assert "nearest: mine)" in problems_of(*own, "loss=mime")[0]
 
 
@@ -175,15 +181,15 @@ def test_a_users_own_directory_adds_choices(
     "value", [r"Image_(\d+)", r"(.+?)[-_ ]*\d*\.\w+$", "it's (a) file", "a b\\", r"c:\x (1)\'s"]
 )
 def test_a_value_with_brackets_and_backslashes_arrives_as_it_was_typed(value: str) -> None:
-    found = review("dataset=folder", "dataset.root=x", f"dataset.image_suffix={value}")
-    assert found.configurations[0].dataset.image_suffix == value
+    result = review("dataset=folder", "dataset.root=x", f"dataset.image_suffix={value}")
+    assert result.configurations[0].dataset.image_suffix == value
 
 
 def test_each_command_has_its_own_keys(tmp_path: Path) -> None:
-    found = problems_of("runs=x", "seed=3", command="compare")
-    assert [problem.startswith("seed: ") for problem in found] == [True]
+    problems = problems_of("runs=x", "seed=3", command="compare")
+    assert [problem.startswith("seed: ") for problem in problems] == [True]
     two = f"run=[{tmp_path},{tmp_path}]"
-    found = review(two, "input=x", "output=y", command="predict").configurations
-    assert found[0].run == [str(tmp_path), str(tmp_path)]
-    found = problems_of(two, command="evaluate")
-    assert [problem.startswith("run=[") for problem in found] == [True]
+    result = review(two, "input=x", "output=y", command="predict").configurations
+    assert result[0].run == [str(tmp_path), str(tmp_path)]
+    problems = problems_of(two, command="evaluate")
+    assert [problem.startswith("run=[") for problem in problems] == [True]

@@ -20,15 +20,15 @@ def anything(**keys: object) -> None:
     """Takes every key."""
 
 
-def found(node: dict[str, Any], **more: Any) -> list[str]:
+def differences(node: dict[str, Any], **more: Any) -> list[str]:
     target = f"{__name__}.{node.pop('target', 'Net')}"
-    given = {"extra": (), "ruled": (), **more}
-    return list(problems("model", {"_target_": target, **node}, **given))
+    keys = {"extra": (), "ruled": (), **more}
+    return list(problems("model", {"_target_": target, **node}, **keys))
 
 
 def test_a_node_that_fits_has_no_problems() -> None:
-    assert found({"width": 3, "norm": "batch", "parts": [1, 0.5], "_convert_": "all"}) == []
-    assert found({"target": "anything", "a": 1, "b": "x"}) == []
+    assert differences({"width": 3, "norm": "batch", "parts": [1, 0.5], "_convert_": "all"}) == []
+    assert differences({"target": "anything", "a": 1, "b": "x"}) == []
 
 
 @pytest.mark.parametrize(
@@ -45,20 +45,20 @@ def test_a_node_that_fits_has_no_problems() -> None:
     ],
 )
 def test_what_does_not_fit_is_named(node: dict[str, Any], named: str) -> None:
-    assert [problem.startswith(named) for problem in found(node)] == [True]
+    assert [problem.startswith(named) for problem in differences(node)] == [True]
 
 
 def test_a_partial_node_may_leave_out_what_its_caller_passes() -> None:
-    assert found({"_partial_": True}) == []
+    assert differences({"_partial_": True}) == []
 
 
 def test_extra_keys_are_allowed_and_ruled_values_are_left_to_their_rule() -> None:
-    assert found({"width": 3, "url": "x"}, extra={"url"}) == []
-    assert found({"width": "3"}, ruled={"model.width"}) == []
+    assert differences({"width": 3, "url": "x"}, extra={"url"}) == []
+    assert differences({"width": "3"}, ruled={"model.width"}) == []
 
 
 def test_a_nested_target_is_compared_on_its_own() -> None:
-    assert found({"width": {"_target_": "x.y"}}) == []
+    assert differences({"width": {"_target_": "x.y"}}) == []
 
 
 def test_a_target_that_is_no_name_is_refused() -> None:
