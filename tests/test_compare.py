@@ -1,4 +1,4 @@
-"""The door `seg.compare`: from the command line to the files."""
+"""`seg.compare`: from the command line to the files."""
 
 import csv
 import json

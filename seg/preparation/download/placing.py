@@ -65,7 +65,7 @@ def work_folder(folder: Path, *, kept: frozenset[str] = frozenset()) -> Iterator
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         detail = f" ({error.strerror})" if error.filename else ""
-        fix = "make room, then run the same command again: it goes on"
+        fix = "free some space, then run the same command again: it continues"
         raise OSError(f"{work.parent}: the disk is full{detail}; {fix}") from error
     finally:
         # Remove the lock last: a process that then makes a new one finds a clean folder.
