@@ -14,6 +14,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from seg.report.pages import render
+
 INK, SOFT, LINE, ACCENT, GOOD = "#1c2126", "#5b6670", "#dde2e7", "#0b62a8", "#00724f"
 SERIES = (
     "#0072b2", "#d55e00", "#009e73", "#b8609a", "#b98200", "#3f9fdc", "#7a5195", "#5f6b76",
@@ -52,8 +54,7 @@ def svg(draw: Callable[[Axes], None], *, label: str, width: int, height: int) ->
     body = re.sub(r'font-family: [^;"]*; ?| transform="rotate\(-0 [^"]*"', "", body)
     body = re.sub(r"\s+", " ", body)
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="{escape(label)}">{body}</svg>'
+        render("chart.svg", width=width, height=height, label=label, drawing=Markup(body))
     )
 
 
