@@ -40,10 +40,9 @@ class Run(RunFolder):
     The further ranks of a training write nothing.
 
     Args:
-        path: the run folder.
         config: the configuration, plain and resolved.
         facts: what else run.json holds.
-        resumed_from: where a resumed run starts; None for a new one.
+        resumed_from: the checkpoint of a resumed run; None for a new one.
         lock: of the folder; it is given back at the end.
         watched: whether another process says in run.json if this one was killed.
     """

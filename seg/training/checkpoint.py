@@ -50,9 +50,8 @@ class Top(Checkpoint):
     after a kill it loses track of files. Here the folder holds what the state says, no more.
 
     Args:
-        folder: where the files go.
         monitor: the figure by which epochs are ranked; higher is better.
-        count: how many epochs are kept.
+        count: how many are kept.
     """
 
     NAME = re.compile(r"epoch_\d{3,}_\d\.\d{4}\.ckpt")
@@ -127,7 +126,7 @@ def read_metadata(path: Path) -> dict[str, Any]:
     The weights themselves are not kept in memory. Raises as `read`.
     """
     content = read(path)
-    return content.get("seg", {}) | {"shapes": shapes(content["state_dict"])}
+    return content.get("seg", {}) | {"shapes": shapes(content.get("state_dict", {}))}
 
 
 def shapes(state: Mapping[str, torch.Tensor]) -> dict[str, list[int]]:

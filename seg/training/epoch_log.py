@@ -17,10 +17,6 @@ class EpochLog(pl.Callback):
     """After each epoch: a row of metrics.csv, the scalars of TensorBoard, a line of the log.
 
     Epochs are counted from 1. A resumed run keeps the rows of the epochs before it.
-
-    Args:
-        path: of metrics.csv.
-        writer: of TensorBoard; None where there is none.
     """
 
     state_key = "History"  # in checkpoints of all versions

@@ -8,13 +8,7 @@ import torch
 
 @dataclass(frozen=True)
 class Hardware:
-    """A device and a precision.
-
-    Args:
-        accelerator: as Lightning's Trainer takes it.
-        precision: as Lightning's Trainer takes it.
-        line: the choice and its reason, for the log.
-    """
+    """Accelerator and precision in Lightning's words, and a line for the log with the reason."""
 
     accelerator: str
     precision: str

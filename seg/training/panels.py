@@ -47,11 +47,8 @@ class Panels(pl.Callback):
 
     Args:
         samples: of the validation.
-        positions: which of the samples are drawn.
-        names: of these cases.
-        draw: makes and writes the picture.
+        positions: which of them are drawn; `names` are their cases'.
         folder: where `epoch_<n>.png` go.
-        writer: of TensorBoard; None where there is none.
         every: epochs between two pictures.
     """
 

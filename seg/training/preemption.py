@@ -25,13 +25,9 @@ def fit(
     data: pl.LightningDataModule,
     checkpoint: Path | None,
 ) -> None:
-    """Lightning's fit. After Ctrl-C it raises KeyboardInterrupt, not SystemExit as Lightning does.
+    """Lightning's fit, from `checkpoint` if a run is resumed.
 
-    Args:
-        trainer: with its callbacks.
-        module: the network.
-        data: the batches.
-        checkpoint: where a resumed run starts.
+    After Ctrl-C it raises KeyboardInterrupt, where Lightning exits with status 1.
     """
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -55,12 +51,7 @@ def _can_save(trainer: pl.Trainer, batch_idx: int) -> bool:
 
 
 class StepCheckpoint(pl.Callback):
-    """Writes a checkpoint every few optimizer steps within an epoch.
-
-    Args:
-        last: path of the checkpoint.
-        steps: optimizer steps between two of them.
-    """
+    """Writes the checkpoint `last` every `steps` optimizer steps within an epoch."""
 
     def __init__(self, *, last: Path, steps: int) -> None:
         self.last = last
@@ -74,18 +65,15 @@ class StepCheckpoint(pl.Callback):
 
 
 class PreemptionCheckpoint(pl.Callback):
-    """After SIGTERM or SIGUSR1: finishes the batch, writes `last`, exits with 128 + the number.
+    """After SIGTERM or SIGUSR1: finishes the batch, writes the checkpoint `last`, and exits.
 
     During validation it exits at once: a partial validation cannot be resumed, and a scheduler's
     grace is shorter than many validations; the epoch is trained again from the last checkpoint. At
     the end of an epoch it waits until the checkpoint is written. A second signal ends the process
-    at once. With several ranks all exit after the same batch.
+    at once. With several ranks all exit after the same batch. The exit status is 128 + the signal.
 
     Handlers are set when the training starts, after Lightning has set its own, which would requeue
     a SLURM job by themselves; Lightning's teardown restores those from before the fit.
-
-    Args:
-        last: path of the checkpoint.
     """
 
     def __init__(self, *, last: Path) -> None:

@@ -79,11 +79,7 @@ def configure(
 
 
 class NextStage(pl.Callback):
-    """Starts the next stage at its first epoch, from the best weights so far.
-
-    Args:
-        best: path of the checkpoint with those weights.
-    """
+    """Starts the next stage at its first epoch, from the checkpoint `best`."""
 
     def __init__(self, *, best: Path) -> None:
         self.best = best

@@ -83,8 +83,6 @@ def add_hparams(
     as another run.
 
     Args:
-        writer: of the run.
-        config: nested.
         figures: by tag, such as `best/val/dice`.
         succeeded: the status that TensorBoard shows.
     """
