@@ -111,8 +111,7 @@ def test_every_other_import_is_of_a_dependency_or_an_extra() -> None:
 
 
 def test_every_dependency_is_imported() -> None:
-    soon = {"filelock"}
-    assert CORE - {name for name, _, _ in IMPORTS} - _targets() - soon == set()
+    assert CORE - {name for name, _, _ in IMPORTS} - _targets() == set()
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
