@@ -29,9 +29,15 @@ SETTLE = 8.0  # seconds for the watcher and the loader's workers to notice a dea
 
 @dataclass
 class Kill:
-    """kind: random or aimed. after: seconds since the launch. done: epochs in metrics.csv. kept:
-    epochs that last.ckpt goes on from. torn: a checkpoint was being written. wrong: what must not
-    be.
+    """One kill, and what was left.
+
+    Args:
+        kind: random or aimed.
+        after: seconds since the launch.
+        done: epochs in metrics.csv.
+        kept: epochs in last.ckpt.
+        torn: whether a checkpoint was being written.
+        wrong: broken promises.
     """
 
     kind: str
@@ -65,8 +71,8 @@ class Training:
             )  # fmt: skip
 
     def folder(self) -> Path | None:
-        found = sorted(self.output.glob("*/*/run.json"))
-        return found[-1].parent if found else None
+        files = sorted(self.output.glob("*/*/run.json"))
+        return files[-1].parent if files else None
 
     def temporaries(self) -> list[Path]:
         return list(self.output.glob("*/*/checkpoints/.*.ckpt.*"))
@@ -116,7 +122,7 @@ def inspect(training: Training, kind: str, after: float) -> Kill:
     pid, wrong = training.process.pid, []
     torn = any(path.suffix == f".{pid}" for path in training.temporaries())
     deadline = time.monotonic() + SETTLE
-    while (left := told_running(training) + processes(training.output)) and (
+    while (left := says_running(training) + processes(training.output)) and (
         time.monotonic() < deadline
     ):
         time.sleep(0.05)
@@ -142,23 +148,23 @@ def inspect(training: Training, kind: str, after: float) -> Kill:
     return kill
 
 
-def told_running(training: Training) -> list[str]:
+def says_running(training: Training) -> list[str]:
     folders = training.output.glob("*/*/run.json")
-    told = [json.loads(path.read_text())["status"] for path in folders]
-    return ["run.json says running"] if "running" in told else []
+    statuses = [json.loads(path.read_text())["status"] for path in folders]
+    return ["run.json says running"] if "running" in statuses else []
 
 
 def processes(output: Path) -> list[str]:
     """The living processes that name the output folder."""
-    found = []
+    left = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes()
         except OSError:
             continue
         if str(output).encode() in words and path.parent.name != str(os.getpid()):
-            found.append(f"process {path.parent.name} is left")
-    return found
+            left.append(f"process {path.parent.name} is left")
+    return left
 
 
 def finish(training: Training, expected: list[dict[str, str]], number: int) -> list[str]:

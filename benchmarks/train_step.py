@@ -97,7 +97,7 @@ def seg_path(
     module: SegmentationModule,
     data: SegmentationDataModule,
 ) -> Contestant:
-    """build_trainer: each round is a fit of its own, which goes on from the module's weights."""
+    """build_trainer: each round is a fit of its own, which starts from the module's weights."""
 
     def run(clock: Clock) -> None:
         trainer = build_trainer()
@@ -135,7 +135,7 @@ def ceiling(
 
 
 class Files(Dataset):
-    """Decodes a case whenever it is asked for. size: (height, width). mode: PIL's, RGB or L."""
+    """Decodes a case at each call. size: (height, width). mode: PIL's, RGB or L."""
 
     def __init__(self, *, pairs: Sequence[Pair], size: tuple[int, int], mode: str) -> None:
         self.pairs = pairs

@@ -17,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from seg.metrics.overlap import METRICS
+from seg.runs import failures
 from seg.runs.folder import MONITOR, RunFolder
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ BEST = f"best/{MONITOR}"
 # Written for every run, also where a run has none of them: TensorBoard's table has the columns of
 # the first run that it reads.
 FIGURES = (BEST, *(f"test/{name}{kind}" for kind in ("", "_pooled") for name in METRICS))
+EVENT_FILES = "events.out.tfevents.*"
 SESSION_END = "_hparams_/session_end_info"
 
 
@@ -113,14 +115,18 @@ def event_file(run: RunFolder) -> Iterator[SummaryWriter | None]:
     writer = SummaryWriter(str(run.path))
     try:
         yield writer
-    except BaseException:
+        writer.close()
+    except BaseException as error:
         try:
             writer.close()
             add_hparams_of(run.path)
-        except OSError as error:  # a full disk: what ended the run matters more
-            log.error("no HParams for TensorBoard: %s", error)
+        except OSError as second:  # a full disk: what ended the run matters more
+            log.error("no HParams for TensorBoard: %s", second)
+        full = failures.full_disk(error)
+        if full is not None and full.filename is None:  # atomic.py names every other file
+            path = str(max(run.path.glob(EVENT_FILES)))
+            raise OSError(full.errno, full.strerror, path) from error
         raise
-    writer.close()
 
 
 def add_hparams_of(path: Path, *, instead: Mapping[str, Any] | None = None) -> None:
@@ -149,7 +155,7 @@ def add_hparams_of(path: Path, *, instead: Mapping[str, Any] | None = None) -> N
 def _stored_figures(path: Path) -> dict[str, np.float32] | None:
     """The figures beside the HParams in the event files; None if there are no HParams."""
     has_hparams, figures = False, {}
-    for file in sorted(path.glob("events.out.tfevents.*")):
+    for file in sorted(path.glob(EVENT_FILES)):
         for event in EventFileLoader(str(file)).Load():
             for value in event.summary.value:
                 has_hparams |= value.tag == SESSION_END

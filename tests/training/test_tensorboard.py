@@ -1,5 +1,6 @@
 """HParams show what was trained, in texts that fit a column."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -97,6 +98,19 @@ def test_a_run_that_ends_with_an_error_has_hparams_and_the_error(killed: Path) -
     with pytest.raises(KeyError, match="nan"):
         fail()
     assert stored(killed)[1:] == ({"best/val/dice": 0.75}, [STATUS_FAILURE])
+
+
+def test_a_full_disk_names_the_event_file_where_no_other_file_is_named(killed: Path) -> None:
+    def fail(*name: str) -> None:
+        with event_file(RunFolder(killed)):
+            raise OSError(errno.ENOSPC, "No space left on device", *name)
+
+    with pytest.raises(OSError) as caught:
+        fail()
+    assert Path(caught.value.filename) in killed.glob("events.out.tfevents.*")
+    with pytest.raises(OSError) as caught:
+        fail("last.ckpt")
+    assert caught.value.filename == "last.ckpt"
 
 
 def test_a_run_without_an_epoch_and_a_folder_without_a_run_are_no_errors(killed: Path) -> None:
