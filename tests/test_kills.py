@@ -60,15 +60,15 @@ def wait_for_epochs(output: Path) -> Path:
 
 
 def processes(word: str) -> list[int]:
-    """Who has `word` in the command line."""
-    found = []
+    """Processes with `word` in their command line."""
+    pids = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             if word.encode() in path.read_bytes():
-                found.append(int(path.parent.name))
+                pids.append(int(path.parent.name))
         except OSError:
             continue
-    return found
+    return pids
 
 
 def children(process: subprocess.Popen, output: Path) -> list[int]:
@@ -166,8 +166,8 @@ def test_two_launches_that_would_resume_one_run_never_meet_in_it(
     pids = {p.pid for p in both}
 
     def running() -> list[Path]:
-        found = [p.parent for p in output.glob("*-*/*/run.json")]
-        return [f for f in found if facts(f)["status"] == "running" and facts(f)["pid"] in pids]
+        folders = [p.parent for p in output.glob("*-*/*/run.json")]
+        return [f for f in folders if facts(f)["status"] == "running" and facts(f)["pid"] in pids]
 
     wait_for(lambda: len(running()) == 2)
     assert first in running()

@@ -144,7 +144,7 @@ def test_a_file_without_permission_is_named(folder: Path, tmp_path: Path) -> Non
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     for part in ("images", "masks"):
         (tmp_path / "set" / part).mkdir(parents=True)
-    with pytest.raises(FileNotFoundError, match="no images in it"):
+    with pytest.raises(FileNotFoundError, match="images"):
         fit(tmp_path / "set", tmp_path / "out")
 
 
@@ -237,21 +237,21 @@ def test_the_same_image_in_two_given_splits_is_refused_with_both_names(
     labels = {f.name: "train" if i < 9 else "val" for i, f in enumerate(files)} | {
         "copy.jpg": "val"
     }
-    given = write_split(tmp_path / "split.csv", labels)
-    with pytest.raises(ValueError, match="duplicates lie in two splits") as caught:
-        fit(root, tmp_path / "out", given)
+    file = write_split(tmp_path / "split.csv", labels)
+    with pytest.raises(ValueError, match="dataset.split") as caught:
+        fit(root, tmp_path / "out", file)
     assert files[0].name in str(caught.value)
     assert "copy.jpg" in str(caught.value)
-    fit(root, tmp_path / "out", given, "dataset.split.duplicates=ignore", "dataset.split.test=0")
+    fit(root, tmp_path / "out", file, "dataset.split.duplicates=ignore", "dataset.split.test=0")
     drawn = pd.read_csv(fit(root, tmp_path / "out") / "split.csv").set_index("image")["split"]
     assert drawn["images/copy.jpg"] == drawn[f"images/{files[0].name}"]
 
 
-def test_a_group_in_two_given_splits_is_refused(folder: Path, tmp_path: Path) -> None:
+def test_a_group_in_two_splits_of_a_file_is_refused(folder: Path, tmp_path: Path) -> None:
     rows = {f"case_{i}.png": "train" if i % 2 else "val" for i in range(12)}
-    given = write_split(tmp_path / "split.csv", rows)
-    with pytest.raises(ValueError, match="is in both"):
-        fit(folder, tmp_path, given, "dataset.group='(case_1?)'")
+    file = write_split(tmp_path / "split.csv", rows)
+    with pytest.raises(ValueError, match="group case_1"):
+        fit(folder, tmp_path, file, "dataset.group='(case_1?)'")
 
 
 def test_a_mask_that_changed_between_runs_is_seen(folder: Path, tmp_path: Path) -> None:

@@ -129,9 +129,9 @@ def test_the_test_figures_are_recomputed_from_the_weights_alone(finished: Path) 
         )  # fmt: skip
         with torch.no_grad():
             logits = model(normalize(torch.from_numpy(image).permute(2, 0, 1)[None]))
-        found, true = (torch.sigmoid(logits)[0, 0] > metadata["threshold"]).numpy(), mask == 255
-        total = found.sum() + true.sum()
-        dice[row.image] = 2 * (found & true).sum() / total if total else 1.0
+        predicted, true = (torch.sigmoid(logits)[0, 0] > metadata["threshold"]).numpy(), mask == 255
+        total = predicted.sum() + true.sum()
+        dice[row.image] = 2 * (predicted & true).sum() / total if total else 1.0
     table = pd.read_csv(finished / "test_cases.csv").set_index("case")
     for case, value in dice.items():
         assert table.loc[case, "dice"] == pytest.approx(value, abs=2e-3)
