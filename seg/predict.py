@@ -7,10 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from seg.cli import compose
+from seg.cli.stored_run import build_loader
 from seg.data.errors import DataErrors
 from seg.inference.ensemble import join
 from seg.inference.files import inputs, output
@@ -18,10 +18,9 @@ from seg.inference.files.file_predictor import FilePredictor
 from seg.inference.files.journal import Journal, key_of
 from seg.inference.files.pipeline import Failed
 from seg.inference.files.reading import File, open_files
-from seg.inference.load import Loader, digest_of
+from seg.inference.load import digest_of
 from seg.inference.model import NO_POSTPROCESS, LoadedModel
 from seg.inference.native_scale import ScaledPredictor
-from seg.inference.predictor import device_of
 from seg.inference.resized import ResizedPredictor
 from seg.inference.sliding_window import SlidingWindow
 from seg.inference.tta import TestTimeAugmentation
@@ -77,13 +76,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
 def load_model(cfg: DictConfig, hardware: Hardware) -> LoadedModel:
     """The model, or the ensemble, that `run` names, with the keys that change its predictions."""
     keys = compose.plain(cfg)
-    loader = Loader(
-        build=partial(instantiate, _convert_="all"),
-        trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
-        device=device_of(hardware.accelerator),
-        precision=hardware.precision,
-    )
-    members = loader.load(keys["run"], cfg.checkpoint)
+    members = build_loader(cfg, hardware).load(keys["run"], cfg.checkpoint)
     model = join([wrap(member, **{key: keys[key] for key in WRAPPING}) for member in members])
     if cfg.threshold is not None:
         if len(model.classes) > 1:
