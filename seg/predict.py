@@ -119,7 +119,7 @@ def wrap(
 
 
 def log_model(model: LoadedModel, hardware: Hardware) -> None:
-    """What predicts, how it treats images, and what it makes of probabilities."""
+    """Log what predicts, how it treats images, and how probabilities become masks."""
     single = len(model.members) == 1
     networks = model.path if single else f"the mean of {len(model.members)} networks"
     log.info("%s on %s", networks, hardware.line)
@@ -138,7 +138,7 @@ def predict_files(
     writer: output.MaskWriter,
     journal: Journal,
 ) -> list[dict[str, Any]]:
-    """Predict files and write what tells of all of them; adds reasons to `failed`, by image."""
+    """Predict files, then write table and contact sheet; adds to `failed`, reasons by image."""
     names = [TABLE, *([SHEET] if cfg.contact_sheet else [])]
     journal.refuse_foreign([*(name for file in files for name in writer.names(file)), *names])
     journal.claim(names)

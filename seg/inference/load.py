@@ -227,7 +227,7 @@ def _without_downloads(node: Any) -> Any:
 
 
 def _fill(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Raises ValueError that names weights that do not fit."""
+    """Load weights into a module; raises ValueError naming those that do not fit."""
     own = module.state_dict()
     problems = [f"{key} is missing" for key in own if key not in state]
     problems += [f"{key} is not of this network" for key in state if key not in own]

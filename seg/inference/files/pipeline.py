@@ -15,8 +15,8 @@ from seg.inference.files.reading import Picture, Read
 from seg.inference.segmentation import Segmentation
 
 T, R = TypeVar("T"), TypeVar("R")
-Prediction = NDArray | Segmentation  # probabilities, or of a large picture what they became
-Record = dict[str, Any]  # a file's, in the journal
+Prediction = NDArray | Segmentation  # the probabilities, or a large picture's segmentation
+Record = dict[str, Any]  # what the journal holds of a file
 
 BUDGET = 512 << 20  # bytes of pictures that are read, or predicted and written, at a time
 THREADS = max(2, min(8, os.cpu_count() or 1))
@@ -42,10 +42,10 @@ class Lookahead(Generic[T, R]):
     """Calls a function of items in threads, before the results are needed; keeps their order.
 
     Args:
-        items: the next one is only taken, in the thread of the caller, when its turn comes.
+        items: each is fetched in the thread of the caller, when its turn comes.
         count: items that are begun and not taken yet, at most.
         size: bytes that an item takes.
-        budget: of bytes; while items that are begun take more, no further one is.
+        budget: bytes; no item is begun while those that are begun take more.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Pipeline:
         self.batch_size, self.budget = batch_size, budget
 
     def run(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Record | Failed | None]]:
-        """Each picture with what `write` returned."""
+        """Yields each picture with what `write` returned, or why it failed."""
         pool = ThreadPoolExecutor(THREADS, thread_name_prefix="seg.predict")
         try:
             count = 2 * self.batch_size + THREADS
