@@ -57,7 +57,6 @@ def _environment(**options: Any) -> Environment:
         "number": text.number,
         "chance": text.chance,
         "cut": text.cut,
-        "counted": text.counted,
         "sort_key": sort_key,
         "stated": text.stated,
         "verbatim": Verbatim,

@@ -121,11 +121,7 @@ def _configured(node: Any) -> str:
 
 
 def commands(run: Path | str) -> dict[str, str]:
-    """What for, and the command.
-
-    Args:
-        run: the run folder, or a word that stands for it.
-    """
+    """What for, and the command. run: the run folder, or a word that stands for it."""
     folder, key = shlex.quote(str(run)), shlex.quote(f"run={run}")
     return {
         "train it again": f"python -m seg.train --config-path {folder} --config-name config",

@@ -14,6 +14,7 @@ from seg.runs import split_table
 from seg.runs.folder import RunFolder
 
 AUDITS = 40  # the newest ones, which may be of the same files
+SIZE_KEYS = ("min", "median", "max")
 TEST_PANELS = ("worst", "median", "best")
 DIAGNOSTICS = {
     "pr_curve": "precision against recall",
@@ -27,11 +28,8 @@ class Report:
     """What the page, the card and the console show.
 
     Args:
-        run: the run folder.
         headline: the figure that stands for the run, None if it has no test.
         audit: what `seg.prepare` wrote about the same files, None if it did not.
-        panels: pictures of test and validation cases.
-        diagnostics: pictures of the evaluations' probabilities and confusions.
         caveats: what limits the figures, the gravest first.
     """
 
@@ -118,20 +116,16 @@ def _is_audit(content: Any) -> bool:
     """Whether what a report reads in it has the form that seg.prepare gives it."""
     if not isinstance(content, dict):
         return False
-    pairs, spans = content.get("near_duplicates"), [content.get(k) for k in ("width", "height")]
-    findings = [content.get(k) for k in ("warnings", "errors")]
+    pairs, warnings, errors = map(content.get, ("near_duplicates", "warnings", "errors"))
+    if not all(isinstance(part, list) for part in (pairs, warnings, errors)):
+        return False
+    sizes = [content[key] for key in ("width", "height") if content.get(key) is not None]
     return (
-        isinstance(pairs, list)
-        and all(isinstance(p, list) and list(map(type, p)) == [str, str] for p in pairs)
-        and all(isinstance(f, list) for f in findings)
-        and all(isinstance(f, dict) and "text" in f for each in findings for f in each)
-        and all(span is None or _is_span(span) for span in spans)
+        all(isinstance(pair, list) and list(map(type, pair)) == [str, str] for pair in pairs)
+        and all(isinstance(finding, dict) and "text" in finding for finding in warnings + errors)
+        and all(isinstance(size, dict) for size in sizes)
+        and all(isinstance(s.get(end), int | float) for s in sizes for end in SIZE_KEYS)
     )
-
-
-def _is_span(span: Any) -> bool:
-    ends = [span.get(key) for key in ("min", "median", "max")] if isinstance(span, dict) else [None]
-    return all(isinstance(end, int | float) for end in ends)
 
 
 def _read(paths: list[tuple[Path, str]], problems: list[str]) -> list[Picture]:
