@@ -12,12 +12,12 @@ MOST = 128 * MIB
 MOST_OF_A_PASS = 768 * MIB  # on a CPU, where everything else needs memory as well
 
 
-def budget(memory: int | None = None, *, share: float = 0.125) -> int:
-    """Bytes for one image's probabilities: a share of `memory`, or of what is available.
+def budget(memory: int | None = None) -> int:
+    """Bytes for one image's probabilities: an eighth of `memory`, or of what is available.
 
     The rest is for the image itself, the network, and what waits to be written.
     """
-    return max(MIB, min(MOST, int(share * (available() if memory is None else memory))))
+    return max(MIB, min(MOST, (available() if memory is None else memory) // 8))
 
 
 def network_budget(device: torch.device | str = "cpu") -> int:

@@ -79,6 +79,14 @@ def test_images_of_many_sizes_in_a_batch_agree_with_single_ones(norm: str, count
         np.testing.assert_allclose(together, predictor.probabilities(image), atol=3e-6)
 
 
+def test_without_a_size_every_image_is_predicted_at_its_own() -> None:
+    images = [picture(40, 60), picture(33, 20)]
+    predictor = NetworkPredictor(model=network(), normalize=normalize(), size=None)
+    for probs, image in zip(predictor.batch(images), images, strict=True):
+        same = NetworkPredictor(model=network(), normalize=normalize(), size=image.shape[:2])
+        np.testing.assert_array_equal(probs, same.probabilities(image))
+
+
 def test_the_network_is_in_eval_mode_and_learns_nothing() -> None:
     model = network().train()
     before = {k: v.clone() for k, v in model.state_dict().items()}

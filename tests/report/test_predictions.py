@@ -1,0 +1,41 @@
+"""The table, the summary and the colours of predictions."""
+
+import csv
+import io
+from typing import Any
+
+from seg.report.predictions import colours, summary, table
+
+
+def row(image: str, *remarks: list[str]) -> dict[str, Any]:
+    return {
+        "image": image, "mask": f"{image}.png", "height": 4, "width": 5, "a_pixels": 7,
+        "a_mm2": None, "a_components": 1, "confidence": 0.9, "entropy": 0.1, "seconds": 0.5,
+        "remarks": list(remarks),
+    }  # fmt: skip
+
+
+def test_a_table_has_a_row_for_each_image_and_for_each_failure() -> None:
+    rows = [row("x"), row("y", ["odd", "3 times"], ["grey", ""])]
+    text = table(rows, {"z": "z: torn;\n restore it"}, ["a"])
+    x, y, z = csv.DictReader(io.StringIO(text))
+    assert list(x) == [
+        "image", "mask", "height", "width", "a_pixels", "a_mm2", "a_components", "confidence",
+        "entropy", "seconds", "note",
+    ]  # fmt: skip
+    assert (x["a_pixels"], x["a_mm2"], x["note"]) == ("7", "", "")
+    assert y["note"] == "odd (3 times); grey"
+    assert z == dict.fromkeys(x, "") | {"image": "z", "note": "failed: z: torn; restore it"}
+
+
+def test_a_summary_counts_each_kind_the_most_frequent_first() -> None:
+    rows = [row("x", ["odd", "3 times"]), row("y", ["grey", ""]), row("z", ["grey", ""])]
+    assert summary(rows) == ["2 of 3: grey (y)", "1 of 3: odd (x: 3 times)"]
+    assert summary([row("x")]) == []
+
+
+def test_a_class_keeps_the_colour_of_the_training_masks() -> None:
+    own = {"a": "#0080ff", "b": [1, 2, 3], "c": 255}
+    a, b, c, d = colours(own, ["a", "b", "c", "d"])
+    assert (a, b) == ((0, 128, 255), (1, 2, 3))
+    assert [c, d] == colours(None, ["a", "b", "c", "d"])[2:]
