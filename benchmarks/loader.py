@@ -1,12 +1,12 @@
-"""Images a second of the loader beside decoding files. python benchmarks/loader.py --data DIR
+"""Images per second from the cache and from files. python benchmarks/loader.py --data DIR
 
-cache  our loader: memory-mapped arrays at training size.
-files  the same batches as most training code makes them: each file decoded in its turn.
+cache  this project's loader: memory-mapped arrays at training size.
+files  the same batches as most training code makes them: each file is decoded every time.
 
-Both draw the same augmentation (or none) and take turns, so that a shared machine's moods hit
-both: read the ratios. DIR holds images/ and masks/. `--memory N` generates N pictures instead, and
-prints what the process itself holds (anonymous memory; mapped files are the system's to drop)
-while they are decoded, and after each of three passes. Linux only.
+Both use the same augmentation (or none) and run by turns, so that other load on the machine slows
+both: read the ratios. DIR has images/ and masks/. `--memory N` generates N pictures instead, and
+prints the anonymous memory of the process (without mapped files, which the system can drop) while
+they are decoded, and after each of three passes. Linux only.
 """
 
 import argparse
@@ -49,13 +49,13 @@ class Files(Dataset):
         image, mask, _ = read_pair(self.pairs[index], self.pre)
         image, mask = image_to_size(image, self.pre.size), mask_to_size(mask, self.pre.size)
         if self.transform is not None:
-            done = self.transform(image=image, mask=mask)
-            image, mask = done["image"], done["mask"]
+            augmented = self.transform(image=image, mask=mask)
+            image, mask = augmented["image"], augmented["mask"]
         return torch.from_numpy(image).permute(2, 0, 1).contiguous(), torch.from_numpy(mask)
 
 
 def rate(loader: DataLoader, batches: int, warmup: int) -> float:
-    """Images a second of `batches` batches, loader processes already at work."""
+    """Images per second over `batches` batches, after `warmup` batches."""
     steps = itertools.chain.from_iterable(itertools.repeat(loader))
     for _ in itertools.islice(steps, warmup):
         pass
@@ -65,7 +65,7 @@ def rate(loader: DataLoader, batches: int, warmup: int) -> float:
     return batches * int(loader.batch_size or 1) / (time.perf_counter() - started)
 
 
-def data_of(
+def data_module(
     root: Path, size: int, workers: int, augmentation: str, cache: Path
 ) -> SegmentationDataModule:
     transform = instantiate(
@@ -83,7 +83,7 @@ def data_of(
 def compare(args: argparse.Namespace, cache: Path) -> None:
     print(f"{'side':>5} {'workers':>7} {'cache/s':>9} {'files/s':>9} {'ratio':>7}  (rounds)")
     for size, workers in itertools.product(args.sizes, args.workers):
-        data = data_of(args.data, size, workers, args.augmentation, cache)
+        data = data_module(args.data, size, workers, args.augmentation, cache)
         pairs = [data.pairs[i] for i in data.rows("train")]
         ours = data.train_dataloader()
         plain = DataLoader(
@@ -102,7 +102,7 @@ def compare(args: argparse.Namespace, cache: Path) -> None:
 
 
 def generate(root: Path, count: int, side: int) -> None:
-    """Pictures of noise with a disc; the same few are written again and again under new names."""
+    """Write `count` pictures of noise with a disc."""
     rng = np.random.default_rng(0)
     for part in ("images", "masks"):
         (root / part).mkdir(parents=True)
@@ -116,37 +116,39 @@ def generate(root: Path, count: int, side: int) -> None:
         cv2.imwrite(str(root / "masks" / f"{i}.png"), mask)
 
 
-def held() -> float:
-    """MB of anonymous memory of this process."""
+def private_memory() -> float:
+    """Anonymous memory of this process, in MB."""
     text = Path("/proc/self/status").read_text(encoding="utf-8")
     return int(text.split("RssAnon:")[1].split()[0]) / 1024
 
 
 def memory(count: int, side: int, folder: Path) -> None:
     generate(folder / "set", count, side)
-    print(f"{count} pictures of {side}x{side}; anonymous memory in MB: before {held():.0f}")
-    most = [0.0]
+    print(
+        f"{count} pictures of {side}x{side}; anonymous memory in MB: before {private_memory():.0f}"
+    )
+    peak = [0.0]
 
-    def watched(steps: object, total: int, label: str) -> object:
+    def measured(steps: object, total: int, label: str) -> object:
         for number, step in enumerate(steps):
             if number % 1000 == 0:
-                most[0] = max(most[0], held())
+                peak[0] = max(peak[0], private_memory())
             yield step
 
     data = SegmentationDataModule(
         source=Folder(root=str(folder / "set")), image_size=side, channels=3, batch_size=64,
         num_workers=0, split=SPLIT, normalize="unit", cache_dir=str(folder / "cache"),
-        progress=watched,
+        progress=measured,
     )  # fmt: skip
     started = time.perf_counter()
     data.setup()
     size = sum(f.stat().st_size for f in (folder / "cache").rglob("*") if f.is_file()) / 1e6
-    print(f"  decoding: at most {most[0]:.0f}, {time.perf_counter() - started:.0f} s, "
-          f"{size:.0f} MB on disk; after it {held():.0f}")  # fmt: skip
+    print(f"  decoding: at most {peak[0]:.0f}, {time.perf_counter() - started:.0f} s, "
+          f"{size:.0f} MB on disk; after it {private_memory():.0f}")  # fmt: skip
     loader = data.train_dataloader()
     for number in range(3):
-        seen = sum(len(batch["mask"]) for batch in loader)
-        print(f"  pass {number + 1}: {held():.0f} ({seen} pictures)")
+        pictures = sum(len(batch["mask"]) for batch in loader)
+        print(f"  pass {number + 1}: {private_memory():.0f} ({pictures} pictures)")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
