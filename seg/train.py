@@ -42,7 +42,7 @@ def train(cfg: DictConfig) -> float:
         log.info("%s is finished; nothing to do", run.path)
         return run.best_score
     saved = checkpoint.read_metadata(run.resumed_from) if run.resumed_from else None
-    cfg.schedule_epochs = config["schedule_epochs"]
+    cfg.schedule_epochs = config["schedule_epochs"]  # a run with more epochs keeps its schedule
     with run:
         log.info("%s on %s", run.path, hardware.line)
         pl.seed_everything(cfg.seed, workers=True, verbose=False)

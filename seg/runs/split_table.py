@@ -18,13 +18,9 @@ class SplitTable:
 
     Args:
         rows: its lines, with the columns image, mask, group, split, image_sha256, mask_sha256.
-        cases: how many, by split.
-        groups: how many, by split.
-        grouped: whether any group is more than a file of its own.
-        fingerprint: of the cases and their splits.
-        parted_groups: names of groups that are in several splits.
-        equal: pairs of cases with byte-equal images.
-        parted: those of them that are in two splits.
+        cases: how many, by split; as `groups`.
+        has_groups: whether any group is more than a file of its own.
+        equal_images: pairs of cases with byte-equal images.
         digests: case to the SHA-256 of its image and of its mask.
         splits: case to its split.
     """
@@ -32,11 +28,11 @@ class SplitTable:
     rows: list[dict[str, str]]
     cases: dict[str, int]
     groups: dict[str, int]
-    grouped: bool
+    has_groups: bool
     fingerprint: str
-    parted_groups: list[str]
-    equal: list[tuple[str, str]]
-    parted: list[tuple[str, str]]
+    groups_in_two_splits: list[str]
+    equal_images: list[tuple[str, str]]
+    equal_in_two_splits: list[tuple[str, str]]
     digests: dict[str, tuple[str, str]]
     splits: dict[str, str]
 
@@ -59,17 +55,19 @@ def read(path: Path) -> SplitTable:
         rows=rows,
         cases={s: sum(row["split"] == s for row in rows) for s in SPLITS},
         groups={s: len(members[s]) for s in SPLITS},
-        grouped=_grouped(rows),
+        has_groups=_has_groups(rows),
         fingerprint=fingerprint([r["image"] for r in rows], [r["split"] for r in rows]),
-        parted_groups=sorted(group for group, splits in where.items() if len(splits) > 1),
-        equal=[(a["image"], b["image"]) for a, b in pairs],
-        parted=[(a["image"], b["image"]) for a, b in pairs if a["split"] != b["split"]],
+        groups_in_two_splits=sorted(group for group, splits in where.items() if len(splits) > 1),
+        equal_images=[(a["image"], b["image"]) for a, b in pairs],
+        equal_in_two_splits=[
+            (a["image"], b["image"]) for a, b in pairs if a["split"] != b["split"]
+        ],
         digests={row["image"]: (row["image_sha256"], row["mask_sha256"]) for row in rows},
         splits={row["image"]: row["split"] for row in rows},
     )
 
 
-def _grouped(rows: list[dict[str, str]]) -> bool:
+def _has_groups(rows: list[dict[str, str]]) -> bool:
     """Files that look alike are put into the group of one of them: that is no patient."""
     files = {row["image"] for row in rows}
     files |= {_file(row["image"]) for row in rows}

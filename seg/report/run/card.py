@@ -126,7 +126,11 @@ def _groups(run: RunFolder) -> str | None:
     """Whether patients or videos were known and kept in one split."""
     if run.split is None:
         return None
-    if run.split.grouped and not run.split.parted_groups and run.get("dataset.split.by") != "file":
+    if (
+        run.split.has_groups
+        and not run.split.groups_in_two_splits
+        and run.get("dataset.split.by") != "file"
+    ):
         return "known, and kept in one split"
     return "unknown, or not kept in one split"
 

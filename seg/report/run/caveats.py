@@ -83,11 +83,11 @@ def _data_caveats(run: RunFolder, audit: Mapping[str, Any] | None) -> Iterator[C
         if run.results:
             yield _caveat("split unknown")
         return
-    if split.parted_groups:
-        groups = counted(len(split.parted_groups), "group")
-        yield _caveat("groups parted", split.parted_groups, groups=groups)
-    if split.parted:
-        names = [f"{a} = {b}" for a, b in split.parted]
+    if split.groups_in_two_splits:
+        groups = counted(len(split.groups_in_two_splits), "group")
+        yield _caveat("groups parted", split.groups_in_two_splits, groups=groups)
+    if split.equal_in_two_splits:
+        names = [f"{a} = {b}" for a, b in split.equal_in_two_splits]
         yield _caveat("duplicates parted", names, pairs=counted(len(names), "pair"))
     if near := _near_duplicates(split, audit):
         yield _caveat("near-duplicates parted", near, pairs=counted(len(near), "pair"))
@@ -95,7 +95,7 @@ def _data_caveats(run: RunFolder, audit: Mapping[str, Any] | None) -> Iterator[C
         yield _caveat("duplicates ignored")
     if run.get("dataset.split.by") == "file":
         yield _caveat("split by file")
-    elif not split.grouped:
+    elif not split.has_groups:
         yield _caveat("groups unknown")
     if run.get("init_from"):
         yield _caveat("other weights", [str(run.get("init_from"))])
@@ -107,7 +107,7 @@ def _data_caveats(run: RunFolder, audit: Mapping[str, Any] | None) -> Iterator[C
 
 def _near_duplicates(split: SplitTable, audit: Mapping[str, Any] | None) -> list[str]:
     """Pairs that look alike by the audit, are not byte-equal, and are in two splits of this run."""
-    equal = {frozenset(pair) for pair in split.equal}
+    equal = {frozenset(pair) for pair in split.equal_images}
     return [
         f"{a} ~ {b}"
         for a, b in (audit or {}).get("near_duplicates", [])

@@ -27,11 +27,13 @@ def data(run: RunFolder, audit: dict[str, Any] | None) -> dict[str, Any]:
     for split in SPLITS:
         rows[f"{split} split"] = None if run.split is None else _counts(run.split, split)
     if run.split is not None:
-        known = run.split.grouped
+        known = run.split.has_groups
         rows["groups"] = "known" if known else "unknown: every file is one of its own"
         rows["split fingerprint"] = run.split.fingerprint
-        rows["byte-equal images"] = counted(len(run.split.equal), "pair") + (
-            f", {len(run.split.parted)} of them in two splits" if run.split.parted else ""
+        rows["byte-equal images"] = counted(len(run.split.equal_images), "pair") + (
+            f", {len(run.split.equal_in_two_splits)} of them in two splits"
+            if run.split.equal_in_two_splits
+            else ""
         )
     drawn = run.get("dataset.split")
     rows["split drawn"] = _drawn(drawn) if isinstance(drawn, dict) and drawn else None
@@ -40,7 +42,7 @@ def data(run: RunFolder, audit: dict[str, Any] | None) -> dict[str, Any]:
 
 def _counts(split: SplitTable, name: str) -> str:
     count = counted(split.cases[name], "case")
-    return f"{count}, {counted(split.groups[name], 'group')}" if split.grouped else count
+    return f"{count}, {counted(split.groups[name], 'group')}" if split.has_groups else count
 
 
 def _drawn(split: dict[str, Any]) -> str:

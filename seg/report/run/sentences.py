@@ -59,9 +59,9 @@ def scored_on(run: RunFolder, result: Result) -> str:
         return f"{count} of another data set"
     if result.split != "test":
         return f"{count} of its own {result.split} split"
-    if run.split is None or run.split.parted or run.split.parted_groups:
+    if run.split is None or run.split.equal_in_two_splits or run.split.groups_in_two_splits:
         return f"{count} of its test split"
-    if run.split.grouped and run.get("dataset.split.by") != "file":
+    if run.split.has_groups and run.get("dataset.split.by") != "file":
         return f"{count}, none of these groups seen in training"
     return f"{count} not seen in training (whether their patients were is unknown)"
 
@@ -101,7 +101,9 @@ def _training(run: RunFolder) -> str:
     cases = "an unknown number of cases"
     if run.split is not None:
         cases = counted(run.split.cases["train"], "case")
-        cases += f" of {counted(run.split.groups['train'], 'group')}" if run.split.grouped else ""
+        cases += (
+            f" of {counted(run.split.groups['train'], 'group')}" if run.split.has_groups else ""
+        )
     return (
         f"{part(run, 'model')} trained for {epochs} with {part(run, 'loss')} and "
         f"{part(run, 'optimizer')} on {cases} of {data_name(run)}"
