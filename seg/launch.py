@@ -76,7 +76,7 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         problems = [f"{line}: --cfg shows one configuration; give one value" for line in several]
         if problems:
             raise ConfigError(problems)
-    elif reviewed.sweep is not None:
+    elif reviewed.sweeper is not None:
         from seg.sweeps import command  # noqa: PLC0415  (a single run does not need its imports)
 
         start = partial(start_hydra, command.as_job(task))

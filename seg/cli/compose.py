@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,35 +73,6 @@ def _targets(node: Any) -> Iterator[str]:
         yield from (str(value) for key, value in node.items() if key == "_target_")
         for value in node.values():
             yield from _targets(value)
-
-
-GRID = "hydra_plugins.seg_grid.SegGridSweeper"
-HYDRAS_OWN = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-
-
-@dataclass(frozen=True)
-class SweepChoice:
-    """What a choice of the group `sweep` sets.
-
-    is_multirun: several jobs are run without the flag --multirun.
-    params: the values of its keys, as on the command line.
-    is_grid: all combinations are run; our sweeper does that, and Hydra's own never runs.
-    """
-
-    is_multirun: bool = False
-    params: dict[str, str] = field(default_factory=dict)
-    is_grid: bool = True
-
-
-def sweep_choice(config_name: str, overrides: list[str]) -> SweepChoice:
-    """The sweep that a command line chooses, where Hydra is initialised."""
-    node = hydra.compose(config_name, overrides, return_hydra_config=True).hydra
-    params = node.sweeper.get("params")
-    return SweepChoice(
-        is_multirun=node.mode == RunMode.MULTIRUN,
-        params={} if params is None else {k: values_line(v) for k, v in plain(params).items()},
-        is_grid=node.sweeper["_target_"] in (GRID, HYDRAS_OWN),
-    )
 
 
 def values_line(value: Any) -> str:

@@ -9,14 +9,17 @@ import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seg.cli.check import check
-from seg.cli.compose import CONF_DIR, ConfigError, SweepChoice, compose_here, sweep_choice
+from seg.cli.compose import CONF_DIR, ConfigError, compose_here, plain, values_line
 from seg.cli.overrides import parse, quoted, values_of
 from seg.cli.signatures import nearest
 
+GRID = "hydra_plugins.seg_grid.SegGridSweeper"
+HYDRAS_GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # ours runs in its place
 EXTRAS = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
 
 
@@ -26,12 +29,12 @@ class Review:
 
     configurations: of a sweep, each value that passes is in one of them.
     problems: of those values of a sweep that do not pass.
-    sweep: None for a single run.
+    sweeper: dotted name of Hydra's sweeper; None for a single run.
     """
 
     configurations: list[DictConfig]
     problems: list[str]
-    sweep: SweepChoice | None
+    sweeper: str | None
 
 
 def review(arguments: Any, *, command: str = "train") -> Review:
@@ -74,21 +77,29 @@ class _CommandLine:
         if problems:
             raise ConfigError(problems)
         single = [o.input_line for o in own if not o.is_sweep_override()]
-        try:
-            choice = sweep_choice(self.arguments.config_name, [*self.search, *single, *hydras])
-        except (HydraException, OmegaConfBaseException):
-            choice = SweepChoice()  # checking the rest tells why it cannot be composed
-        if self.arguments.multirun or choice.is_multirun:
+        is_sweep, values, sweeper = self._sweep_settings([*single, *hydras])
+        if self.arguments.multirun or is_sweep:
             keys = {o.get_key_element() for o in own}
-            more = [f"{key}={value}" for key, value in choice.params.items() if key not in keys]
-            return self._review_sweep([*parse(more)[0], *own], choice)
+            more = [f"{key}={values_line(v)}" for key, v in values.items() if key not in keys]
+            return self._review_sweep([*parse(more)[0], *own], sweeper)
         several = [o.input_line for o in own if o.is_sweep_override()]
         problems = [f"{line}: several values need --multirun" for line in several]
         return Review([self._passed(single, problems)], [], None)
 
-    def _review_sweep(self, overrides: Sequence[Override], choice: SweepChoice) -> Review:
+    def _sweep_settings(self, lines: list[str]) -> tuple[bool, dict[str, Any], str]:
+        """What a choice of `sweep` sets: whether it needs no flag, values by key, and a sweeper."""
+        name, lines = self.arguments.config_name, [*self.search, *lines]
+        try:
+            node = hydra.compose(name, lines, return_hydra_config=True).hydra
+            values = node.sweeper.get("params")
+            sweeper, values = node.sweeper["_target_"], {} if values is None else plain(values)
+        except (HydraException, OmegaConfBaseException):
+            return False, {}, GRID  # checking the rest tells why it cannot be composed
+        return node.mode == RunMode.MULTIRUN, values, GRID if sweeper == HYDRAS_GRID else sweeper
+
+    def _review_sweep(self, overrides: Sequence[Override], sweeper: str) -> Review:
         intervals = [o.input_line for o in overrides if o.is_interval_sweep()]
-        if intervals and choice.is_grid:
+        if intervals and sweeper == GRID:
             raise ConfigError([f"{line}: an interval needs sweep=optuna" for line in intervals])
         options = [
             [f"{o.get_key_element()}={value}" for value in values_of(o)]
@@ -113,7 +124,7 @@ class _CommandLine:
                 problems += [problem for problem in wrong if problem not in problems]
                 if not wrong and line != base[i]:
                     passed.append(cfg)
-        return Review(passed, problems, choice)
+        return Review(passed, problems, sweeper)
 
     def _passed(self, lines: list[str], problems: Sequence[str] = ()) -> DictConfig:
         cfg, more = self._check(lines)

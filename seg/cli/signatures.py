@@ -75,7 +75,9 @@ def _differences(
     for key, hint in _hints(factory).items():
         is_compared = key in node and key in named and f"{path}.{key}" not in ruled
         if is_compared and not is_target(node[key]) and not fits(node[key], hint):
-            yield f"{path}.{key}={node[key]!r}: must be {_name(hint)}"
+            is_plain = typing.get_origin(hint) is None and hasattr(hint, "__name__")
+            name = hint.__name__ if is_plain else str(hint).replace("typing.", "")
+            yield f"{path}.{key}={node[key]!r}: must be {name}"
 
 
 def _hints(factory: Callable) -> dict[str, Any]:
@@ -83,11 +85,6 @@ def _hints(factory: Callable) -> dict[str, Any]:
         return typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     except Exception:  # annotations that name what is imported for type checkers alone
         return {}
-
-
-def _name(hint: Any) -> str:
-    is_plain = typing.get_origin(hint) is None and hasattr(hint, "__name__")
-    return hint.__name__ if is_plain else str(hint).replace("typing.", "")
 
 
 def fits(value: Any, hint: Any) -> bool:

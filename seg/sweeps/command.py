@@ -73,8 +73,8 @@ def sweep(
     _errors.clear()
     try:
         sweep_folder.begin(folder, sweep_identity, lines)
-        sweeper = [f"hydra.sweeper._target_={compose.GRID}"] if review.sweep.is_grid else []
-        start([*lines, *sweeper, f"hydra.sweep.dir='{folder}'", "hydra.mode=MULTIRUN"])
+        sweeper = f"hydra.sweeper._target_={review.sweeper}"
+        start([*lines, sweeper, f"hydra.sweep.dir='{folder}'", "hydra.mode=MULTIRUN"])
     finally:
         missing = finish(folder)
         del folder_lock

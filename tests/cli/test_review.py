@@ -26,7 +26,7 @@ def problems_of(*argv: str, command: str = "train") -> list[str]:
 
 def test_a_sound_command_line_passes() -> None:
     result = review("dataset=lgg", "loss=dice", "optimizer=adamw", "dataset.root=x y/ü")
-    assert result.sweep is None
+    assert result.sweeper is None
     assert result.problems == []
     assert result.configurations[0].name == "lgg-unet-dice"
     assert result.configurations[0].dataset.root == "x y/ü"
@@ -101,7 +101,7 @@ def test_a_sweep_without_a_sound_value_is_refused_with_all_that_is_wrong() -> No
 
 def test_the_documents_grid_is_swept_without_a_flag_and_can_be_cut() -> None:
     result = review("sweep=documents", "dataset.image_size=128", "optimizer.lr=1e-4,1e-3")
-    assert result.sweep is not None
+    assert result.sweeper is not None
     assert {cfg.dataset.image_size for cfg in result.configurations} == {128}
     assert {cfg.optimizer.lr for cfg in result.configurations} == {1e-4, 1e-3}
     assert {cfg.dataset.batch_size for cfg in result.configurations} == {8, 32, 128}
@@ -193,3 +193,16 @@ def test_each_command_has_its_own_keys(tmp_path: Path) -> None:
     assert result[0].run == [str(tmp_path), str(tmp_path)]
     problems = problems_of(two, command="evaluate")
     assert [problem.startswith("run=[") for problem in problems] == [True]
+
+
+@pytest.mark.parametrize(
+    ("argv", "sweeper"),
+    [
+        (["--multirun", "seed=1,2"], "SegGridSweeper"),
+        (["--multirun", "seed=1,2", "hydra/sweeper=basic"], "SegGridSweeper"),
+        (["sweep=documents"], "SegGridSweeper"),
+        (["sweep=optuna", "optimizer.lr=interval(1e-5,1e-3)"], "SegOptunaSweeper"),
+    ],
+)
+def test_a_sweep_runs_by_a_sweeper_of_ours(argv: list[str], sweeper: str) -> None:
+    assert review(*argv).sweeper.rpartition(".")[2] == sweeper
