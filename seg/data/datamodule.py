@@ -11,7 +11,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from seg.data.cache import Cache, Progress, load, no_progress
+from seg.data import Progress, no_progress
+from seg.data.cache import Cache, load
 from seg.data.dataset import EpochSampler, SegmentationDataset, as_batch
 from seg.data.pairs import Pair
 from seg.data.preprocess import preprocessing
@@ -30,7 +31,6 @@ class SegmentationDataModule(pl.LightningDataModule):
     Args:
         image_size: side, or [height, width], in pixels.
         channels: 1 (grey) or 3 (RGB).
-        num_workers: loader processes.
         split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
             duplicates, as in conf/dataset/shared/loading.yaml.
         normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or

@@ -163,7 +163,7 @@ def group_of(case: str, rule: str) -> str:
     if rule == "folder":
         if "/" not in case:
             raise ValueError(
-                f"{case}: dataset.group=folder, and it lies in no subfolder; move it into one, or "
+                f"{case}: dataset.group=folder, but it is in no subfolder; move it into one, or "
                 "set dataset.group"
             )
         return case.rpartition("/")[0]

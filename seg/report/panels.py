@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from seg.data.masks import IGNORE
 from seg.runs import atomic
 
-IGNORE = 255
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
 HIT, MISS, FALSE_ALARM, CONFUSED = "#009E73", "#D55E00", "#56B4E9", "#F0E442"
 CLASS_COLOURS = (

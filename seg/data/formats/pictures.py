@@ -21,7 +21,6 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFFFILE_COMPRESSIONS = {1, 8, 32773, 32946}
 _TIFF_LOSSLESS = _TIFFFILE_COMPRESSIONS | {2, 3, 4, 5, 34925, 50000}
 
-
 Plane = tuple[int, int]  # axis and index of a slice of a volume
 
 

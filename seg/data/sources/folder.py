@@ -143,7 +143,7 @@ class Folder:
         files = image_files(images)
         if Path(self.image_dir) == Path(self.mask_dir):
             mask_files = [f for f in files if stem_of(f).endswith(self.mask_suffix)]
-            files = [f for f in files if f not in set(mask_files)]
+            files = [f for f in files if not stem_of(f).endswith(self.mask_suffix)]
         else:
             mask_files = image_files(masks) if masks.is_dir() else []
         return len(files), pair_by_name(
@@ -156,7 +156,7 @@ class Folder:
             return group_of(case, self.group)
         if not subfolder.parts:
             raise ValueError(
-                f"{case}: dataset.group=folder, and it lies in no subfolder; move it into one, or "
+                f"{case}: dataset.group=folder, but it is in no subfolder; move it into one, or "
                 "set dataset.group"
             )
         return subfolder.parts[0]

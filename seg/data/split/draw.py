@@ -136,46 +136,45 @@ def _move(
     if size == 0:
         return
     rng = random.Random(f"{seed}-{label}")
-    left = _shuffled([g for g, split in labels.items() if split == "train"], shares, rng)
-    total = sum(sizes[g] for g in left)
-    if len(left) <= keep or size >= total:
+    candidates = _shuffled([g for g, split in labels.items() if split == "train"], shares, rng)
+    total = sum(sizes[g] for g in candidates)
+    if len(candidates) <= keep or size >= total:
         raise ValueError(
-            f"dataset.split.{label} asks for {size} cases, and {total} cases of "
-            f"{len(left)} groups are left; a group is never divided: check dataset.group, or ask "
-            "for less"
+            f"dataset.split.{label} asks for {size} cases, and {total} cases of {len(candidates)} "
+            "groups are left; a group is never divided: check dataset.group, or ask for less"
         )
-    wanted = min(max(1, round(size * len(left) / total)), len(left) - keep)
-    runs = [run.tolist() for run in np.array_split(np.array(left, dtype=object), wanted)]
+    group_count = min(max(1, round(size * len(candidates) / total)), len(candidates) - keep)
+    runs = [run.tolist() for run in np.array_split(np.array(candidates, dtype=object), group_count)]
     for run in runs:
         rng.shuffle(run)
     # Take the first group of each run; then exchange it for another of its run, as long as that
     # brings the number of cases nearer to `size`.
-    taken = [run[0] for run in runs]
+    selection = [run[0] for run in runs]
     while True:
-        excess = sum(sizes[g] for g in taken) - size
+        excess = sum(sizes[g] for g in selection) - size
         if abs(excess) <= max(1, size // 20):
             break
         best = min(
-            (abs(excess + sizes[g] - sizes[taken[i]]), i, k)
+            (abs(excess + sizes[g] - sizes[selection[i]]), i, k)
             for i, run in enumerate(runs)
             for k, g in enumerate(run)
         )
         if best[0] >= abs(excess):
             break
-        taken[best[1]] = runs[best[1]][best[2]]
-    if not any(shares[g] for g in taken) and shares[left[-2]]:
+        selection[best[1]] = runs[best[1]][best[2]]
+    if not any(shares[g] for g in selection) and shares[candidates[-2]]:
         # a split without any foreground would measure nothing, if another can spare some
-        rest = sum(sizes[g] for g in taken[:-1]) - size
+        rest = sum(sizes[g] for g in selection[:-1]) - size
         with_foreground = (g for g in runs[-1] if shares[g])
-        taken[-1] = min(with_foreground, key=lambda g: abs(rest + sizes[g]))
+        selection[-1] = min(with_foreground, key=lambda g: abs(rest + sizes[g]))
     # Where sizes differ greatly, so few groups may have too few cases: add others.
-    while len(taken) < len(left) - keep:
-        missing = size - sum(sizes[g] for g in taken)
-        nearest = min(set(left) - set(taken), key=lambda g: (abs(missing - sizes[g]), g))
+    while len(selection) < len(candidates) - keep:
+        missing = size - sum(sizes[g] for g in selection)
+        nearest = min(set(candidates) - set(selection), key=lambda g: (abs(missing - sizes[g]), g))
         if missing <= max(1, size // 20) or abs(missing - sizes[nearest]) >= missing:
             break
-        taken.append(nearest)
-    labels.update(dict.fromkeys(taken, label))
+        selection.append(nearest)
+    labels.update(dict.fromkeys(selection, label))
 
 
 def check_sizes(*, val: float, test: float, folds: int | None, fold: int | None) -> None:

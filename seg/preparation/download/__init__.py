@@ -177,7 +177,9 @@ def fetch_kaggle(*, handle: str, folder: Path, has_layout: Callable[[Path], bool
             raise DataError(page, reason, by_hand) from error
         source = next((path for path in _by_level(cached, depth=3) if has_layout(path)), None)
         if source is None:
-            raise DataError(cached, "what Kaggle gave has not the layout of this data set", by_hand)
+            raise DataError(
+                cached, "what Kaggle sent does not have the layout of this data set", by_hand
+            )
         shutil.copytree(source, work / UNPACKED, ignore=_JUNK)
         put_in_place(work / UNPACKED, folder, has_layout)
     return folder

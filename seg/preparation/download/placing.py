@@ -34,7 +34,7 @@ def is_there(folder: Path, has_layout: Callable[[Path], bool]) -> bool:
     if has_layout(folder):
         return True
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-    reason = f"has not the layout of this data set, but holds {shown}; nothing was overwritten"
+    reason = f"not the layout of this data set, it contains {shown}; nothing was overwritten"
     raise DataError(folder, reason, "move that away, or set dataset.root to a new folder")
 
 
@@ -80,7 +80,7 @@ def put_in_place(source: Path, folder: Path, has_layout: Callable[[Path], bool])
     try:
         os.rename(source, folder)
     except OSError as error:
-        if is_there(folder, has_layout):  # without locks another process can have been quicker
+        if is_there(folder, has_layout):  # without locks another process can have been faster
             return
         fix = "set dataset.root to a folder that is not there yet"
         raise OSError(
@@ -117,7 +117,7 @@ def _wait(handle: int, work: Path) -> None:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        log.info("another process fills %s: waiting for it", work)
+        log.info("another process is filling %s: waiting for it", work)
         fcntl.flock(handle, fcntl.LOCK_EX)
 
 

@@ -113,7 +113,7 @@ def _once(address: str, part: Path, *, progress: Progress, stall: float) -> None
                 return  # complete: an earlier run was killed just after its last byte
             if begin != start:
                 part.unlink()
-                raise _Cut("the file is another one than at the last try")
+                raise _Cut("the file has changed since the last try")
         else:
             begin, total = 0, _length(response)
         free = shutil.disk_usage(part.parent).free
@@ -222,10 +222,10 @@ def _length(response: requests.Response) -> int | None:
 
 def _range(response: requests.Response) -> tuple[int | None, int | None]:
     header = response.headers.get("Content-Range", "")
-    found = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header)
-    if found is None:
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", header)
+    if match is None:
         return None, None
-    return tuple(int(g) if g and g != "*" else None for g in found.groups())
+    return tuple(int(g) if g and g != "*" else None for g in match.groups())
 
 
 def _not_an_archive(response: requests.Response, chunk: bytes) -> str:

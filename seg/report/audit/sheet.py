@@ -15,8 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+from seg.data.masks import IGNORE
 from seg.report.audit.console import percent
-from seg.report.panels import IGNORE, IGNORED_COLOUR, as_rgb, class_colour
+from seg.report.panels import IGNORED_COLOUR, as_rgb, class_colour
 
 ERROR, WARNING = "#D55E00", "#B07900"
 PIXELS = 220  # long side of a picture on the contact sheet
