@@ -100,7 +100,7 @@ def _layout(command: str) -> tuple[dict[str, Any], dict[str, str | None]]:
 
 
 def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
-    """Keys and groups that are too many, missing, or something else."""
+    """Keys and groups that are unknown, missing, or of another kind."""
     keys, choices = _layout(command)
     groups = [g for g, choice in choices.items() if choice is not None or is_target(cfg.get(g))]
     yield from _unknown("", cfg, [*keys, *groups])
@@ -113,7 +113,7 @@ def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
             yield f"{name}: must be a choice of the group, with its _target_"
     for name, node in cfg.items():
         if isinstance(keys.get(name), dict) and isinstance(node, dict) and not is_target(node):
-            yield from _unknown(f"{name}.", node, keys[name] or node)
+            yield from _unknown(f"{name}.", node, keys[name] or node)  # an empty one takes any key
     for name, stage in (cfg.get("stages") or {}).items():
         if not isinstance(stage, Mapping):
             yield f"stages.{name}: must hold {', '.join(sorted(_STAGE))}"

@@ -34,9 +34,9 @@ def out_channels(classes: Any) -> int:
     return 1 if count == 1 else count + 1
 
 
-# What every configuration needs, and whoever composes, checks or builds one imports this module.
+# A configuration is resolved, checked and built only where this module is imported.
 OmegaConf.register_new_resolver("out_channels", out_channels, replace=True)
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network when imported
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network when it is imported
 
 
 def plain(cfg: Any) -> Any:
@@ -53,7 +53,11 @@ def compose(
 
 
 def compose_here(config_name: str, overrides: list[str]) -> DictConfig:
-    """`compose` where Hydra is initialised. Raises ConfigError for foreign Hydra plugins."""
+    """`compose` where Hydra is initialised.
+
+    Raises:
+        ConfigError: a callback, launcher or sweeper that is neither Hydra's own nor ours.
+    """
     cfg = hydra.compose(config_name, overrides, return_hydra_config=True)
     for part in ("callbacks", "launcher", "sweeper"):
         for target in _targets(OmegaConf.to_container(cfg.hydra[part])):
@@ -73,11 +77,6 @@ def _targets(node: Any) -> Iterator[str]:
         yield from (str(value) for key, value in node.items() if key == "_target_")
         for value in node.values():
             yield from _targets(value)
-
-
-def values_line(value: Any) -> str:
-    """The values of a sweep's parameter as on the command line: a list is several."""
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def job_folder() -> Path | None:

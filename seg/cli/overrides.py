@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -39,3 +40,8 @@ def values_of(override: Override) -> list[str]:
     if override.is_sweep_override():
         return [str(value) for value in override.sweep_string_iterator()]
     return ["null" if override.value() is None else str(override.get_value_element_as_str())]
+
+
+def values_line(value: Any) -> str:
+    """The values of a sweep's parameter as on the command line: a list is several."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

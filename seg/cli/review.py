@@ -14,8 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seg.cli.check import check
-from seg.cli.compose import CONF_DIR, ConfigError, compose_here, plain, values_line
-from seg.cli.overrides import parse, quoted, values_of
+from seg.cli.compose import CONF_DIR, ConfigError, compose_here, plain
+from seg.cli.overrides import parse, quoted, values_line, values_of
 from seg.cli.signatures import nearest
 
 GRID = "hydra_plugins.seg_grid.SegGridSweeper"

@@ -11,7 +11,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from seg.cli.compose import values_line
+from seg.cli.overrides import values_line
 from seg.runs.folder import RunFolder
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.folder import Job, folder_name

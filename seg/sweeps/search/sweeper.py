@@ -14,7 +14,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 
 from seg.cli.check import check
-from seg.cli.compose import ConfigError, values_line
+from seg.cli.compose import ConfigError
+from seg.cli.overrides import values_line
 from seg.report import search as search_report
 from seg.runs import atomic
 from seg.runs.resume import LAUNCH_KEYS
