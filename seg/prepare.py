@@ -64,7 +64,7 @@ def prepare(cfg: DictConfig) -> None:
     if labels is not None:
         digests = [f.image_sha256 or "" for f in facts], [f.mask_sha256 or "" for f in facts]
         rows = file.rows(pairs, [f.group for f in facts], labels, *digests)
-        file.write(folder / split_table.FILE_NAME, rows)
+        atomic.write_csv(folder / split_table.FILE_NAME, [file.COLUMNS, *rows])
     views.show(content, Console())
     classes = shape.classes or content["discovered_classes"]
     read = audit.reader(pairs, dataclasses.replace(shape, classes=classes))

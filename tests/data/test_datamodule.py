@@ -17,6 +17,7 @@ from seg.data.sources import read_pairs
 from seg.data.sources.folder import Folder
 from seg.data.sources.table import Table
 from seg.data.split import file
+from seg.runs import atomic
 
 SPLIT = {
     "val": 0.25, "test": 0.25, "by": "group", "seed": 0, "folds": None, "fold": None, "file": None,
@@ -86,7 +87,7 @@ def test_byte_equal_images_stay_in_one_split_with_a_warning(
 
 def test_a_written_split_is_read_back_exactly(folder: Path, tmp_path: Path) -> None:
     data = module(folder, tmp_path)
-    file.write(tmp_path / "split.csv", data.split_rows())
+    atomic.write_csv(tmp_path / "split.csv", [file.COLUMNS, *data.split_rows()])
     other = module(folder, tmp_path, split=SPLIT | {"seed": 9, "file": str(tmp_path / "split.csv")})
     assert other.labels == data.labels
 
@@ -180,7 +181,7 @@ def test_the_fingerprint_of_the_data_is_the_digest_of_split_csv(
     folder: Path, tmp_path: Path
 ) -> None:
     data = module(folder, tmp_path)
-    file.write(tmp_path / "split.csv", data.split_rows())
+    atomic.write_csv(tmp_path / "split.csv", [file.COLUMNS, *data.split_rows()])
     assert data.fingerprint() == hashlib.sha256((tmp_path / "split.csv").read_bytes()).hexdigest()
     other = module(folder, tmp_path, split=SPLIT | {"seed": 1})
     assert other.fingerprint() != data.fingerprint()
@@ -198,7 +199,7 @@ def test_volumes_train_slice_by_slice_and_are_split_whole(tmp_path: Path) -> Non
     data = module(tmp_path / "set", tmp_path, channels=1)
     assert len(data.pairs) == 24
     assert {len({data.labels[i] for i in range(v, v + 4)}) for v in range(0, 24, 4)} == {1}
-    file.write(tmp_path / "split.csv", data.split_rows())
+    atomic.write_csv(tmp_path / "split.csv", [file.COLUMNS, *data.split_rows()])
     split = SPLIT | {"seed": 5, "file": str(tmp_path / "split.csv")}
     assert module(tmp_path / "set", tmp_path, channels=1, split=split).labels == data.labels
 

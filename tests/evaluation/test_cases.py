@@ -8,8 +8,9 @@ import pytest
 
 from seg.data.errors import DataErrors
 from seg.data.pairs import Pair, PairingErrors
-from seg.data.split.file import write
+from seg.data.split.file import COLUMNS
 from seg.evaluation.cases import dataset_cases, match_classes, run_cases
+from seg.runs import atomic
 from seg.runs.folder import RunFolder
 
 
@@ -45,7 +46,7 @@ def write_split(root: Path, pairs: list[Pair], labels: str) -> RunFolder:
     for p, label in zip(pairs, labels.split(), strict=True):
         names = [p.case, f"masks/{p.mask.name}", f"group of {p.case}"]
         rows.append([*names, label, digest(p.image), digest(p.mask)])
-    write(root / "split.csv", rows)
+    atomic.write_csv(root / "split.csv", [COLUMNS, *rows])
     return RunFolder(root)
 
 

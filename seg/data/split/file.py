@@ -65,14 +65,6 @@ def digest(table: Sequence[Sequence[str]]) -> str:
     return hashlib.sha256(text.getvalue().encode()).hexdigest()
 
 
-def write(path: Path, table: Sequence[Sequence[str]]) -> None:
-    """Write a split.csv, whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", newline="", encoding="utf-8") as handle:
-        csv.writer(handle).writerows([COLUMNS, *table])
-    os.replace(temporary, path)
-
-
 def _read_csv(path: Path, cases: Sequence[str]) -> list[str]:
     name = f"dataset.split.file={path}"
     if not path.is_file():

@@ -9,6 +9,7 @@ from seg.data.pairs import Pair
 from seg.data.sources.table import Table
 from seg.data.split import file
 from seg.data.split.file import read
+from seg.runs import atomic
 
 CASES = ["images/a.png", "images/b.png", "images/c d.png", "images/e.nii.gz"]
 
@@ -163,7 +164,8 @@ def round_trip(path: Path, pairs: list[Pair]) -> list[list[str]]:
     """The rows as written; asserts that the labels come back."""
     labels = [("train", "val", "test")[i % 3] for i in range(len(pairs))]
     hashes = [f"{i:064x}" for i in range(len(pairs))]
-    file.write(path, file.rows(pairs, ["g"] * len(pairs), labels, hashes, hashes))
+    rows = file.rows(pairs, ["g"] * len(pairs), labels, hashes, hashes)
+    atomic.write_csv(path, [file.COLUMNS, *rows])
     cases = [p.case for p in pairs]
     assert read(str(path), cases) == labels
     assert read(str(path), cases[::-1]) == labels[::-1]
