@@ -169,6 +169,12 @@ def test_best_weights_are_tested_not_the_last(
     assert all(torch.equal(weights[k], best["state_dict"][f"model.{k}"]) for k in weights)
 
 
+def test_callbacks_keep_their_state_under_the_names_of_earlier_versions(finished: Path) -> None:
+    """Else a checkpoint of an earlier version would be resumed without them."""
+    states = torch.load(finished / "checkpoints" / "last.ckpt", weights_only=True)["callbacks"]
+    assert {name.partition("{")[0] for name in states} == {"History", "_Movable"}
+
+
 def test_tensorboard_holds_scalars_panels_graph_and_hparams(finished: Path) -> None:
     events = EventAccumulator(str(finished), size_guidance={"images": 0, "scalars": 0})
     events.Reload()

@@ -135,6 +135,7 @@ def test_auto_is_the_newest_unfinished_run_of_this_configuration(tmp_path: Path)
     torn = run_of(tmp_path / "6", "failed")
     (torn / "config.yaml").write_text("seed: [1")
     (tmp_path / "7").mkdir()
+    run_of(tmp_path / "8", "finished")
     assert resume.find("auto", CONFIG, tmp_path) == killed
     with lock.acquire(killed):
         assert resume.find("auto", CONFIG, tmp_path) == tmp_path / "3"
