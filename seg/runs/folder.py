@@ -51,11 +51,6 @@ class RunFolder:
         self.evaluations_path = path / "evaluate"
         self.exports_path = path / "export"
 
-    @staticmethod
-    def is_one(path: Path) -> bool:
-        """Whether a folder is a run folder."""
-        return any((path / mark).is_file() for mark in MARKS)
-
     def checkpoint(self, which: str) -> Path:
         """The path of the checkpoint `best` or `last`, whether it is there or not."""
         return self.checkpoints_path / f"{which}.ckpt"
