@@ -27,11 +27,15 @@ Progress = Callable[[Iterator, int, str], Iterator]
 class ComparedRun:
     """A run folder and the result by which it is compared.
 
-    status: as in run.json; where that says nothing else, `incomplete` if a file is missing and
-    `broken` if one cannot be read. problem: why the run cannot be ranked, None if it can. result:
-    None where the run has not finished, or its figures cannot be read. is_readable: whether
-    run.json, if there is one, and config.yaml can be. number, overrides: of a job of a sweep, what
-    sets it apart.
+    Args:
+        folder: its label is the run's name in tables.
+        status: of run.json; instead of `finished` or none, `incomplete` where a file is missing,
+            `broken` where one cannot be read.
+        problem: why the run cannot be ranked, None if it can.
+        result: None where the run has not finished, or its figures cannot be read.
+        is_readable: whether config.yaml, and run.json if there is one, can be read.
+        number: of a job of a sweep.
+        overrides: of a job of a sweep, what sets it apart.
     """
 
     folder: RunFolder
@@ -114,11 +118,13 @@ def read_run(folder: RunFolder, *, source: str = "test") -> ComparedRun:
 class Configuration:
     """Runs that differ in seed and fold alone.
 
-    label: its name in tables. runs: in their order. tables: one for each seed, folds pooled, all of
-    the same cases. folds: the runs' own tables, a list for each fold, where there are several
-    folds. notes: what to know about its figures.
-
-    `same_cases.pool_runs` fills tables, folds and notes; before it they are empty.
+    Args:
+        label: its name in tables.
+        runs: in their order.
+        tables: one for each seed, folds pooled, all of the same cases. Only `same_cases.pool_runs`
+            gives a configuration tables, folds and notes.
+        folds: the runs' own tables, a list for each fold, where there are several folds.
+        notes: what to know about its figures.
     """
 
     label: str
@@ -143,6 +149,16 @@ class Configuration:
         scores = [run.folder.best_score for run in self.finished]
         return Spread.over(scores) if scores else None
 
+    @property
+    def made_of(self) -> str:
+        """What its jobs of a sweep are: `2 seeds x 3 folds`, `1 run`."""
+        parts = []
+        for keys, noun in ((SEEDS, "seeds"), ((FOLD,), "folds")):
+            count = len({tuple(job.overrides.get(key) for key in keys) for job in self.runs})
+            parts += [f"{count} {noun}"] if count > 1 else []
+        count = len(self.runs)
+        return " x ".join(parts) or ("1 run" if count == 1 else f"{count} runs")
+
 
 def as_text(value: Any) -> str:
     """A value of a configuration on one line, as YAML's users know it."""
@@ -166,57 +182,25 @@ def differing(runs: Iterable[ComparedRun]) -> list[str]:
     return [k for k in keys if len({as_text(run.config.get(k, "(none)")) for run in runs}) > 1]
 
 
-def by_config(runs: Sequence[ComparedRun]) -> list[Configuration]:
-    """Runs grouped by their config.yaml, in the order of their first run."""
-
-    def identity(run: ComparedRun) -> Hashable:
-        return tuple((k, as_text(v)) for k, v in sorted(run.config.items()) if k not in SAME)
-
-    groups = _grouped(runs, identity)
-    labels = _labels([members[0] for members in groups], [len(members) for members in groups])
-    return [Configuration(label, group) for label, group in zip(labels, groups, strict=True)]
-
-
-def by_validation(jobs: Sequence[ComparedRun]) -> list[Configuration]:
-    """Jobs of a sweep grouped by their overrides, the best mean val/dice first.
-
-    Configurations that lack a seed or a fold come after the complete ones, since what they lack may
-    be the hard one; then those without a finished job, pruned ones first.
-    """
-
-    def chosen(job: ComparedRun) -> dict[str, str]:
-        return {key: value for key, value in job.overrides.items() if key not in SAME}
-
-    def identity(job: ComparedRun) -> Hashable:
-        # without overrides nothing says that two folders are one configuration
-        alone = None if job.overrides else job.name
-        return alone, tuple((k, normal(v)) for k, v in sorted(chosen(job).items()))
-
-    configurations = []
-    for members in _grouped(jobs, identity):
-        label = " ".join(f"{key}={value}" for key, value in chosen(members[0]).items())
-        unnamed = members[0].name if len(members) == 1 else "all runs"
-        configurations.append(Configuration(label or unnamed, members))
-    return sorted(configurations, key=_validation_order)
-
-
-def _grouped(
+def grouped(
     runs: Iterable[ComparedRun], identity: Callable[[ComparedRun], Hashable]
 ) -> list[list[ComparedRun]]:
+    """Runs of equal identity together, in the order of their first run."""
     groups: dict[Hashable, list[ComparedRun]] = defaultdict(list)
     for run in runs:
         groups[identity(run)].append(run)
     return list(groups.values())
 
 
-def _validation_order(configuration: Configuration) -> tuple[float, ...]:
-    validation, first = configuration.validation, configuration.runs[0]
-    number = math.inf if first.number is None else first.number
-    if validation is not None:
-        missing = not configuration.is_complete
-        return False, missing, -validation.n if missing else 0, -validation.mean, 0, number
-    is_pruned, score = first.status == "pruned", first.folder.best_score
-    return True, True, 0, not is_pruned, -score if is_pruned and math.isfinite(score) else 0, number
+def by_config(runs: Sequence[ComparedRun]) -> list[Configuration]:
+    """Runs grouped by their config.yaml, in the order of their first run."""
+
+    def identity(run: ComparedRun) -> Hashable:
+        return tuple((k, as_text(v)) for k, v in sorted(run.config.items()) if k not in SAME)
+
+    groups = grouped(runs, identity)
+    labels = _labels([members[0] for members in groups], [len(members) for members in groups])
+    return [Configuration(label, group) for label, group in zip(labels, groups, strict=True)]
 
 
 def _labels(firsts: Sequence[ComparedRun], sizes: Sequence[int]) -> list[str]:

@@ -24,8 +24,13 @@ FEW, MANY = 8, 14
 
 @dataclass(frozen=True)
 class Value:
-    """text: as the user wrote it. scores: val/dice of its finished jobs. paired: its mean in each
-    complete setting of the other keys, in one order for all values. jobs: how many in all.
+    """A value of a swept key.
+
+    Args:
+        text: as the user wrote it.
+        scores: val/dice of its finished jobs.
+        paired: its mean in each complete setting of the other keys, in one order for all values.
+        jobs: how many there are.
     """
 
     text: str
@@ -50,8 +55,13 @@ class Value:
 
 @dataclass(frozen=True)
 class Effect:
-    """values: numbers in their order, else the best first. complete: settings of the other keys in
-    which all values finished, of all `settings`.
+    """What a swept key did.
+
+    Args:
+        key: swept.
+        values: numbers in their order, else the best first.
+        complete: settings of the other keys in which all values finished.
+        settings: of the other keys, in all.
     """
 
     key: str

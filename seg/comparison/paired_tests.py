@@ -20,18 +20,25 @@ from seg.evaluation.bootstrap import group_weights
 RESAMPLES = 9999
 EXACT_GROUPS = 13  # up to here all 2^G swaps are fewer than the random ones
 ALPHA = 0.05
-TESTS = ("permutation", "wilcoxon")
 TIE = 1e-12
 _CELLS = 300_000  # numbers in memory at once
 
 
 @dataclass(frozen=True)
 class Pair:
-    """a against b, as positions; positive numbers are in favour of a whichever way is better.
+    """Entry a tested against entry b; positive numbers are in favour of a.
 
-    difference, low, high: of the statistic, with a 95 % bootstrap interval by group. p: two-sided,
-    of this pair alone. p_holm: after correction. d_z: mean over deviation of the groups'
-    differences. rank_biserial: -1 to 1. share: of the groups where a is better, ties half.
+    Args:
+        a: a position.
+        b: a position.
+        difference: of the statistic.
+        low: of the 95 % interval of the difference, bootstrap by group.
+        high: of the same interval.
+        p: two-sided, of this pair alone.
+        p_holm: after correction.
+        d_z: mean over standard deviation of the groups' differences.
+        rank_biserial: -1 to 1.
+        share: of the groups where a is better, ties half.
     """
 
     a: int
@@ -56,7 +63,7 @@ def holm(p: Sequence[float], *, family: int | None = None) -> NDArray[np.float64
 
     Args:
         p: two-sided p-values.
-        family: how many tests there are in all, if not all of them were calculated.
+        family: how many tests there are in all, if more than these.
     """
     values = np.asarray(p, np.float64)
     order = np.argsort(values, kind="stable")
@@ -80,18 +87,11 @@ def resamples_for(family: int) -> int:
 def permutation(
     a: NDArray, b: NDArray, statistic: Statistic, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Two-sided p-values (n,) of a against each of b.
+    """Two-sided p-values (n,) of a, totals (G, C, K), against each of b, totals (n, G, C, K).
 
     Exact up to 13 groups, else (1 + hits) / (1 + resamples). For a mean, what is too small for that
     is bounded from above (Hoeffding 1963): the signed sum of differences exceeds z root squares
     with a probability of at most 2 exp(-z^2 / 2).
-
-    Args:
-        a: (G, C, K) totals.
-        b: (n, G, C, K) totals of the others.
-        statistic: made of these totals.
-        resamples: random swaps where not all are tried.
-        seed: of the random swaps.
     """
     count, groups = b.shape[:2]
     exact = groups <= EXACT_GROUPS
@@ -164,11 +164,8 @@ def wilcoxon(differences: NDArray) -> float:
 
 
 def effect_sizes(differences: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Sizes of the effects of (n, G) differences, NaN left out.
-
-    Returns:
-        (n,) each: d_z (Cohen 1988), matched-pairs rank-biserial correlation (Kerby 2014), and the
-        share above zero, ties half.
+    """Sizes of the effects in (n, G) differences, NaN left out, each (n,): d_z (Cohen 1988),
+    matched-pairs rank-biserial correlation (Kerby 2014), and the share above zero, ties half.
     """
     finite = np.isfinite(differences)
     values = np.where(finite, differences, 0)
@@ -201,7 +198,7 @@ def against(
         others: positions of the others.
         totals: (entries, G, C, K).
         statistic: made of these totals.
-        test: one of TESTS.
+        test: `permutation` or `wilcoxon`.
         family: of how many tests these will be.
         seed: of swaps and of the bootstrap.
     """

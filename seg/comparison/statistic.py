@@ -28,8 +28,13 @@ LOWER_IS_BETTER = {
 
 @dataclass(frozen=True)
 class Statistic:
-    """name: as the user writes it. column: of the table. kind: `image` or one of KINDS. index: of
-    the class, None for the mean over classes.
+    """A figure that every resample of groups can be made for.
+
+    Args:
+        name: as the user writes it.
+        column: of the case table.
+        kind: `image` or one of KINDS.
+        index: of the class, None for the mean over classes.
     """
 
     name: str
@@ -126,8 +131,14 @@ def available(tables: Sequence[CaseTable], *, volumes: bool) -> list[str]:
 
 @dataclass(frozen=True)
 class Spread:
-    """A figure over n seeds, folds or runs. deviation: with n - 1; NaN for a single value. low,
-    high: 95 % t-interval of the mean; NaN without one.
+    """A figure over several seeds, folds or runs.
+
+    Args:
+        n: how many values.
+        mean: of them.
+        deviation: standard deviation with n - 1, NaN for a single value.
+        low: of the 95 % t-interval of the mean, NaN without one.
+        high: of the same interval.
     """
 
     n: int

@@ -19,9 +19,16 @@ from seg.runs.results import Interval
 
 @dataclass
 class RankedConfiguration:
-    """figures: by name, with a bootstrap interval by group. rank: from 1; tied: whether others
-    share it. seeds, folds: None without several. untabled: figures of the runs' JSON that the case
-    table cannot give, mean over runs.
+    """A configuration with its figures and its rank.
+
+    Args:
+        configuration: with its tables.
+        figures: by name, with a bootstrap interval by group.
+        rank: from 1.
+        tied: whether others share the rank.
+        seeds: of the metric, None without several.
+        folds: of the metric, None without several.
+        untabled: figures that only the runs' JSON has, mean over runs.
     """
 
     configuration: Configuration
@@ -40,12 +47,21 @@ class RankedConfiguration:
 
 @dataclass
 class Comparison:
-    """Configurations on the same cases, as `measure` and then `ranking.compare` fill it.
+    """Configurations on the same cases, from `measure`; ranked by `ranking.compare`.
 
-    entries: best first by the metric. totals: (entries, G, C, K), in their order, what each group
-    adds to the metric. cases, groups: how many. pairs: tested pairs, the better one by the metric
-    first. all_pairs: whether all were tested, else each with the leader. unranked: runs that cannot
-    be ranked. keys: in which the configurations differ.
+    Args:
+        metric: by which they are ranked.
+        entries: best first.
+        totals: (entries, G, C, K), what each group adds to the metric.
+        cases: how many.
+        groups: how many of them are independent.
+        notes: what to know about the figures and the tests.
+        test: `permutation` or `wilcoxon`.
+        source: of the runs' results.
+        pairs: the tested pairs, the better one first.
+        all_pairs: whether all were tested, else each with the leader.
+        unranked: runs that cannot be ranked.
+        keys: in which the configurations differ.
     """
 
     metric: Statistic

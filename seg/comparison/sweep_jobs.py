@@ -11,14 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from seg.comparison.configurations import (
-    FOLD,
-    SEEDS,
-    ComparedRun,
-    Configuration,
-    Progress,
-    read_run,
-)
+from seg.comparison.configurations import ComparedRun, Configuration, Progress, read_run
 from seg.comparison.statistic import Spread
 from seg.comparison.sweep_test import SweepTest, result_of
 from seg.runs.folder import MONITOR, UNSTARTED, RunFolder
@@ -31,7 +24,13 @@ SHARED = "configuration/"
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job that sweep.json names, or a folder of one. overrides: what sets it apart."""
+    """A job that sweep.json names, or a folder of one.
+
+    Args:
+        number: None if unknown.
+        overrides: what sets it apart.
+        folder: its name in the sweep's folder.
+    """
 
     number: int | None
     overrides: dict[str, str]
@@ -40,7 +39,14 @@ class PlannedJob:
 
 @dataclass(frozen=True)
 class Plan:
-    """command, started: as typed and when, "" if unknown. problem: why sweep.json is not used."""
+    """A sweep as its sweep.json describes it.
+
+    Args:
+        command: as it was typed, "" if unknown.
+        started: when, "" if unknown.
+        jobs: in their order.
+        problem: why sweep.json is not used, "" if it is.
+    """
 
     command: str = ""
     started: str = ""
@@ -155,7 +161,7 @@ def _of_job(job: ComparedRun) -> dict[str, Any]:
     row |= _test(job)
     for key in ("seconds", "cpu_seconds"):
         value = folder.facts.get(key)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if type(value) in (int, float) and math.isfinite(value):
             row[key] = value
     return row
 
@@ -175,18 +181,9 @@ def _with_ends(figures: dict[str, Interval]) -> dict[str, float]:
     }
 
 
-def made_of(jobs: Sequence[ComparedRun]) -> str:
-    """`2 seeds x 3 folds`, `1 run`."""
-    parts = []
-    for keys, noun in ((SEEDS, "seeds"), ((FOLD,), "folds")):
-        count = len({tuple(job.overrides.get(key) for key in keys) for job in jobs})
-        parts += [f"{count} {noun}"] if count > 1 else []
-    return " x ".join(parts) or ("1 run" if len(jobs) == 1 else f"{len(jobs)} runs")
-
-
 def _shared(position: int, configuration: Configuration, test: SweepTest) -> dict[str, Any]:
     jobs, finished = configuration.runs, configuration.finished
-    row = {"made_of": made_of(jobs), "jobs": len(jobs), "finished": len(finished)}
+    row = {"made_of": configuration.made_of, "jobs": len(jobs), "finished": len(finished)}
     if validation := configuration.validation:
         row |= {MONITOR: validation.mean, f"{MONITOR}_deviation": validation.deviation}
     if entry := test.entries.get(position):
@@ -229,17 +226,15 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     several jobs.
     """
     several = any(row[f"{SHARED}jobs"] > 1 for row in rows)
-    flat = []
-    for row in rows:
-        first = {key: row[key] for key in ("run", "number", "status", "error")}
-        rest = {k: v for k, v in row.items() if k not in first and k != "overrides"}
-        if not several:
-            rest = {k: v for k, v in rest.items() if not k.startswith(SHARED[:-1])}
-        flat.append(first | row["overrides"] | rest)
+    flat = [row | row["overrides"] for row in rows]
     order = ["run", "number", "status", "error", *swept_keys(rows), MONITOR, "best_epoch"]
-    columns = list(dict.fromkeys([*order, *(key for row in flat for key in row)]))
+    columns = [
+        key
+        for key in dict.fromkeys([*order, *(key for row in flat for key in row)])
+        if key != "overrides" and (several or not key.startswith(SHARED[:-1]))
+    ]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer = csv.DictWriter(text, columns, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""What the test shows of the configuration that a sweep's validation has chosen.
+"""What a sweep's validation chooses, and what the test shows of that.
 
 The test cases had no part in the choice, so the first configuration is tested against each of the
 others with Holm's correction over these tests alone; `seg.compare`, whose leader is the best on the
@@ -6,12 +6,13 @@ test, has to correct for all pairs. So does a sweep over folds: the images that 
 are tested in another.
 """
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from seg.comparison import paired_tests
-from seg.comparison.configurations import Configuration
+from seg.comparison.configurations import SAME, ComparedRun, Configuration, grouped, normal
 from seg.comparison.paired_tests import ALPHA, Pair, corrected
 from seg.comparison.same_cases import pool_runs
 from seg.comparison.summary import Comparison, RankedConfiguration, measure
@@ -21,9 +22,16 @@ SIZE = "dataset.image_size"
 
 @dataclass(frozen=True)
 class SweepTest:
-    """entries, pairs: by the configuration's position; a pair is the first one against that one.
-    problem: why the configurations were not compared, "" if they were. cases, groups: how many.
-    is_pooled: over folds.
+    """The first configuration of a sweep tested against the others.
+
+    Args:
+        entries: the configurations that were measured, by position.
+        pairs: the first configuration against each other one, by that one's position.
+        problem: why they were not compared, "" if they were.
+        cases: how many they were tested on.
+        groups: how many of these are independent.
+        is_pooled: whether folds were pooled.
+        notes: what to know about the tests.
     """
 
     entries: dict[int, RankedConfiguration] = field(default_factory=dict)
@@ -33,6 +41,39 @@ class SweepTest:
     groups: int = 0
     is_pooled: bool = False
     notes: list[str] = field(default_factory=list)
+
+
+def by_validation(jobs: Sequence[ComparedRun]) -> list[Configuration]:
+    """Jobs of a sweep grouped by their overrides, the best mean val/dice first.
+
+    Configurations that lack a seed or a fold come after the complete ones, since what they lack may
+    be the hard one; then those without a finished job, pruned ones first.
+    """
+
+    def chosen(job: ComparedRun) -> dict[str, str]:
+        return {key: value for key, value in job.overrides.items() if key not in SAME}
+
+    def identity(job: ComparedRun) -> Hashable:
+        # without overrides nothing says that two folders are one configuration
+        alone = None if job.overrides else job.name
+        return alone, tuple((k, normal(v)) for k, v in sorted(chosen(job).items()))
+
+    configurations = []
+    for members in grouped(jobs, identity):
+        label = " ".join(f"{key}={value}" for key, value in chosen(members[0]).items())
+        unnamed = members[0].name if len(members) == 1 else "all runs"
+        configurations.append(Configuration(label or unnamed, members))
+    return sorted(configurations, key=_validation_order)
+
+
+def _validation_order(configuration: Configuration) -> tuple[float, ...]:
+    validation, first = configuration.validation, configuration.runs[0]
+    number = math.inf if first.number is None else first.number
+    if validation is not None:
+        missing = not configuration.is_complete
+        return False, missing, -validation.n if missing else 0, -validation.mean, 0, number
+    is_pruned, score = first.status == "pruned", first.folder.best_score
+    return True, True, 0, not is_pruned, -score if is_pruned and math.isfinite(score) else 0, number
 
 
 def compare_with_first(configurations: Sequence[Configuration]) -> SweepTest:

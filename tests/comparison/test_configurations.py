@@ -1,18 +1,14 @@
 """Runs are read whatever is broken; those that differ in seed and fold are one configuration."""
 
 import json
-import math
 import re
 import shutil
 import time
 
 import numpy as np
-import pytest
 
-from seg.comparison.configurations import by_config, by_validation, differing, read_runs
-from seg.comparison.sweep_jobs import made_of, read_jobs
+from seg.comparison.configurations import by_config, differing, read_runs
 from seg.runs.find import find
-from tests.comparison.sweep_written import write_job
 from tests.comparison.written import config_of, counts_of, reference, write_run
 
 COUNTS = counts_of(reference(6), np.full(6, 0.8))
@@ -139,70 +135,3 @@ def test_labels_are_names_and_where_these_are_equal_what_sets_them_apart(tmp_pat
         _write(tmp_path, f"b{seed}", seed=seed, name="two", optimizer__lr=0.1)
         _write(tmp_path, f"c{seed}", seed=seed, name="two", optimizer__lr=0.2)
     assert [c.label for c in by_config(_runs(tmp_path))] == ["one", "two lr=0.1", "two lr=0.2"]
-
-
-def _configurations(folder):
-    return by_validation(read_jobs(folder))
-
-
-def test_the_order_is_of_validation_whatever_the_test_says(tmp_path):
-    for i, (val, shift) in enumerate([(0.6, 0.2), (0.8, -0.3), (0.7, 0.0)]):
-        write_job(tmp_path, i, [f"model.width={i}"], val=val, shift=shift)
-    assert [c.label for c in _configurations(tmp_path)] == [f"model.width={i}" for i in (1, 2, 0)]
-
-
-def test_seeds_and_folds_are_one_choice_with_their_mean_and_spread(tmp_path):
-    i = 0
-    for loss, scores in (("bce", [0.5, 0.6, 0.7, 0.8]), ("dice", [0.9, 0.4, 0.5, 0.6])):
-        for (seed, fold), val in zip([(0, 0), (0, 1), (1, 0), (1, 1)], scores, strict=True):
-            lines = [f"loss={loss}", f"seed={seed}", f"dataset.split.fold={fold}"]
-            write_job(tmp_path, i, lines, val=val)
-            i += 1
-    bce, dice = _configurations(tmp_path)
-    assert (bce.label, dice.label) == ("loss=bce", "loss=dice")
-    assert made_of(bce.runs) == "2 seeds x 2 folds"
-    assert bce.validation.mean == pytest.approx(0.65)
-    assert bce.validation.deviation == pytest.approx(math.sqrt(0.05 / 3))
-    assert dice.validation.mean == pytest.approx(0.6)
-
-
-def test_a_choice_that_lacks_a_fold_comes_after_those_that_are_whole(tmp_path):
-    for i, (loss, fold, val) in enumerate(
-        [("bce", 0, 0.5), ("bce", 1, 0.5), ("dice", 0, 0.99), ("dice", 1, None)]
-    ):
-        status = "finished" if val else "failed"
-        lines = [f"loss={loss}", f"dataset.split.fold={fold}"]
-        write_job(tmp_path, i, lines, val=val, status=status)
-    first, second = _configurations(tmp_path)
-    assert (first.label, first.is_complete) == ("loss=bce", True)
-    assert (second.label, second.is_complete, second.validation.mean) == ("loss=dice", False, 0.99)
-
-
-def test_pruned_jobs_come_after_the_finished_and_before_the_failed(tmp_path):
-    write_job(tmp_path, 0, ["lr=1"], status="failed", error="no", val=0.99)
-    write_job(tmp_path, 1, ["lr=2"], status="pruned", val=0.8)
-    write_job(tmp_path, 2, ["lr=3"], status="pruned", val=0.9)
-    write_job(tmp_path, 3, ["lr=4"], val=0.1)
-    assert [c.runs[0].number for c in _configurations(tmp_path)] == [3, 2, 1, 0]
-
-
-def test_one_value_in_two_spellings_is_one_choice(tmp_path):
-    write_job(tmp_path, 0, ["optimizer.lr=1e-3", "seed=0"], val=0.5)
-    write_job(tmp_path, 1, ["optimizer.lr=0.001", "seed=1"], val=0.6)
-    (configuration,) = _configurations(tmp_path)
-    assert len(configuration.runs) == 2
-
-
-def test_a_sweep_over_seeds_alone_is_one_choice(tmp_path):
-    for i in range(3):
-        write_job(tmp_path, i, [f"seed={i}"], val=0.5)
-    (configuration,) = _configurations(tmp_path)
-    assert made_of(configuration.runs) == "3 seeds"
-    assert configuration.label == "all runs"
-
-
-def test_folders_of_unknown_overrides_stand_alone(tmp_path):
-    for name in ("0", "1"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.json").write_text('{"status": "finished", "val/dice": 0.5}')
-    assert [c.label for c in _configurations(tmp_path)] == ["0", "1"]

@@ -7,9 +7,9 @@ tells why.
 from pathlib import Path
 from typing import Any
 
-from seg.comparison.configurations import Progress, by_validation
+from seg.comparison.configurations import Progress
 from seg.comparison.sweep_jobs import as_csv, make_rows, read_jobs, read_plan, unfinished
-from seg.comparison.sweep_test import compare_with_first
+from seg.comparison.sweep_test import by_validation, compare_with_first
 from seg.report.sweep.console import show
 from seg.report.sweep.page import page
 from seg.runs.atomic import write_text
