@@ -32,12 +32,13 @@ def page(comparison: Comparison) -> str:
     configurations = [entry.configuration for entry in entries]
     return pages.render(
         "comparison.html",
-        **_shared(comparison),
+        comparison=comparison,
+        name=name,
+        text=text,
         beside=beside[:COLUMNS],
         scale=(min(ends, default=0.0), max(ends, default=1.0)),
         pairs=comparison.pairs[:PAIRS],
         more_pairs=max(len(comparison.pairs) - PAIRS, 0),
-        sentence=text.sentence,
         curves=validation_curves(configurations[:DRAWN], name, count=len(entries)),
         configs=[configuration.runs[0].config for configuration in configurations],
         setting=_setting,
@@ -46,20 +47,8 @@ def page(comparison: Comparison) -> str:
 
 def markdown(comparison: Comparison) -> str:
     """The leaderboard for a README or an issue."""
-    return pages.render("leaderboard.md", **_shared(comparison))
-
-
-def _shared(comparison: Comparison) -> dict[str, Any]:
-    """What both templates use."""
-    return {
-        "comparison": comparison,
-        "name": comparison.metric.name,
-        "about": text.about(comparison),
-        "verdict": text.verdict(comparison),
-        "tested": f"{text.test_name(comparison).capitalize()}; {text.family(comparison)}.",
-        "rank": text.rank,
-        "made_of": text.made_of,
-    }
+    name = comparison.metric.name
+    return pages.render("leaderboard.md", comparison=comparison, name=name, text=text)
 
 
 def validation_curves(

@@ -52,6 +52,11 @@ def test_name(comparison: Comparison) -> str:
     }[comparison.test]
 
 
+def tested(comparison: Comparison) -> str:
+    """The test and its correction as a sentence."""
+    return f"{test_name(comparison).capitalize()}; {family(comparison)}."
+
+
 def sentence(pair: Pair, comparison: Comparison) -> str:
     """What was shown of one pair, or that nothing was."""
     a, b = (comparison.entries[i].label for i in (pair.a, pair.b))

@@ -3,15 +3,17 @@
 import math
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
 from seg.comparison.configurations import Configuration
 from seg.comparison.effects import Effect, Value, effects
+from seg.comparison.statistic import Spread
 from seg.comparison.sweep_jobs import METRIC, SHARED, Plan, failed, swept_keys
 from seg.comparison.sweep_test import SweepTest, validation_cautions
 from seg.report import charts, embedded, pages
@@ -44,39 +46,30 @@ def page(
         test: from `sweep_test.compare_with_first`.
         rows: from `sweep_jobs.make_rows`.
     """
-    keys = swept_keys(rows)
     several = any(row[f"{SHARED}jobs"] > 1 for row in rows)
     best = [c for c in configurations if c.finished][:BEST]
     return pages.render(
         "sweep.html",
-        title=f"Sweep of {', '.join(keys)}" if keys else "Sweep",
-        counts=text.counts(rows),
-        plan=plan,
-        seconds=math.fsum(row["seconds"] for row in rows if "seconds" in row),
         sweep=sweep,
-        verdict=text.verdict(rows),
-        keys=keys,
+        plan=plan,
+        test=test,
         rows=rows,
-        configurations=text.firsts(rows) if several else [],
+        keys=swept_keys(rows),
+        failed=failed(rows),
         several=several,
         compared=not several and any("behind" in row for row in rows),
-        any_error=any(row["error"] for row in rows),
         beside=[name for name in BESIDE if any(name in row for row in rows)],
         long=len(rows) > LONG,
         scale_of=lambda name: _scale(rows, name),
-        statuses=text.ORDER,
-        duration=text.duration,
         monitor=MONITOR,
         metric=METRIC,
         shared=SHARED,
+        text=text,
         effects=[(e.key, effect_chart(e), text.effect(e)) for e in effects(rows)],
         curves=validation_curves(configurations, METRIC, count=len(configurations)),
-        failed=failed(rows),
         pictures=list(map(_picture, sorted(sweep.glob("search_*.png")))),
         commands=[(c.label, [repeat(run.folder.path) for run in c.finished]) for c in best],
         cautions=validation_cautions(configurations),
-        test=test,
-        any_seeds=any(entry.seeds for entry in test.entries.values()),
         finished=sum(bool(c.finished) for c in configurations),
     )
 
@@ -105,19 +98,13 @@ def effect_chart(effect: Effect) -> Markup | None:
     """The jobs' val/dice by the value of a key, a dot each; None if none finished."""
     if not effect.ranked:
         return None
-    label = f"{MONITOR} by {effect.key}"
     if effect.is_range:
-        return charts.svg(
-            lambda axes: _draw_range(axes, effect), label=label, width=560, height=220
-        )
-    values = effect.values
-    if len(values) > ROWS:  # the best of them, in their order
+        draw, height = partial(_draw_range, effect=effect), 220
+    else:
         best = effect.ranked[:ROWS]
-        values = [value for value in values if value in best]
-    height = ROW * len(values) + 34
-    return charts.svg(
-        lambda axes: _draw_values(axes, values, effect.best), label=label, width=560, height=height
-    )
+        values = [v for v in effect.values if v in best or len(effect.values) <= ROWS]
+        draw, height = partial(_draw_values, values=values, best=best[0]), ROW * len(values) + 34
+    return charts.svg(draw, label=f"{MONITOR} by {effect.key}", width=560, height=height)
 
 
 def _draw_values(axes: Axes, values: Sequence[Value], best: Value) -> None:
@@ -142,9 +129,8 @@ def _figures(value: Value) -> str:
     """`0.7812 ± 0.0210, 5 of 6`."""
     if not value.scores:
         return f"none of {value.jobs} finished"
-    counted_scores, count = value.paired or value.scores, len(value.scores)
-    many = len(counted_scores) > 1
-    spread = f" ± {number(float(np.std(counted_scores, ddof=1)))}" if many else ""
+    scores, count = value.paired or value.scores, len(value.scores)
+    spread = f" ± {number(Spread.over(scores).deviation)}" if len(scores) > 1 else ""
     share = counted(count, "job") if count == value.jobs else f"{count} of {value.jobs}"
     return f"{number(value.mean)}{spread}, {share}"
 
@@ -154,11 +140,10 @@ def _draw_range(axes: Axes, effect: Effect) -> None:
     points = [(value.number, score) for value in effect.values for score in value.scores]
     best = max(score for _, score in points)
     for x, score in points:
-        is_best = score == best
-        axes.plot(
-            x, score, "o", ms=6, color=charts.GOOD if is_best else charts.ACCENT,
-            alpha=1 if is_best else 0.4, label=f"{x:.4g}: {number(score)}",
-        )  # fmt: skip
-    numbers = [x for x, _ in points]
-    if min(numbers) > 0 and max(numbers) / min(numbers) >= WIDE:
-        axes.set_xscale("log")
+        colour, alpha = (charts.GOOD, 1) if score == best else (charts.ACCENT, 0.4)
+        axes.plot(x, score, "o", color=colour, alpha=alpha, ms=6, label=f"{x:.4g}: {number(score)}")
+    low, high = min(points)[0], max(points)[0]
+    if low > 0 and high / low >= WIDE:
+        axes.set_xscale("log", subs=[])
+        axes.xaxis.set_major_locator(LogLocator(subs=(1,) if high / low >= 100 else (1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:.3g}")

@@ -52,10 +52,10 @@ def verdict(rows: Sequence[dict[str, Any]]) -> str:
     scored = [row for row in firsts(rows) if f"{SHARED}{MONITOR}" in row]
     if not scored:
         return f"No job has finished. {counts(rows)}."
-    best, others = scored[0], scored[1:]
-    label, score = cut(best["configuration"], LABEL), number(best[f"{SHARED}{MONITOR}"])
+    best, *others = scored
     jobs, finished = best[f"{SHARED}jobs"], best[f"{SHARED}finished"]
     over = best[f"{SHARED}made_of"] if finished == jobs else f"{finished} of its {jobs} runs"
+    score = f"{cut(best['configuration'], LABEL)}, {MONITOR} {number(best[SHARED + MONITOR])}"
     score += f", mean over {over}" if jobs > 1 else ""
     parts = []
     if any(row["status"] in ("running", UNSTARTED) for row in rows):
@@ -64,22 +64,19 @@ def verdict(rows: Sequence[dict[str, Any]]) -> str:
     if finished < jobs:
         parts.append("No configuration has finished all of its runs.")
     if others:
-        second = cut(others[0]["configuration"], LABEL)
-        behind = number(others[0][f"{SHARED}{MONITOR}"])
-        parts.append(f"Best on validation: {label}, {MONITOR} {score}; next is {second}")
-        parts.append(f"with {behind}.")
+        second, behind = others[0]["configuration"], number(others[0][f"{SHARED}{MONITOR}"])
+        parts.append(f"Best on validation: {score}; next is {cut(second, LABEL)} with {behind}.")
     else:
-        parts.append("One configuration finished, nothing to compare it with:")
-        parts.append(f"{label}, {MONITOR} {score}.")
+        parts.append(f"One configuration finished, nothing to compare it with: {score}.")
     return " ".join(filter(None, [*parts, _test(best, others), _seeds(best, others)]))
 
 
 def _test(best: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
     if f"{SHARED}{METRIC}" not in best:
         return "It has no test."
-    pooled = f"{SHARED}{METRIC}_folds_mean" in best
-    cases = "the test cases of all folds together"
-    where = f"On {cases}" if pooled else "On the test, which had no part in the choice"
+    where = "On the test, which had no part in the choice"
+    if f"{SHARED}{METRIC}_folds_mean" in best:
+        where = "On the test cases of all folds together"
     text = f"{where}: {METRIC} {number(best[SHARED + METRIC])}"
     low, high = best.get(f"{SHARED}{METRIC}_low"), best.get(f"{SHARED}{METRIC}_high")
     if low is not None and high is not None:

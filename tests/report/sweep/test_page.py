@@ -202,6 +202,9 @@ def test_the_chart_of_a_searched_range_has_a_dot_for_each_job():
     chart = _chart(table)
     assert len(re.findall(r"<title>[^<]*: 0\.\d{4}</title>", chart)) == 30
     assert "±" not in chart
+    assert re.findall(r">(1e.05|0\.0001|0\.001|0\.01|0\.1)</text>", chart) == [
+        "1e−05", "0.0001", "0.001", "0.01", "0.1",
+    ]  # fmt: skip
 
 
 def test_a_chart_of_too_many_values_keeps_the_best_of_them():
