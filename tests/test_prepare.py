@@ -32,9 +32,9 @@ def run(*overrides: str) -> None:
 
 
 def folder_of(output: Path) -> Path:
-    found = sorted(output.glob("prepare/*/*/audit.json"))
-    assert len(found) == 1
-    return found[0].parent
+    audits = sorted(output.glob("prepare/*/*/audit.json"))
+    assert len(audits) == 1
+    return audits[0].parent
 
 
 def digest(root: Path) -> dict[str, str]:
@@ -71,10 +71,10 @@ def test_every_real_set_is_described(
 ) -> None:
     run(*overrides, f"dataset.root={real / sample}", f"output_dir={tmp_path}")
     folder = folder_of(tmp_path)
-    found = json.loads((folder / "audit.json").read_text())
-    assert found["count"] == cases
-    assert found["groups"]["count"] == groups
-    assert found["errors"] == []
+    audit = json.loads((folder / "audit.json").read_text())
+    assert audit["count"] == cases
+    assert audit["groups"]["count"] == groups
+    assert audit["errors"] == []
     split = pd.read_csv(folder / "split.csv")
     assert len(split) == cases
     assert set(split["split"]) == {"train", "val", "test"}
@@ -88,8 +88,8 @@ def test_native_kvasir_of_many_sizes_is_described(real: Path, tmp_path: Path) ->
     root = f"dataset.root={real / 'kvasir_seg_native'}"
     sizes = ["dataset.split.val=1", "dataset.split.test=1"]
     run("dataset=kvasir", root, f"output_dir={tmp_path}", *sizes)
-    found = json.loads((folder_of(tmp_path) / "audit.json").read_text())
-    assert found["width"]["min"] < found["width"]["max"]
+    audit = json.loads((folder_of(tmp_path) / "audit.json").read_text())
+    assert audit["width"]["min"] < audit["width"]["max"]
 
 
 def test_planted_faults_are_all_named_and_nothing_else(polyps: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_planted_faults_are_all_named_and_nothing_else(polyps: Path, tmp_path: P
     exif[0x0112] = 6
     turned.save(images[6], exif=exif, quality=95)
     split = {}
-    for i in range(7, 12):  # duplicates across given splits
+    for i in range(7, 12):  # duplicates across preset splits
         shutil.copy(images[i], polyps / "images" / f"copy_{i}.jpg")
         shutil.copy(masks[i], polyps / "masks" / f"copy_{i}.jpg")
         split[f"images/copy_{i}.jpg"] = "test"
@@ -132,11 +132,11 @@ def test_planted_faults_are_all_named_and_nothing_else(polyps: Path, tmp_path: P
     assert "orientation 6" in messages
     for file in images[12:]:
         assert file.stem not in messages
-    found = json.loads((folder_of(tmp_path / "out") / "audit.json").read_text())
+    audit = json.loads((folder_of(tmp_path / "out") / "audit.json").read_text())
     clean = {f"{part}/{f.name}" for part in ("images", "masks") for f in images[12:]}
     named = {
         part.strip()
-        for finding in [*found["errors"], *found["warnings"]]
+        for finding in [*audit["errors"], *audit["warnings"]]
         if len(finding["files"]) < 40  # all masks are JPEG: one finding names them all
         for file in finding["files"]
         for part in file.split("=")
@@ -157,8 +157,8 @@ def test_images_of_another_set_are_detected(
         f"against={native}",
         f"output_dir={tmp_path}",
     )
-    found = json.loads((folder_of(tmp_path) / "audit.json").read_text())
-    (shared,) = [w for w in found["warnings"] if w["kind"] == "in both sets"]
+    audit = json.loads((folder_of(tmp_path) / "audit.json").read_text())
+    (shared,) = [w for w in audit["warnings"] if w["kind"] == "in both sets"]
     stems = {f.stem for f in (native / "images").iterdir()}
     known = {f.stem for f in (real / "kvasir_seg_256" / "images").iterdir()}
     assert len(shared["files"]) == len(stems & known) == 4

@@ -418,12 +418,12 @@ def test_stored_counts_the_bytes_of_every_cache(folder: Path, tmp_path: Path) ->
     unfinished.mkdir()
     (unfinished / "images.npy").write_bytes(bytes(1000))
     others(where)
-    found = dict(cache_sizes(where))
-    assert found.keys() == {small, large, unfinished}
-    assert found[unfinished] == 1000
+    sizes = dict(cache_sizes(where))
+    assert sizes.keys() == {small, large, unfinished}
+    assert sizes[unfinished] == 1000
     pixels = 12 * 40 * 48 * (3 + 1)
-    assert pixels < found[large] < pixels + 4096
-    assert found[small] == sum(len(f.read_bytes()) for f in small.iterdir())
+    assert pixels < sizes[large] < pixels + 4096
+    assert sizes[small] == sum(len(f.read_bytes()) for f in small.iterdir())
 
 
 def test_clear_deletes_caches_and_nothing_else(folder: Path, tmp_path: Path) -> None:

@@ -35,10 +35,10 @@ def planned(machine: plan.Machine = CPU, minutes: float = 20, **changes: Any) ->
         "axis": 2, "classes": None, "ignore_value": None, "window": None,
         "split": {"val": 0.1, "test": 0.2, "seed": 3, "file": None},
     }  # fmt: skip
-    given = {"facts": facts(), "classes": None, "trained": 70, "structure": 40.0} | changes
+    arguments = {"facts": facts(), "classes": None, "trained": 70, "structure": 40.0} | changes
     text = plan.plan(
-        given.pop("facts"), dataset=dataset, choice="folder", machine=machine, minutes=minutes,
-        name="mine", **given,
+        arguments.pop("facts"), dataset=dataset, choice="folder", machine=machine, minutes=minutes,
+        name="mine", **arguments,
     )  # fmt: skip
     return yaml.safe_load(text)
 

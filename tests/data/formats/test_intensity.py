@@ -1,4 +1,4 @@
-"""Windows: given, stated by the file, or of the percentiles of its values."""
+"""Windows: configured, from the file, or from the percentiles of its values."""
 
 import numpy as np
 import pytest
@@ -178,8 +178,8 @@ def test_a_dicom_is_seen_through_the_window_it_states(tags, low, high, tmp_path)
     path = write_dicom(tmp_path / "a.dcm", values, **tags)
     read = read_image(path, channels=1)[..., 0]
     np.testing.assert_allclose(read, _reference(values, low, high), rtol=1e-6)
-    given = read_image(path, channels=1, window=(0, 2900))[..., 0]
-    np.testing.assert_allclose(given, _reference(values, 0, 2900), rtol=1e-6)
+    windowed = read_image(path, channels=1, window=(0, 2900))[..., 0]
+    np.testing.assert_allclose(windowed, _reference(values, 0, 2900), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Copies are found however they were saved; images that only look alike are not."""
+"""Copies are detected however they were saved; images that only look alike are not."""
 
 import tracemalloc
 from collections.abc import Callable, Sequence
@@ -157,9 +157,9 @@ def _reference_hash(thumbnail: np.ndarray) -> list[int]:
 
 def test_the_hash_is_the_signs_of_the_cosine_transform(textures: list[Image]) -> None:
     for image in textures[:5]:
-        found = fingerprint(image)
-        bits = np.unpackbits(found.hash.view(np.uint8)).tolist()
-        assert bits == _reference_hash(found.thumbnail)
+        prints = fingerprint(image)
+        bits = np.unpackbits(prints.hash.view(np.uint8)).tolist()
+        assert bits == _reference_hash(prints.thumbnail)
 
 
 def test_the_thumbnail_is_the_grey_image_made_smaller(textures: list[Image]) -> None:
@@ -418,13 +418,13 @@ SHARES = {
 @pytest.fixture(scope="module")
 def sampled(real: Path) -> dict[str, tuple[list[Image], Fingerprints]]:
     """Every tenth or so of the real images, those without structure left out."""
-    found = {}
+    samples = {}
     for pattern, (step, _) in SHARES.items():
         images = _read(sorted(real.glob(pattern))[::step])
         usable = fingerprints(images).usable
         images = [image for image, keep in zip(images, usable, strict=True) if keep]
-        found[pattern] = images, fingerprints(images)
-    return found
+        samples[pattern] = images, fingerprints(images)
+    return samples
 
 
 @pytest.mark.parametrize("name", REAL_COPIES)
@@ -434,6 +434,6 @@ def test_copies_of_real_images_are_found(
     for pattern, (images, prints) in sampled.items():
         copies = fingerprints([REAL_COPIES[name](image) for image in images])
         pairs = near_pairs(prints, copies)
-        found = sum((i, i) in pairs for i in range(len(images)))
+        detected = sum((i, i) in pairs for i in range(len(images)))
         assert len(images) >= 7
-        assert found >= SHARES[pattern][1] * len(images), pattern
+        assert detected >= SHARES[pattern][1] * len(images), pattern

@@ -298,8 +298,8 @@ def test_slices_take_their_volumes_folder_and_split(tmp_path: Path) -> None:
         for name in ("train/p1/a", "train/p1/b", "test/p2/a"):
             nifti(tmp_path / part / f"{name}.nii", (4, 4, 2))
     pairs = Folder(root=str(tmp_path), group="folder").pairs()
-    found = [(p.group, p.split) for p in pairs]
-    assert sorted(found) == [("p1", "train")] * 4 + [("p2", "test")] * 2
+    splits = [(p.group, p.split) for p in pairs]
+    assert sorted(splits) == [("p1", "train")] * 4 + [("p2", "test")] * 2
 
 
 def test_volumes_that_do_not_fit_are_all_named_beside_missing_masks(tmp_path: Path) -> None:

@@ -208,8 +208,8 @@ def test_no_split_is_left_without_foreground_where_there_is_some_for_all() -> No
     for seed in range(20):
         groups, positive = cohort(30, 1, empty=26)
         labels = draw(groups, positive, val=1, test=1, seed=seed)
-        found = Counter(label for label, p in zip(labels, positive, strict=True) if p)
-        assert found == {"train": 2, "val": 1, "test": 1}
+        with_foreground = Counter(label for label, p in zip(labels, positive, strict=True) if p)
+        assert with_foreground == {"train": 2, "val": 1, "test": 1}
 
 
 # Folds.

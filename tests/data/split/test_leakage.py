@@ -30,12 +30,12 @@ def test_pairs_within_a_group_join_nothing() -> None:
 
 def _reference_components(groups: list[str], pairs: list[tuple[int, int]]) -> set[frozenset[int]]:
     """Sets of cases, grown until no pair and no group leads out of them."""
-    found = {frozenset([i]) for i in range(len(groups))}
+    parts = {frozenset([i]) for i in range(len(groups))}
     links = [*pairs, *((groups.index(g), i) for i, g in enumerate(groups))]
     for i, j in links * len(groups):
-        one, other = (next(s for s in found if k in s) for k in (i, j))
-        found = (found - {one, other}) | {one | other}
-    return found
+        one, other = (next(s for s in parts if k in s) for k in (i, j))
+        parts = (parts - {one, other}) | {one | other}
+    return parts
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -53,10 +53,10 @@ def test_specks_and_pinholes_are_those_of_a_reference(tmp_path: Path) -> None:
             h, w = rng.integers(1, 4, 2)
             mask[y : y + h, x : x + w] = 255 - mask[y, x]
         masks.append(mask)
-    found = [(f.components, f.specks, f.pinholes) for f in scanned(write_set(tmp_path, masks))]
-    assert found == [_reference_tiny(mask > 0) for mask in masks]
-    assert sum(specks for _, specks, _ in found) > 2
-    assert sum(pins for *_, pins in found) > 2
+    counts = [(f.components, f.specks, f.pinholes) for f in scanned(write_set(tmp_path, masks))]
+    assert counts == [_reference_tiny(mask > 0) for mask in masks]
+    assert sum(specks for _, specks, _ in counts) > 2
+    assert sum(pins for *_, pins in counts) > 2
 
 
 def test_background_cut_off_at_the_frame_is_no_pinhole(tmp_path: Path) -> None:

@@ -108,10 +108,10 @@ def test_pictures_are_found_in_all_folders_but_hidden_ones(folder: Path) -> None
     (folder / "notes.txt").write_text("no picture")
     (folder / "folder.png").mkdir()
     shutil.copy(folder / "images" / "case_0.png", folder / "a.PNG")
-    found = [path.relative_to(folder).as_posix() for path in images_below(folder)]
+    names = [path.relative_to(folder).as_posix() for path in images_below(folder)]
     cases = sorted(f"case_{i}.png" for i in range(12))
     parts = [f"{part}/{case}" for part in ("images", "masks") for case in cases]
-    assert found == ["a.PNG", *parts]
+    assert names == ["a.PNG", *parts]
 
 
 def test_a_picture_that_cannot_be_read_has_no_fingerprint(folder: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_picture_that_cannot_be_read_has_no_fingerprint(folder: Path) -> None:
     files[1].write_bytes(b"x")
     first, none, last = fingerprints(files)
     assert none is None
-    for found, path in ((first, files[0]), (last, files[2])):
+    for prints, path in ((first, files[0]), (last, files[2])):
         expected = fingerprint(read_image(path, channels=3))
-        assert (found.hash == expected.hash).all()
-        assert (found.thumbnail == expected.thumbnail).all()
+        assert (prints.hash == expected.hash).all()
+        assert (prints.thumbnail == expected.thumbnail).all()

@@ -95,8 +95,8 @@ def test_few_exact_masks_among_jpegs_suggest_no_classes(tmp_path: Path) -> None:
 def test_a_grouping_is_suggested_where_names_repeat(
     names: list[str], rule: str | None, group: str | None
 ) -> None:
-    found = suggest_group(names)
-    assert (found is None) == (rule is None)
-    if found is not None:
-        assert group_of(names[0], found) == group
-        Folder(root=".", group=found)
+    suggestion = suggest_group(names)
+    assert (suggestion is None) == (rule is None)
+    if suggestion is not None:
+        assert group_of(names[0], suggestion) == group
+        Folder(root=".", group=suggestion)

@@ -28,7 +28,7 @@ from seg.data.errors import DataError
 from seg.preparation import download
 from seg.preparation.download import fetch, placing, transfer
 
-STALL = 0.3  # where the server stalls; elsewhere a busy machine is given time
+STALL = 0.3  # where the server stalls; elsewhere a busy machine gets time
 
 
 def has_layout(folder: Path) -> bool:
@@ -186,9 +186,9 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     site.server.server_close()
 
 
-def get(folder: Path, url: str | None, **given: object) -> Path:
-    given = {"sha256": SHA, "mirrors": [], "stall": 10.0, "retries": 2} | given
-    return fetch(url=url, folder=folder, has_layout=has_layout, **given)
+def get(folder: Path, url: str | None, **options: object) -> Path:
+    options = {"sha256": SHA, "mirrors": [], "stall": 10.0, "retries": 2} | options
+    return fetch(url=url, folder=folder, has_layout=has_layout, **options)
 
 
 @pytest.fixture
@@ -198,15 +198,15 @@ def target(tmp_path: Path) -> Path:
 
 def assert_complete(folder: Path) -> None:
     """Every byte is there, and nothing beside it."""
-    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
-    assert found == FILES
+    contents = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.*")}
+    assert contents == FILES
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 
 
-def assert_refused(folder: Path, url: str | None, *words: str, **given: object) -> str:
+def assert_refused(folder: Path, url: str | None, *words: str, **options: object) -> str:
     """One DataError that contains all of `words`, and no folder."""
     with pytest.raises(DataError) as caught:
-        get(folder, url, **given)
+        get(folder, url, **options)
     message = str(caught.value)
     for part in (str(folder), *words):
         assert part in message

@@ -115,7 +115,7 @@ def test_a_copy_that_fails_leaves_nothing_that_looks_complete(
 ) -> None:
     from seg.preparation import download
 
-    def fail(source: Path, target: Path, **given: object) -> None:
+    def fail(source: Path, target: Path, **options: object) -> None:
         (target / "TCGA_CS_1").mkdir(parents=True)
         raise KeyboardInterrupt
 
