@@ -39,7 +39,7 @@ def _write(root, *, seeds, shifts, cases=60, first=1):
             )
 
 
-def _door(*arguments, cwd):
+def _command(*arguments, cwd):
     return subprocess.run(
         [sys.executable, "-m", "seg.compare", *arguments],
         cwd=cwd, env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""},
@@ -49,7 +49,7 @@ def _door(*arguments, cwd):
 
 def test_two_configurations_of_three_seeds_are_compared_from_the_command_line(tmp_path):
     _write(tmp_path / "outputs", seeds=3, shifts=[0.0, 0.08])
-    done = _door("runs=outputs/c*", cwd=tmp_path)
+    done = _command("runs=outputs/c*", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     last = done.stdout.strip().splitlines()[-1]
     assert last.startswith("c1 is better in dice than c0, by 0.0")
@@ -60,14 +60,14 @@ def test_two_configurations_of_three_seeds_are_compared_from_the_command_line(tm
     with (folder / "leaderboard.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [(row["configuration"], row["seeds"]) for row in rows] == [("c1", "3"), ("c0", "3")]
-    again = _door("runs=outputs", "metric=iou", "output=there", "test=wilcoxon", cwd=tmp_path)
+    again = _command("runs=outputs", "metric=iou", "output=there", "test=wilcoxon", cwd=tmp_path)
     assert again.returncode == 0, again.stderr  # what was compared before is no run
     assert (tmp_path / "there" / "leaderboard.html").is_file()
 
 
 def test_a_single_run_gets_a_report_and_a_model_card(tmp_path):
     _write(tmp_path / "outputs", seeds=1, shifts=[0.0])
-    done = _door("runs=outputs/c0", cwd=tmp_path)
+    done = _command("runs=outputs/c0", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     first, *_, last = done.stdout.strip().splitlines()
     (folder,) = (tmp_path / "outputs" / "compare").iterdir()
@@ -81,24 +81,24 @@ def test_a_single_run_that_failed_has_a_report_too_and_stays_as_it_was(tmp_path)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "run.json").write_text('{"status": "failed", "error": "the loss is nan"}')
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")}
-    found = run(f"runs={tmp_path}/a", f"output={tmp_path}/out")
-    assert found.headline is None
+    report = run(f"runs={tmp_path}/a", f"output={tmp_path}/out")
+    assert report.headline is None
     assert "failed (the loss is nan)" in (tmp_path / "out" / "report.html").read_text()
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")} == before
 
 
 def test_a_figure_that_a_single_run_lacks_is_refused_and_nothing_is_written(tmp_path):
     _write(tmp_path / "a", seeds=1, shifts=[0.0])
-    for given in ("metric=dicee", "source=evaluate/none"):
-        with pytest.raises((ValueError, FileNotFoundError), match=given):
-            run(f"runs={tmp_path}/a", f"output={tmp_path}/out", given)
+    for key in ("metric=dicee", "source=evaluate/none"):
+        with pytest.raises((ValueError, FileNotFoundError), match=key):
+            run(f"runs={tmp_path}/a", f"output={tmp_path}/out", key)
     assert not (tmp_path / "out").exists()
 
 
 def test_refusals_are_short_and_leave_nothing(tmp_path):
     _write(tmp_path / "a", seeds=1, shifts=[0.0])
     _write(tmp_path / "b", seeds=1, shifts=[0.1, 0.2], cases=50, first=5)
-    done = _door("runs=[a,b]", "output=out", cwd=tmp_path)
+    done = _command("runs=[a,b]", "output=out", cwd=tmp_path)
     assert done.returncode == 1
     assert "10 cases extra" in done.stderr
     assert "Traceback" not in done.stderr
@@ -107,7 +107,7 @@ def test_refusals_are_short_and_leave_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("overrides", "said"),
+    ("overrides", "message"),
     [
         ([], "runs: required"),
         (["runs=[]"], "runs="),
@@ -119,16 +119,16 @@ def test_refusals_are_short_and_leave_nothing(tmp_path):
         (["runs=a", "+lr=7"], "lr: "),
     ],
 )
-def test_what_is_wrong_on_the_command_line_is_said_before_anything_is_read(overrides, said):
-    with pytest.raises(ConfigError, match=said):
+def test_what_is_wrong_on_the_command_line_is_refused_before_anything_is_read(overrides, message):
+    with pytest.raises(ConfigError, match=message):
         check(compose(overrides, config_name="compare"), command="compare")
 
 
 def test_common_cases_by_option(tmp_path):
     _write(tmp_path / "a", seeds=1, shifts=[0.0])
     _write(tmp_path / "b", seeds=1, shifts=[0.1, 0.2], cases=50, first=5)
-    found = run(f"runs=[{tmp_path}/a,{tmp_path}/b]", f"output={tmp_path}/out", "common=true")
-    assert found.cases == 50
+    comparison = run(f"runs=[{tmp_path}/a,{tmp_path}/b]", f"output={tmp_path}/out", "common=true")
+    assert comparison.cases == 50
     assert "on the 50 cases that all have" in (tmp_path / "out" / "leaderboard.md").read_text()
 
 
@@ -148,13 +148,13 @@ def test_three_hundred_runs_are_compared_in_seconds(tmp_path, record_property):
         write_run(tmp_path / "s" / f"{k:03}", counts=counts_of(SIZES, quality), config=config)
     (tmp_path / "s" / "007" / "run.json").write_text(json.dumps({"status": "failed"}))
     start = time.perf_counter()
-    found = run(f"runs={tmp_path}/s", f"output={tmp_path}/out")
+    comparison = run(f"runs={tmp_path}/s", f"output={tmp_path}/out")
     seconds = time.perf_counter() - start
     record_property("seconds", seconds)
-    assert len(found.entries) == 299
-    assert len(found.unranked) == 1
-    assert found.entries[0].rank == 1
-    assert found.entries[-1].rank > 100
+    assert len(comparison.entries) == 299
+    assert len(comparison.unranked) == 1
+    assert comparison.entries[0].rank == 1
+    assert comparison.entries[-1].rank > 100
     assert seconds < 20  # two to four on a free core
     pooled = run(f"runs={tmp_path}/s/00*", f"output={tmp_path}/out", "metric=dice_pooled")
     assert not any("too many" in note for note in pooled.notes)

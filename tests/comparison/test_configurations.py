@@ -121,12 +121,12 @@ def test_runs_that_differ_in_seed_name_and_place_are_one_and_in_anything_else_ar
     _write(tmp_path, "b", seed=1, name="other", output_dir="x", dataset__split__seed=3)
     _write(tmp_path, "c", seed=2, resume="auto", init_from="w.ckpt", dataset__cache_dir="x")
     _write(tmp_path, "d", optimizer__lr=0.01)
-    found = by_config(_runs(tmp_path))
-    assert [[run.name.rpartition("/")[2] for run in c.runs] for c in found] == [
+    configurations = by_config(_runs(tmp_path))
+    assert [[run.name.rpartition("/")[2] for run in c.runs] for c in configurations] == [
         ["a", "b", "c"],
         ["d"],
     ]
-    assert differing(c.runs[0] for c in found) == ["optimizer.lr"]
+    assert differing(c.runs[0] for c in configurations) == ["optimizer.lr"]
 
 
 def test_labels_are_names_and_where_these_are_equal_what_sets_them_apart(tmp_path):

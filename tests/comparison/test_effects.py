@@ -97,13 +97,13 @@ def test_numbers_stand_in_their_order_and_names_by_their_mean():
     assert [v.text for v in effects(_rows(table))[0].values] == ["c", "a", "b"]
 
 
-def test_a_searched_range_is_a_cloud_and_is_not_said_to_be_paired():
+def test_a_searched_range_has_no_pairs():
     table = [({"lr": f"{10 ** -(1 + i / 7):.6g}", "loss": "ab"[i % 2]}, 0.5 + i % 5 / 10)
              for i in range(30)]  # fmt: skip
     effect = next(e for e in effects(_rows(table)) if e.key == "lr")
     assert effect.is_range
-    said = text.effect(effect)
-    assert said == "lr: 7.197e-06 to 0.1 were tried, the best at 7.197e-06 (0.9000)"
+    sentence = text.effect(effect)
+    assert sentence == "lr: 7.197e-06 to 0.1 were tried, the best at 7.197e-06 (0.9000)"
 
 
 @pytest.mark.parametrize("table", [[], [({"a": "1"}, None), ({"a": "2"}, None)], [({"a": "1"}, 1)]])

@@ -218,10 +218,10 @@ def test_a_planted_difference_is_found():
 
 def test_the_interval_of_the_difference_holds_the_truth_at_its_rate():
     rng = np.random.default_rng(12)
-    held = 0
+    covered = 0
     for _ in range(200):
         a, b, groups = _null(rng, groups=40, each=3, shift=0.03)
         totals = np.stack([_totals(a, groups), _totals(b, groups)])
         pair = against(0, [1], totals, DICE, test="wilcoxon")[0]
-        held += pair.low <= 0.03 <= pair.high
-    assert 176 <= held <= 198  # 95 %, a little less for a percentile interval of 40 groups
+        covered += pair.low <= 0.03 <= pair.high
+    assert 176 <= covered <= 198  # 95 %, a little less for a percentile interval of 40 groups

@@ -33,48 +33,48 @@ def _study(root, shifts, *, seed=0, seeds=1):
 
 
 def test_a_planted_tie_is_not_declared_a_winner(tmp_path):
-    found = compare(_study(tmp_path, [0, 0]))
-    assert [text.rank(e) for e in found.entries] == ["1=", "1="]
-    assert "not shown to be better" in text.verdict(found)
-    assert "is better" not in text.verdict(found)
-    assert text.sentence(found.pairs[0], found).startswith("no difference")
+    comparison = compare(_study(tmp_path, [0, 0]))
+    assert [text.rank(e) for e in comparison.entries] == ["1=", "1="]
+    assert "not shown to be better" in text.verdict(comparison)
+    assert "is better" not in text.verdict(comparison)
+    assert text.sentence(comparison.pairs[0], comparison).startswith("no difference")
 
 
 def test_a_planted_difference_is_declared_with_its_size_interval_and_p(tmp_path):
-    found = compare(_study(tmp_path, [0, 0.06]))
-    assert [(e.label, text.rank(e)) for e in found.entries] == [("c1", "1"), ("c0", "2")]
-    (pair,) = found.pairs
+    comparison = compare(_study(tmp_path, [0, 0.06]))
+    assert [(e.label, text.rank(e)) for e in comparison.entries] == [("c1", "1"), ("c0", "2")]
+    (pair,) = comparison.pairs
     assert 0.03 < pair.low < pair.difference < pair.high < 0.09
     amount = f"{number(pair.difference)} ({limits(pair.low, pair.high)}), p < 0.001"
-    assert text.verdict(found) == f"c1 is better in dice than c0, by {amount}."
+    assert text.verdict(comparison) == f"c1 is better in dice than c0, by {amount}."
 
 
 def test_of_three_the_equal_two_share_the_rank_and_none_is_the_winner(tmp_path):
-    found = compare(_study(tmp_path, [0.0, 0.08, 0.08]))
-    assert [text.rank(e) for e in found.entries] == ["1=", "1=", "3"]
-    assert found.entries[2].label == "c0"
-    assert len(found.leaders) == 2
-    assert len(found.pairs) == 3
-    assert text.family(found) == "Holm over all 3 pairs"
-    assert [p.p_holm >= p.p for p in found.pairs] == [True] * 3
-    assert "after Holm" in text.verdict(found)
+    comparison = compare(_study(tmp_path, [0.0, 0.08, 0.08]))
+    assert [text.rank(e) for e in comparison.entries] == ["1=", "1=", "3"]
+    assert comparison.entries[2].label == "c0"
+    assert len(comparison.leaders) == 2
+    assert len(comparison.pairs) == 3
+    assert text.family(comparison) == "Holm over all 3 pairs"
+    assert [p.p_holm >= p.p for p in comparison.pairs] == [True] * 3
+    assert "after Holm" in text.verdict(comparison)
 
 
 def test_a_tie_below_the_winner_shares_a_rank_too(tmp_path):
-    found = compare(_study(tmp_path, [0.1, 0.0, 0.0]))
-    assert [text.rank(e) for e in found.entries] == ["1", "2=", "2="]
-    assert "the runner-up of 2" in text.verdict(found)
+    comparison = compare(_study(tmp_path, [0.1, 0.0, 0.0]))
+    assert [text.rank(e) for e in comparison.entries] == ["1", "2=", "2="]
+    assert "the runner-up of 2" in text.verdict(comparison)
 
 
 def test_many_are_tested_against_the_leader_only_and_bands_still_form(tmp_path):
-    found = compare(_study(tmp_path, [0.15, *[0.0] * 11], seed=1))
-    assert [text.rank(e) for e in found.entries] == ["1", *["2="] * 11]
-    assert len(found.pairs) == 11
-    assert {p.a for p in found.pairs} == {0}
-    least = min(found.pairs, key=lambda p: p.p)
+    comparison = compare(_study(tmp_path, [0.15, *[0.0] * 11], seed=1))
+    assert [text.rank(e) for e in comparison.entries] == ["1", *["2="] * 11]
+    assert len(comparison.pairs) == 11
+    assert {p.a for p in comparison.pairs} == {0}
+    least = min(comparison.pairs, key=lambda p: p.p)
     assert least.p_holm == pytest.approx(66 * least.p)  # all pairs, tested or not
-    assert text.family(found) == "each with the leader, Holm over all 66 pairs"
-    assert any("tested against the leader" in note for note in found.notes)
+    assert text.family(comparison) == "each with the leader, Holm over all 66 pairs"
+    assert any("tested against the leader" in note for note in comparison.notes)
 
 
 @pytest.mark.parametrize("test", ["permutation", "wilcoxon"])
@@ -82,8 +82,8 @@ def test_under_the_null_a_winner_is_named_at_the_stated_rate_or_less(tmp_path, t
     """Eight studies of four equal configurations: at 5 %, three winners are next to impossible."""
     winners = 0
     for i in range(8):
-        found = compare(_study(tmp_path / f"{i}", [0] * 4, seed=i), test=test)
-        winners += len(found.leaders) == 1
+        comparison = compare(_study(tmp_path / f"{i}", [0] * 4, seed=i), test=test)
+        winners += len(comparison.leaders) == 1
     assert winners <= 2
 
 
@@ -101,23 +101,23 @@ def test_exact_copies_never_get_different_ranks(tmp_path):
     for k, quality in enumerate([poor, good, poor, good]):
         config = config_of(name=f"c{k}", **{"optimizer.lr": (k + 1) / 100})
         write_run(tmp_path / f"{k}", counts=counts_of(SIZES, quality), config=config)
-    found = compare(read_runs(find(str(tmp_path))))
-    assert [text.rank(e) for e in found.entries] == ["1=", "1=", "3=", "3="]
+    comparison = compare(read_runs(find(str(tmp_path))))
+    assert [text.rank(e) for e in comparison.entries] == ["1=", "1=", "3=", "3="]
 
 
-def test_too_few_groups_are_said_to_be_too_few(tmp_path):
+def test_too_few_groups_are_noted(tmp_path):
     for k, value in enumerate([0.9, 0.2]):
         config = config_of(name=f"c{k}", **{"optimizer.lr": (k + 1) / 100})
         counts = counts_of(SIZES[:8], np.full(8, value))
         groups = [f"p{i // 2}" for i in range(8)]
         write_run(tmp_path / f"{k}", counts=counts, groups=groups, config=config)
-    found = compare(read_runs(find(str(tmp_path))))
-    assert found.pairs[0].p == pytest.approx(2 / 2**4)
-    assert len(found.leaders) == 2
-    assert any("4 groups are too few" in note for note in found.notes)
+    comparison = compare(read_runs(find(str(tmp_path))))
+    assert comparison.pairs[0].p == pytest.approx(2 / 2**4)
+    assert len(comparison.leaders) == 2
+    assert any("4 groups are too few" in note for note in comparison.notes)
 
 
-def test_figures_that_only_the_json_has_are_told_beside(tmp_path):
+def test_figures_that_only_the_json_has_are_kept_beside(tmp_path):
     for run, value in zip(_study(tmp_path, [0.1, 0]), [0.02, 0.04], strict=True):
         content = json.loads(run.folder.test_path.read_text())
         content["metrics"]["ece"] = {"value": value}
@@ -130,8 +130,8 @@ def test_what_cannot_be_ranked_is_listed_and_if_nothing_can_it_is_an_error(tmp_p
     runs = _study(tmp_path, [0])
     write_run(tmp_path / "x", counts=counts_of(SIZES, np.full(CASES, 0.5)), status="running")
     broken = read_run(RunFolder(tmp_path / "x", label="x"))
-    found = compare([*runs, broken])
-    assert found.unranked == [broken]
-    assert text.verdict(found).startswith("One configuration, nothing to compare it with: c0")
+    comparison = compare([*runs, broken])
+    assert comparison.unranked == [broken]
+    assert text.verdict(comparison).startswith("One configuration, nothing to compare it with: c0")
     with pytest.raises(ValueError, match="none of 1 runs can be ranked.*\n  x: running"):
         compare([broken])

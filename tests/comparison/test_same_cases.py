@@ -50,7 +50,7 @@ def test_the_odd_one_is_named_also_when_it_comes_first(tmp_path):
         _compare(tmp_path)
 
 
-def test_other_masks_are_told_by_their_pixels(root):
+def test_other_masks_are_recognized_by_their_pixels(root):
     counts = BASE.copy()
     counts[3, 0] += [-5, 0, 0, 5]  # five pixels fewer in the reference, the image as large
     _write(root, "odd", counts=counts)
@@ -60,27 +60,27 @@ def test_other_masks_are_told_by_their_pixels(root):
         _compare(root, common=True)
 
 
-def test_another_image_size_is_said_as_such(root):
+def test_another_image_size_is_named_as_the_reason(root):
     _write(root, "odd", counts=4 * BASE)
     with pytest.raises(ValueError, match=r"odd: 10 cases at another image size.*16384 .* 4096"):
         _compare(root)
 
 
-def test_other_classes_are_said(root):
+def test_other_classes_are_named(root):
     _write(root, "odd", classes=["tumour"])
     with pytest.raises(ValueError, match="odd: classes tumour instead of polyp"):
         _compare(root)
 
 
-def test_common_cases_are_compared_and_that_is_said(root):
+def test_common_cases_are_compared_with_a_note(root):
     counts = counts_of(SIZES, np.linspace(0.5, 0.9, 10))
     _write(root, "odd", counts=counts[4:], cases=NAMES[4:])
-    found = _compare(root, common=True)
-    assert found.cases == 6
-    values = {e.label: e.figures["dice"][0] for e in found.entries}
+    comparison = _compare(root, common=True)
+    assert comparison.cases == 6
+    values = {e.label: e.figures["dice"][0] for e in comparison.entries}
     tp, fp, fn, _ = counts[4:, 0].T
     assert values["odd"] == pytest.approx((2 * tp / (2 * tp + fp + fn)).mean(), abs=1e-6)
-    assert any("on the 6 cases that all have, of 6 to 10" in note for note in found.notes)
+    assert any("on the 6 cases that all have, of 6 to 10" in note for note in comparison.notes)
 
 
 def test_no_common_case_is_an_error(root):
@@ -103,9 +103,9 @@ def test_a_figure_that_is_missing_for_some_cases_of_one_run_is_not_compared(root
 
 def test_the_coarsest_groups_count(root):
     _write(root, "c", groups=[f"p{i // 5}" for i in range(10)])
-    found = _compare(root)
-    assert found.groups == 2
-    assert any("group the cases differently" in note for note in found.notes)
+    comparison = _compare(root)
+    assert comparison.groups == 2
+    assert any("group the cases differently" in note for note in comparison.notes)
 
 
 PARTS = [f"{i:02}" for i in range(12)]
@@ -189,17 +189,17 @@ def test_folds_with_a_seed_each_are_folds(tmp_path):
     assert entry.seeds is None
 
 
-def test_a_seed_that_lacks_a_fold_is_left_out_and_that_is_said(tmp_path):
+def test_a_seed_that_lacks_a_fold_is_left_out_with_a_note(tmp_path):
     for seed in range(3):
         for k, rows in enumerate([range(0, 6), range(6, 12)]):
             if (seed, k) != (1, 1):
                 _write_part(tmp_path, f"s{seed}f{k}", rows, seed=seed, **{FOLD: k})
-    found = _compare(tmp_path)
-    assert found.entries[0].seeds.n == 2
-    assert any("seed 1 left out of all figures: no finished fold 1" in n for n in found.notes)
+    comparison = _compare(tmp_path)
+    assert comparison.entries[0].seeds.n == 2
+    assert any("seed 1 left out of all figures: no finished fold 1" in n for n in comparison.notes)
 
 
-def test_missing_folds_are_said(tmp_path):
+def test_missing_folds_are_noted(tmp_path):
     for k in range(2):
         _write_part(
             tmp_path, f"{k}", range(4 * k, 4 * k + 4), **{FOLD: k, "dataset__split__folds": 3}
@@ -226,9 +226,9 @@ def test_overlapping_folds_are_an_error(tmp_path):
         _pooled(tmp_path)
 
 
-def test_repeats_of_one_seed_are_said(tmp_path):
+def test_repeats_of_one_seed_are_noted(tmp_path):
     _write_part(tmp_path, "a", seed=4)
     _write_part(tmp_path, "b", seed=4)
-    found = _pooled(tmp_path)
-    assert len(found.tables) == 2
-    assert any("same seed" in note for note in found.notes)
+    configuration = _pooled(tmp_path)
+    assert len(configuration.tables) == 2
+    assert any("same seed" in note for note in configuration.notes)

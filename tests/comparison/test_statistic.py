@@ -55,8 +55,8 @@ def test_intervals_are_those_of_the_bootstrap_that_draws_rows(table):
 def test_a_class_can_be_named(table):
     each = Statistic.named("iou_pooled/x", [table])
     tp, fp, fn, _ = table.counts[:, 0].sum(0)
-    found = each.of(each.totals([table], _index(table)).sum(0))
-    assert found == pytest.approx(tp / (tp + fp + fn))
+    value = each.of(each.totals([table], _index(table)).sum(0))
+    assert value == pytest.approx(tp / (tp + fp + fn))
 
 
 def test_seeds_are_averaged_by_case(table):
@@ -67,12 +67,12 @@ def test_seeds_are_averaged_by_case(table):
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("dize", "nearest: dice"), ("dice/tumour", "no such class"), ("hd95_pooled", "do not have"),
      ("_pooled", "do not have"), ("dice_", "do not have")],
 )  # fmt: skip
-def test_an_unknown_figure_is_refused_with_what_there_is(table, name, said):
-    with pytest.raises(ValueError, match=said):
+def test_an_unknown_figure_is_refused_with_what_there_is(table, name, message):
+    with pytest.raises(ValueError, match=message):
         Statistic.named(name, [table])
 
 

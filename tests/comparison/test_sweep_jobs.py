@@ -131,7 +131,7 @@ def test_jobs_are_read_with_what_sets_them_apart(tmp_path):
         '{"jobs": [{"number": null, "overrides": [], "folder": "a"}]}',
     ],
 )  # fmt: skip
-def test_a_plan_that_cannot_be_read_says_so_and_names_no_jobs(tmp_path, text):
+def test_a_plan_that_cannot_be_read_has_a_problem_and_no_jobs(tmp_path, text):
     (tmp_path / "sweep.json").write_text(text)
     plan = read_plan(tmp_path)
     assert plan.jobs == []

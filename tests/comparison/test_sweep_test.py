@@ -55,7 +55,7 @@ def test_p_values_are_of_sign_flips_after_holm_over_the_others_alone(tmp_path):
         assert pair.difference == pytest.approx(np.mean(dice[0] - dice[i]))
 
 
-def test_the_choice_is_of_validation_and_one_that_the_test_shows_worse_is_said_so(tmp_path):
+def test_validation_chooses_and_the_test_may_show_the_choice_to_be_worse(tmp_path):
     write_job(tmp_path, 0, ["k=0"], val=0.9, shift=-0.15)
     write_job(tmp_path, 1, ["k=1"], val=0.8, shift=0.0)
     write_job(tmp_path, 2, ["k=2"], val=0.7, shift=-0.3)
@@ -109,7 +109,7 @@ def test_differing_cases_are_not_compared_and_the_reason_names_the_configuration
     assert "10 cases missing" in tested.problem
 
 
-def test_too_few_cases_to_show_anything_are_said(tmp_path):
+def test_too_few_cases_to_show_anything_are_noted(tmp_path):
     for i in range(3):
         write_job(tmp_path, i, [f"k={i}"], val=0.9, cases=slice(0, 4))
     _, tested = _tested(tmp_path)
@@ -165,7 +165,7 @@ def test_a_size_that_differs_is_one(tmp_path):
     assert caution.startswith("dataset.image_size differs")
 
 
-def test_a_split_that_cannot_be_read_says_nothing(tmp_path):
+def test_a_split_that_cannot_be_read_is_no_caution(tmp_path):
     _split(write_job(tmp_path, 0, ["k=0"], val=0.5), "abc")
     write_job(tmp_path, 1, ["k=1"], val=0.5)
     (tmp_path / "1_k=1" / "split.csv").write_text('image,"')

@@ -121,34 +121,34 @@ def _seeds(best: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def effect(found: Effect) -> str:
+def effect(result: Effect) -> str:
     """`loss: dice 0.78, bce 0.71; dice ahead of bce by 0.07 (-0.01 to 0.1), in 7 of 8 settings`;
     for a key that was searched, the range that was tried.
     """
-    ranked = found.ranked
-    if found.is_range and ranked:
-        tried, best = sorted(v.number for v in found.values), ranked[0]
+    ranked = result.ranked
+    if result.is_range and ranked:
+        tried, best = sorted(v.number for v in result.values), ranked[0]
         return (
-            f"{found.key}: {tried[0]:.4g} to {tried[-1]:.4g} were tried, the best at "
+            f"{result.key}: {tried[0]:.4g} to {tried[-1]:.4g} were tried, the best at "
             f"{best.number:.4g} ({number(best.mean)})"
         )
     values = ", ".join(f"{cut(v.text, 40)} {number(v.mean)}" for v in ranked[:VALUES])
     more = f", {len(ranked) - VALUES} more values" if len(ranked) > VALUES else ""
-    text = f"{found.key}: {values}{more}"
-    lost = [cut(v.text, 40) for v in found.values if not v.scores]
+    text = f"{result.key}: {values}{more}"
+    lost = [cut(v.text, 40) for v in result.values if not v.scores]
     if lost:
         text += f"; nothing finished with {', '.join(lost[:VALUES])}"
     if len(ranked) < 2:
         return text
-    if not found.complete:
+    if not result.complete:
         return f"{text}; not on the same settings of the other keys"
-    if found.complete == 1:
-        return text if found.settings == 1 else f"{text}; in the one setting that all have"
+    if result.complete == 1:
+        return text if result.settings == 1 else f"{text}; in the one setting that all have"
     mean, low, high, won = lead(*ranked[:2])
     first, second = (cut(v.text, 40) for v in ranked[:2])
     return (
         f"{text}; {first} ahead of {second} by {number(mean)} ({limits(low, high)}), "
-        f"in {won} of {found.complete} settings"
+        f"in {won} of {result.complete} settings"
     )
 
 

@@ -47,7 +47,7 @@ class _Reader(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def comparison(tmp_path_factory):
     root = tmp_path_factory.mktemp("runs")
     sizes, rng = reference(30), np.random.default_rng(0)
     for k in range(3):
@@ -62,9 +62,9 @@ def found(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def files(found, tmp_path_factory):
+def files(comparison, tmp_path_factory):
     folder = tmp_path_factory.mktemp("out") / "new" / "folder"
-    write(found, folder)
+    write(comparison, folder)
     return folder
 
 
@@ -122,15 +122,17 @@ def test_every_column_can_be_sorted_by_a_key(files):
         assert len(keys) == row.count("<td")
 
 
-def test_csv_holds_ranked_and_unranked_rows_and_all_figures(files, found):
+def test_csv_holds_ranked_and_unranked_rows_and_all_figures(files, comparison):
     with (files / "leaderboard.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert [row["rank"] for row in rows[3:]] == ["", ""]
     assert {row["status"] for row in rows[3:]} == {"running", "failed"}
-    assert rows[0]["configuration"] == found.entries[0].label == EVIL
+    assert rows[0]["configuration"] == comparison.entries[0].label == EVIL
     for name in ("dice", "dice_low", "dice_high", "iou_pooled", "dice_positive", "optimizer.lr"):
         assert rows[0][name] != ""
-    assert float(rows[0]["dice"]) == pytest.approx(found.entries[0].figures["dice"][0], abs=1e-5)
+    assert float(rows[0]["dice"]) == pytest.approx(
+        comparison.entries[0].figures["dice"][0], abs=1e-5
+    )
     with (files / "pairs.csv").open(newline="") as handle:
         pairs = list(csv.DictReader(handle))
     assert len(pairs) == 3
@@ -149,10 +151,10 @@ def test_markdown_has_a_row_a_configuration_whatever_its_name(files):
     assert "<script>" not in "\n".join(lines)
 
 
-def test_the_console_shows_one_screen_with_the_verdict_last(found, tmp_path):
+def test_the_console_shows_one_screen_with_the_verdict_last(comparison, tmp_path):
     for width in (80, 160):
         console = Console(file=io.StringIO(), width=width)
-        show(found, tmp_path, console)
+        show(comparison, tmp_path, console)
         lines = console.file.getvalue().splitlines()
         assert len(lines) < 24
         assert " in dice" in lines[-1]

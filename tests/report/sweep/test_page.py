@@ -131,7 +131,7 @@ def test_folds_have_a_table_of_configurations_and_say_what_the_test_has_seen(tmp
     assert "all pairs of configurations" in text
 
 
-def test_why_nothing_could_be_compared_is_said_and_the_table_stands(tmp_path):
+def test_why_nothing_could_be_compared_is_noted_below_the_table(tmp_path):
     write_job(tmp_path, 0, ["k=0"], val=0.9)
     write_job(tmp_path, 1, ["k=1"], val=0.8, cases=slice(0, 30))
     _, reader = _page(tmp_path)

@@ -49,7 +49,7 @@ def _seeded(row, low, high):
     return row | {"configuration/dice_seeds_low": low, "configuration/dice_seeds_high": high}
 
 
-def test_what_other_seeds_may_turn_is_said_beside_what_the_cases_show():
+def test_the_verdict_warns_where_other_seeds_may_turn_the_order():
     best = _seeded(BEST, 0.6, 0.8)
     near, far = (_seeded(row, 0.1, high) for row, high in
                  zip(_others("better", "better"), (0.65, 0.5), strict=True))  # fmt: skip
