@@ -58,14 +58,8 @@ def _rank(comparison: Comparison) -> None:
     all_pairs, family = count <= ALL_PAIRS, count * (count - 1) // 2
 
     def tested(head: int, others: Sequence[int]) -> list[Pair]:
-        return paired_tests.against(
-            head,
-            others,
-            comparison.totals,
-            comparison.metric,
-            test=comparison.test,
-            family=family,
-        )
+        measured = comparison.totals, comparison.metric
+        return paired_tests.against(head, others, *measured, test=comparison.test, family=family)
 
     heads = range(count) if all_pairs else [0]
     pairs = corrected([p for i in heads for p in tested(i, range(i + 1, count))], family=family)

@@ -21,7 +21,6 @@ def pool_runs(label: str, runs: Sequence[ComparedRun], *, common: bool = False) 
         label: of the configuration.
         runs: its runs, all with a table. A seed that lacks a fold is left out, with a note.
         common: whether runs whose cases overlap are cut to the cases that they share.
-
     Raises:
         ValueError: without `common`, the runs are neither seeds (the same cases) nor folds
             (different cases). It names two of them.
@@ -177,7 +176,6 @@ def cut_to_common(configurations: Sequence[Configuration]) -> str | None:
 
     Returns:
         A note on what was done, None if nothing was.
-
     Raises:
         ValueError: they share no case.
     """

@@ -161,13 +161,8 @@ def _validation_images(configuration: Configuration) -> frozenset:
     sets: Counter[frozenset[tuple[str, str]]] = Counter()
     for run in configuration.finished:
         split = run.folder.split
-        images = (
-            frozenset(
-                digests for case, digests in split.digests.items() if split.splits[case] == "val"
-            )
-            if split
-            else None
-        )
+        cases = split.splits.items() if split else ()
+        images = frozenset(split.digests[case] for case, part in cases if part == "val")
         if not images:
             return frozenset()
         sets[images] += 1

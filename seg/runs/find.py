@@ -13,7 +13,6 @@ def find(where: str | Sequence[str]) -> list[Path]:
 
     Args:
         where: a run folder, a folder that holds some, a glob (`**` as well), or a list of them.
-
     Raises:
         FileNotFoundError: nothing matches, or no match is or holds a run folder.
     """

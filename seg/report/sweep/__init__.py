@@ -19,7 +19,6 @@ __all__ = ["show", "unfinished", "write"]
 
 def write(sweep: Path, *, progress: Progress = lambda it, n, t: it) -> list[dict[str, Any]]:
     """Write both files into the sweep's folder.
-
     Returns:
         A row a job, best first by val/dice: a sweep must not choose by the test.
     """
