@@ -1,5 +1,6 @@
 """Shared by all tests: small data sets, and where the real samples lie."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,11 @@ TINY = [
     "model.depth=2",
     "trainer.max_epochs=2",
 ]
+
+
+def pytest_configure() -> None:
+    # a shell starts background commands with SIGINT ignored, which their children would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
