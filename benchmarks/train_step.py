@@ -150,7 +150,7 @@ class Files(Dataset):
         pair, wanted = self.pairs[index], self.size[::-1]
         with Image.open(pair.image) as file:
             pixels = np.array(file.convert(self.mode).resize(wanted, Image.Resampling.BICUBIC))
-        with Image.open(pair.mask) as file:
+        with Image.open(pair.mask_paths[0]) as file:
             mask = np.array(file.convert("L").resize(wanted, Image.Resampling.NEAREST)) > 0
         image = np.atleast_3d(pixels).transpose(2, 0, 1) / np.float32(255)
         return torch.from_numpy(image).contiguous(), torch.from_numpy(mask).float()

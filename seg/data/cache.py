@@ -72,12 +72,9 @@ def load(
     """
     if problems:
         raise DataErrors([*problems, *file_problems(pairs, preprocessing, progress=progress)])
-    paths = list(dict.fromkeys([p.image for p in pairs] + [p.mask for p in pairs]))
-    digests = file_digests(paths, progress=progress, label="checking files")
-    if None in digests.values():
+    images, masks = case_digests(pairs, progress=progress)
+    if None in (*images, *masks):
         raise DataErrors(file_problems(pairs, preprocessing, progress=progress))
-    images = [str(digests[p.image]) for p in pairs]
-    masks = [str(digests[p.mask]) for p in pairs]
     target = folder / _key(pairs, images, masks, preprocessing)
     if not target.is_dir():
         _build(pairs, preprocessing, target, progress)
@@ -110,6 +107,28 @@ def file_problems(
         return [message for message in messages if message is not None]
 
 
+def case_digests(
+    pairs: Sequence[Pair], *, progress: Progress, label: str = "checking files"
+) -> tuple[list[str | None], list[str | None]]:
+    """sha256 of each case's image and of its mask, in hex.
+
+    That of the file; of several files, that of their digests, joined in their order; of none, "".
+    None where a file cannot be read.
+    """
+    paths = dict.fromkeys(path for p in pairs for path in (*p.images, *p.mask_paths))
+    digests = file_digests(list(paths), progress=progress, label=label)
+
+    def of(files: Sequence[Path]) -> str | None:
+        parts = [digests[path] for path in files]
+        if None in parts:
+            return None
+        if len(parts) > 1:
+            return hashlib.sha256("".join(map(str, parts)).encode()).hexdigest()
+        return "".join(map(str, parts))
+
+    return [of(pair.images) for pair in pairs], [of(pair.mask_paths) for pair in pairs]
+
+
 def file_digests(
     paths: Sequence[Path], *, progress: Progress, label: str
 ) -> dict[Path, str | None]:
@@ -132,7 +151,7 @@ def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Prepro
         VERSION,
         cv2.__version__.split(".")[0],  # its resizing differs between major versions
         pre.size, pre.channels, pre.classes, pre.ignore_value, pre.window,
-        [(p.case, p.plane) for p in pairs],
+        [(p.case, p.plane, len(p.images), [m.label for m in p.masks]) for p in pairs],
         images,
         masks,
     ]  # fmt: skip

@@ -15,23 +15,46 @@ DEPTH = 2  # levels below dataset.root that are searched for a layout
 
 
 @dataclass(frozen=True)
+class MaskFile:
+    """One file of a case's annotation.
+
+    Args:
+        label: the class of all its foreground; None where its values say it (`dataset.classes`).
+    """
+
+    path: Path
+    label: str | None = None
+
+
+@dataclass(frozen=True)
 class Pair:
     """One case.
 
     Args:
-        case: the image's path relative to the root, with forward slashes; for a slice of a volume
-            `PATH#INDEX`.
+        case: the path of the first image relative to the root, with forward slashes; for a slice of
+            a volume `PATH#INDEX`.
+        images: files whose channels are stacked, in this order; nearly always one.
+        masks: files that are united; none where nothing is annotated: all of it is background.
         group: the patient, video or other unit that no split may divide.
         split: train, val or test where the layout or the table says it.
         plane: (axis, index) of a slice of a volume.
     """
 
     case: str
-    image: Path
-    mask: Path
+    images: tuple[Path, ...]
+    masks: tuple[MaskFile, ...]
     group: str
     split: str | None = None
     plane: tuple[int, int] | None = None
+
+    @property
+    def image(self) -> Path:
+        """The first image file: the case is called by its name."""
+        return self.images[0]
+
+    @property
+    def mask_paths(self) -> tuple[Path, ...]:
+        return tuple(mask.path for mask in self.masks)
 
 
 class PairingErrors(DataErrors):
@@ -183,16 +206,18 @@ def expand(pair: Pair, axis: int, problems: list[str]) -> list[Pair]:
         problems: gets a message if the pair cannot be cut.
     """
     try:
-        slices = slice_count(pair.image, axis)
-        mask_slices = slice_count(pair.mask, axis)
+        counts = {path: slice_count(path, axis) for path in (*pair.images, *pair.mask_paths)}
         patient = patient_of(pair.image) if pair.group == pair.case else None
     except DataError as error:
         problems.append(str(error))
         return []
-    if slices != mask_slices:
-        image, mask = (f"{n} slices" if n else "a picture" for n in (slices, mask_slices))
+    slices = counts[pair.image]
+    other = next((path for path, count in counts.items() if count != slices), None)
+    if other is not None:
+        kinds = (f"{n} slices" if n else "a picture" for n in (slices, counts[other]))
+        name = f"its mask {other}" if other in pair.mask_paths else str(other)
         problems.append(
-            f"{pair.image}: is {image}, its mask {pair.mask} is {mask}; "
+            f"{pair.image}: is {next(kinds)}, {name} is {next(kinds)}; "
             "save both as one kind and of one size"
         )
         return []

@@ -1,15 +1,17 @@
 """One case from its files to arrays at training size."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
+from seg.data.errors import DataError
 from seg.data.formats.intensity import Window
 from seg.data.images import check_geometry, read_image, read_mask
-from seg.data.masks import to_indices, uses_colours
-from seg.data.pairs import Pair
+from seg.data.masks import BACKGROUND, IGNORE, to_indices, uses_colours
+from seg.data.pairs import MaskFile, Pair
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class Preprocessing:
 
     Args:
         size: height and width in pixels.
-        channels: 1 (grey) or 3 (RGB).
+        channels: of the image: 1 (grey), 3 (RGB), or the sum over a case's image files.
         classes: meaning of the mask values (see `masks.to_indices`).
         ignore_value: mask value of ignored pixels, or None.
         window: for more than 8 bits, (low, high) in stored units that become 0 and 255, or
@@ -64,15 +66,101 @@ def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, b
 
     Returns:
         The image (H, W, C), uint8 or float32 in 0-255; the mask (H, W), uint8 class indices; and
-        whether the mask's file is lossy.
+        whether a mask file is lossy.
 
     Raises:
-        DataError: a file cannot be used, or image and mask differ in size or orientation.
+        DataError: a file cannot be used, or the files differ in size or orientation.
     """
-    image = read_image(pair.image, channels=pre.channels, plane=pair.plane, window=pre.window)
+    image = read_channels(pair, pre)
+    parts = read_mask_files(pair, pre)
+    for path in (*pair.images[1:], *pair.mask_paths):
+        check_geometry(pair.image, path, plane=pair.plane)
+    mask = unite(parts, pre, size=image.shape[:2])
+    return image, mask, any(part.lossy for part in parts)
+
+
+def read_channels(pair: Pair, pre: Preprocessing) -> np.ndarray:
+    """The case's image files as one image (H, W, C): uint8 if all of them are, else float32.
+
+    As many files as channels are one channel each; a single file has all of them.
+
+    Raises:
+        DataError: a file cannot be used.
+        ValueError: the files cannot have `channels` together.
+    """
+    each, rest = divmod(pre.channels, len(pair.images))
+    if rest:
+        raise ValueError(
+            f"dataset.channels={pre.channels}: must be a multiple of the {len(pair.images)} image "
+            f"files of a case"
+        )
+    options = {"channels": each, "plane": pair.plane, "window": pre.window}
+    images = [read_image(path, **options) for path in pair.images]
+    if len(images) == 1:
+        return images[0]
+    for path in pair.images[1:]:
+        check_geometry(pair.image, path, plane=pair.plane)
+    return np.concatenate(images, axis=2)
+
+
+class MaskPart(NamedTuple):
+    """What one mask file of a case holds: `values` and `lossy` as from `images.read_mask`."""
+
+    file: MaskFile
+    values: np.ndarray
+    lossy: bool
+
+
+def read_mask_files(pair: Pair, pre: Preprocessing) -> list[MaskPart]:
+    """The stored values of each mask file. Raises DataError for a file that cannot be read."""
     as_colours = uses_colours(pre.classes)
-    values, lossy = read_mask(pair.mask, palette_as_colours=as_colours, plane=pair.plane)
-    check_geometry(pair.image, pair.mask, plane=pair.plane)
-    meaning = {"classes": pre.classes, "ignore_value": pre.ignore_value}
-    mask = to_indices(values, lossy=lossy, path=pair.mask, **meaning)
-    return image, mask, lossy
+    return [
+        MaskPart(file, *read_mask(file.path, palette_as_colours=as_colours, plane=pair.plane))
+        for file in pair.masks
+    ]
+
+
+def unite(parts: Sequence[MaskPart], pre: Preprocessing, *, size: tuple[int, int]) -> np.ndarray:
+    """The union of mask files as class indices (H, W) uint8, 255 where one file ignores a pixel
+    and none has a class.
+
+    Args:
+        size: (H, W) of the image, for a case without mask files.
+
+    Raises:
+        DataError: a value of no class, a pixel that two files give to different classes, or files
+            of different sizes.
+    """
+    mask = np.zeros(parts[0].values.shape[:2] if parts else size, dtype=np.uint8)
+    for part in parts:
+        labels = _labels(part, pre)
+        if len(parts) == 1:
+            return labels
+        if labels.shape != mask.shape:
+            reason = f"is {labels.shape[1]}x{labels.shape[0]}, another mask file is"
+            reason += f" {mask.shape[1]}x{mask.shape[0]} ({parts[0].file.path})"
+            raise DataError(part.file.path, reason, "save both of one size (width x height)")
+        labelled = (labels != BACKGROUND) & (labels != IGNORE)
+        conflict = labelled & (mask != BACKGROUND) & (mask != IGNORE) & (mask != labels)
+        if conflict.any():
+            raise DataError(
+                part.file.path,
+                f"{np.count_nonzero(conflict)} pixels have another class in another mask file",
+                "dataset.overlap=true lets classes share pixels",
+            )
+        mask[labelled | (mask == BACKGROUND)] = labels[labelled | (mask == BACKGROUND)]
+    return mask
+
+
+def _labels(part: MaskPart, pre: Preprocessing) -> np.ndarray:
+    label = part.file.label
+    labels = to_indices(
+        part.values,
+        lossy=part.lossy,
+        classes=pre.classes if label is None else None,
+        ignore_value=pre.ignore_value,
+        path=part.file.path,
+    )
+    if label is not None:
+        labels[labels == 1] = 1 + list(pre.classes or {}).index(label)
+    return labels

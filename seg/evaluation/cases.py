@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data import Progress, no_progress
-from seg.data.cache import file_digests
+from seg.data.cache import case_digests
 from seg.data.errors import DataErrors
 from seg.data.masks import IGNORE
 from seg.data.pairs import Pair
@@ -81,12 +81,12 @@ def run_cases(
 def _changed(
     pairs: Sequence[Pair], rows: Sequence[Mapping[str, str]], progress: Progress
 ) -> list[Path]:
-    expected: dict[Path, str] = {}
-    for pair, row in zip(pairs, rows, strict=True):
-        expected[pair.image] = row["image_sha256"]
-        expected[pair.mask] = row["mask_sha256"]
-    digests = file_digests(list(expected), progress=progress, label="checking files")
-    return [path for path, digest in digests.items() if digest != expected[path]]
+    images, masks = case_digests(pairs, progress=progress)
+    changed: list[Path] = []
+    for pair, row, image, mask in zip(pairs, rows, images, masks, strict=True):
+        changed += pair.images if image != row["image_sha256"] else ()
+        changed += pair.mask_paths if mask != row["mask_sha256"] else ()
+    return list(dict.fromkeys(changed))  # a volume's file is that of many cases
 
 
 def match_classes(own: Sequence[str], others: Sequence[str]) -> NDArray[np.uint8] | None:

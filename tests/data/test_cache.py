@@ -34,7 +34,7 @@ def test_arrays_hold_what_the_files_hold(folder: Path, tmp_path: Path) -> None:
     cached = load(pairs, full, folder=tmp_path / "c")
     for i, pair in enumerate(pairs):
         assert np.array_equal(cached.images[i], np.array(Image.open(pair.image)))
-        assert np.array_equal(cached.masks[i], np.array(Image.open(pair.mask)) // 255)
+        assert np.array_equal(cached.masks[i], np.array(Image.open(pair.mask_paths[0])) // 255)
     assert cached.foreground.tolist() == [float(np.mean(m > 0)) for m in cached.masks]
 
 
@@ -51,7 +51,7 @@ def test_a_second_load_decodes_nothing(
 def test_an_edited_mask_of_equal_size_is_seen(folder: Path, tmp_path: Path) -> None:
     pairs = Folder(root=str(folder)).pairs()
     before = load(pairs, PRE, folder=tmp_path / "c").masks[1].copy()
-    path = pairs[1].mask
+    path = pairs[1].mask_paths[0]
     times = path.stat()
     cv2.imwrite(str(path), 255 - cv2.imread(str(path), cv2.IMREAD_UNCHANGED))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -196,7 +196,7 @@ def test_files_that_change_places_are_seen(folder: Path, tmp_path: Path) -> None
     """The same names and the same contents, but not the same pairs."""
     pairs = Folder(root=str(folder)).pairs()
     before = load(pairs, PRE, folder=tmp_path / "c").masks[:].copy()
-    one, other = pairs[1].mask, pairs[2].mask
+    one, other = pairs[1].mask_paths[0], pairs[2].mask_paths[0]
     first, second = one.read_bytes(), other.read_bytes()
     one.write_bytes(second)
     other.write_bytes(first)
@@ -218,7 +218,7 @@ def test_a_file_is_hashed_once_however_many_cases_it_has(
 
     monkeypatch.setattr(cache.hashlib, "file_digest", counted)
     cached = load([pairs[0], *slices], PRE, folder=tmp_path / "c")
-    files = {str(p) for pair in pairs[:2] for p in (pair.image, pair.mask)}
+    files = {str(p) for pair in pairs[:2] for p in (pair.image, pair.mask_paths[0])}
     assert sorted(read) == sorted(files)
     assert len(cached.image_sha256) == 6
     assert len(set(cached.image_sha256)) == 2

@@ -7,6 +7,7 @@ import pytest
 
 from seg.data.errors import DataErrors
 from seg.data.pairs import (
+    MaskFile,
     Pair,
     PairingErrors,
     check_group_rule,
@@ -30,7 +31,7 @@ def touch(*paths: Path) -> list[Path]:
 
 
 def names(pairs: list) -> list[tuple[str, str]]:
-    return [(p.image.name, p.mask.name) for p in pairs]
+    return [(p.image.name, p.mask_paths[0].name) for p in pairs]
 
 
 def test_numbers_sort_as_numbers() -> None:
@@ -150,7 +151,7 @@ def test_problems_are_added_to_the_list_and_the_other_pairs_returned(tmp_path: P
 
 def test_a_picture_is_its_only_slice_whatever_the_axis(tmp_path: Path) -> None:
     image, mask = touch(tmp_path / "a.png", tmp_path / "b.png")
-    pair, problems = Pair("a.png", image, mask, "g", "val"), []
+    pair, problems = Pair("a.png", (image,), (MaskFile(mask),), "g", "val"), []
     assert expand(pair, 7, problems) == [pair]
     assert problems == []
 
@@ -173,7 +174,7 @@ def test_lgg_pairs_slices_with_masks_and_groups_by_patient(real: Path) -> None:
         pairs = LGG(root=str(root), classes={"tumour": [1, 255]}).pairs()
         assert len(pairs) == len(list((real / "lgg").rglob("*_mask.tif"))) > 200
         assert len({p.group for p in pairs}) == 12
-        assert all(p.mask.stem == f"{p.image.stem}_mask" for p in pairs)
+        assert all(p.mask_paths[0].stem == f"{p.image.stem}_mask" for p in pairs)
         assert all(p.case.startswith(p.group) for p in pairs)
 
 

@@ -1,6 +1,6 @@
 """One case from its files to arrays: aligned, in range, and refused where the two do not fit."""
 
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import cv2
@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from seg.data.errors import DataError
-from seg.data.pairs import Pair
+from seg.data.pairs import MaskFile, Pair
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, preprocessing, read_pair
 
 KEYS = {"image_size": 32, "channels": 3, "window": None, "classes": None, "ignore_value": None}
@@ -18,7 +18,7 @@ KEYS = {"image_size": 32, "channels": 3, "window": None, "classes": None, "ignor
 def written(folder: Path, image: np.ndarray, mask: np.ndarray) -> Pair:
     for name, array in (("image", image), ("mask", mask)):
         cv2.imwrite(str(folder / f"{name}.png"), array)
-    return Pair("image.png", folder / "image.png", folder / "mask.png", "g")
+    return Pair("image.png", (folder / "image.png",), (MaskFile(folder / "mask.png"),), "g")
 
 
 def test_keys_of_the_configuration_become_settings_that_do_not_change() -> None:
@@ -71,7 +71,8 @@ def test_a_slice_of_a_volume_is_read_with_its_own_mask(tmp_path: Path) -> None:
     for name in ("image", "mask"):
         nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / f"{name}.nii")
     for i in range(3):
-        pair = Pair(f"v#{i}", tmp_path / "image.nii", tmp_path / "mask.nii", "g", None, (2, i))
+        files = (tmp_path / "image.nii",), (MaskFile(tmp_path / "mask.nii"),)
+        pair = Pair(f"v#{i}", *files, "g", None, (2, i))
         image, mask, _ = read_pair(pair, preprocessing(**KEYS))
         assert mask.shape == image.shape[:2]
         assert mask.min() == mask.max() == (i == 1)
@@ -89,7 +90,7 @@ def test_a_lossy_mask_is_said_to_be_one(tmp_path: Path) -> None:
     Image.fromarray(mask).save(tmp_path / "mask.jpg", quality=60)
     pair = written(tmp_path, np.zeros((16, 16), np.uint8), mask)
     lossless = read_pair(pair, preprocessing(**KEYS))
-    pair = Pair("image.png", pair.image, tmp_path / "mask.jpg", "g")
+    pair = Pair("image.png", pair.images, (MaskFile(tmp_path / "mask.jpg"),), "g")
     lossy = read_pair(pair, preprocessing(**KEYS))
     assert (lossless[2], lossy[2]) == (False, True)
     assert np.array_equal(lossless[1], lossy[1])
@@ -132,3 +133,42 @@ def test_shrinking_averages_instead_of_picking() -> None:
     stripes = np.zeros((64, 64, 1), np.uint8)
     stripes[:, ::4] = 200
     assert (image_to_size(stripes, (16, 16)) == 50).all()
+
+
+def write(path: Path, values: np.ndarray) -> Path:
+    Image.fromarray(values).save(path)
+    return path
+
+
+def test_several_image_files_are_channels_in_their_order(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    planes = rng.integers(0, 256, (2, 6, 7), dtype=np.uint8)
+    images = tuple(write(tmp_path / f"a_{i}.png", plane) for i, plane in enumerate(planes))
+    mask = MaskFile(write(tmp_path / "mask.png", np.zeros((6, 7), np.uint8)))
+    shape = preprocessing(image_size=6, channels=2, window=None, classes=None, ignore_value=None)
+    image, _, _ = read_pair(Pair("a_0.png", images, (mask,), "g"), shape)
+    np.testing.assert_array_equal(image, np.moveaxis(planes, 0, -1))
+    write(images[1], np.zeros((7, 7), np.uint8))
+    with pytest.raises(DataError, match=r"a_0\.png.*7x7"):
+        read_pair(Pair("a_0.png", images, (mask,), "g"), shape)
+
+
+def test_several_mask_files_are_united_and_none_is_background(tmp_path: Path) -> None:
+    image = write(tmp_path / "a.png", np.full((4, 4), 9, np.uint8))
+    parts = np.zeros((2, 4, 4), np.uint8)
+    parts[0, :2], parts[1, 1:3] = 255, 255
+    files = [write(tmp_path / f"m{i}.png", part) for i, part in enumerate(parts)]
+    classes = {"cup": 255, "disc": 255}
+    shape = preprocessing(image_size=4, channels=1, window=None, classes=None, ignore_value=None)
+    masks = tuple(map(MaskFile, files))
+    _, mask, _ = read_pair(Pair("a", (image,), masks, "g"), shape)
+    np.testing.assert_array_equal(mask, parts.any(axis=0))
+    _, mask, _ = read_pair(Pair("a", (image,), (), "g"), shape)
+    np.testing.assert_array_equal(mask, np.zeros((4, 4)))
+    labelled = tuple(map(MaskFile, files, classes))
+    shape = replace(shape, classes=classes)
+    with pytest.raises(DataError, match=r"m1\.png: 4 pixels"):  # row 1 is both cup and disc
+        read_pair(Pair("a", (image,), labelled, "g"), shape)
+    write(files[1], np.where(parts[0] > 0, 0, parts[1]))
+    _, mask, _ = read_pair(Pair("a", (image,), labelled, "g"), shape)
+    np.testing.assert_array_equal(mask, np.repeat([1, 1, 2, 0], 4).reshape(4, 4))

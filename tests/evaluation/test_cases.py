@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seg.data.errors import DataErrors
-from seg.data.pairs import Pair, PairingErrors
+from seg.data.pairs import MaskFile, Pair, PairingErrors
 from seg.data.split.file import COLUMNS
 from seg.evaluation.cases import dataset_cases, match_classes, run_cases
 from seg.runs import atomic
@@ -32,7 +32,8 @@ def write_pairs(root: Path, names: str = "abcd") -> list[Pair]:
         for part in ("images", "masks"):
             (root / part).mkdir(exist_ok=True)
             (root / part / name).write_text(part + name)
-        pairs.append(Pair(f"images/{name}", root / "images" / name, root / "masks" / name, name))
+        files = (root / "images" / name,), (MaskFile(root / "masks" / name),)
+        pairs.append(Pair(f"images/{name}", *files, name))
     return pairs
 
 
@@ -44,8 +45,8 @@ def write_split(root: Path, pairs: list[Pair], labels: str) -> RunFolder:
 
     rows = []
     for p, label in zip(pairs, labels.split(), strict=True):
-        names = [p.case, f"masks/{p.mask.name}", f"group of {p.case}"]
-        rows.append([*names, label, digest(p.image), digest(p.mask)])
+        names = [p.case, f"masks/{p.mask_paths[0].name}", f"group of {p.case}"]
+        rows.append([*names, label, digest(p.image), digest(p.mask_paths[0])])
     atomic.write_csv(root / "split.csv", [COLUMNS, *rows])
     return RunFolder(root)
 

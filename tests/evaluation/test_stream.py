@@ -36,7 +36,9 @@ def test_every_case_comes_in_order_at_its_own_size(folder: Path, count: int) -> 
     for s in predicted:
         image = np.array(Image.open(s.case.pair.image))
         np.testing.assert_array_equal(s.image, image)
-        np.testing.assert_array_equal(s.reference, np.array(Image.open(s.case.pair.mask)) // 255)
+        np.testing.assert_array_equal(
+            s.reference, np.array(Image.open(s.case.pair.mask_paths[0])) // 255
+        )
         np.testing.assert_array_equal(s.probs, brightness(image))
         assert (s.spacing, s.in_mm) == ((1.0, 1.0), False)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.data.pairs import Pair
+from seg.data.pairs import MaskFile, Pair
 from seg.evaluation.cases import Case
 from seg.evaluation.stream import PredictedCase
 from seg.evaluation.tune import tune
 
-CASE = Case(Pair("a", Path("a"), Path("a"), "a"), "a")
+CASE = Case(Pair("a", (Path("a"),), (MaskFile(Path("a")),), "a"), "a")
 
 
 def predicted(probs: NDArray, reference: NDArray) -> PredictedCase:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from seg.data.pairs import Pair
 from seg.preparation import plan
 from seg.preparation.audit import CaseFacts
 from seg.training.hardware import Hardware
@@ -22,7 +23,7 @@ def facts(
 ) -> list[CaseFacts]:
     made = []
     for i in range(count):
-        fact = CaseFacts(f"images/{i}.png", f"{i}", None, None)
+        fact = CaseFacts(Pair(f"images/{i}.png", (), (), f"{i}"))
         fact.size, fact.foreground, fact.kind = size, shares[i % len(shares)], kind
         made.append(fact)
     return made

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seg.data.formats import stem_of
 from seg.data.pairs import (
+    MaskFile,
     Pair,
     PairingErrors,
     check_group_rule,
@@ -98,7 +99,7 @@ class Folder:
                     except ValueError as error:
                         problems.append(str(error))
                         continue
-                    pair = Pair(case, image, mask, group, split)
+                    pair = Pair(case, (image,), (MaskFile(mask),), group, split)
                     pairs += expand(pair, self.axis, problems)
         if problems:
             raise PairingErrors(problems, pairs)

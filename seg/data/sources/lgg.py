@@ -7,7 +7,7 @@ Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002;
 from dataclasses import dataclass
 from pathlib import Path
 
-from seg.data.pairs import Pair, PairingErrors, image_files, locate, pair_by_name
+from seg.data.pairs import MaskFile, Pair, PairingErrors, image_files, locate, pair_by_name
 
 MASK_SUFFIX = "_mask"
 
@@ -44,7 +44,10 @@ class LGG:
             masks = [f for f in files if f.stem.endswith(MASK_SUFFIX)]
             images = [f for f in files if not f.stem.endswith(MASK_SUFFIX)]
             matches = pair_by_name(images, masks, mask_suffix=MASK_SUFFIX, problems=problems)
-            pairs += [Pair(f"{patient.name}/{i.name}", i, m, patient.name) for i, m in matches]
+            pairs += [
+                Pair(f"{patient.name}/{image.name}", (image,), (MaskFile(mask),), patient.name)
+                for image, mask in matches
+            ]
         if problems:
             raise PairingErrors(problems, pairs)
         if not pairs:

@@ -4,7 +4,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from seg.data.pairs import Pair, PairingErrors, check_group_rule, expand, group_of
+from seg.data.pairs import MaskFile, Pair, PairingErrors, check_group_rule, expand, group_of
 
 
 @dataclass(kw_only=True)
@@ -64,7 +64,8 @@ class Table:
                 except ValueError as error:
                     problems.append(f"{where}: {error}")
                     continue
-                pair = Pair(image, self.root / image, self.root / mask, group, split)
+                files = (self.root / image,), (MaskFile(self.root / mask),)
+                pair = Pair(image, *files, group, split)
                 pairs += expand(pair, self.axis, problems)
         if problems:
             raise PairingErrors(problems, pairs)

@@ -48,13 +48,16 @@ def rows(
     image_sha256: Sequence[str],
     mask_sha256: Sequence[str],
 ) -> list[list[str]]:
-    """The rows of a split.csv, as in COLUMNS; a mask's path is relative to the image's root."""
+    """The rows of a split.csv, as in COLUMNS; a mask's path is relative to the image's root.
+
+    Several mask files of a case are joined by `;`.
+    """
     table = []
     for pair, *values in zip(pairs, groups, labels, image_sha256, mask_sha256, strict=True):
         path = PurePosixPath(pair.case.rpartition("#")[0] if pair.plane else pair.case)
         root = None if path.is_absolute() else pair.image.parents[len(path.parts) - 1]
-        mask = pair.mask if root is None else Path(os.path.relpath(pair.mask, root))
-        table.append([pair.case, mask.as_posix(), *values])
+        masks = [p if root is None else Path(os.path.relpath(p, root)) for p in pair.mask_paths]
+        table.append([pair.case, ";".join(mask.as_posix() for mask in masks), *values])
     return table
 
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +13,10 @@ import cv2
 import numpy as np
 
 from seg.data.errors import DataError
-from seg.data.masks import GREYS, IGNORE, to_indices
+from seg.data.masks import GREYS, IGNORE
 from seg.data.near_duplicates.hash import Fingerprint, fingerprint
-from seg.data.preprocess import Preprocessing
+from seg.data.pairs import Pair
+from seg.data.preprocess import MaskPart, Preprocessing, unite
 
 # Kinds of faults and findings, on the contact sheet as well.
 UNREADABLE, GEOMETRY, VALUES, UNPAIRED = "unreadable", "size differs", "mask values", "unpaired"
@@ -53,15 +55,10 @@ class CaseFacts:
         components: connected parts of the foreground.
         specks: parts of at most 4 pixels that are less than 0.1 % of the foreground; pinholes are
             such holes.
-        plane: (axis, index) of a slice of a volume.
         faults: why training would refuse the pair; empty if it would not.
     """
 
-    case: str
-    group: str
-    image: Path
-    mask: Path
-    plane: tuple[int, int] | None = None
+    pair: Pair
     size: tuple[int, int] | None = None
     kind: str = ""
     mask_kind: str = ""
@@ -84,6 +81,14 @@ class CaseFacts:
     specks: int = 0
     pinholes: int = 0
     faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def case(self) -> str:
+        return self.pair.case
+
+    @property
+    def group(self) -> str:
+        return self.pair.group
 
     @property
     def problems(self) -> list[str]:
@@ -122,34 +127,49 @@ def measure_image(facts: CaseFacts, image: np.ndarray) -> None:
     facts.fingerprint = fingerprint(image)
 
 
-def measure_mask(facts: CaseFacts, values: np.ndarray, pre: Preprocessing) -> None:
-    """Fill in what a mask's values tell, as `images.read_mask` gives them; `lossy` is known."""
+def measure_mask(facts: CaseFacts, parts: Sequence[MaskPart], pre: Preprocessing) -> None:
+    """Fill in what the mask files of a case tell; the image's size is known."""
+    facts.lossy = any(part.lossy for part in parts)
     if facts.lossy:
-        grey = values if values.ndim == 2 else values.max(axis=2)
-        black, white = np.count_nonzero(grey < GREYS.start), np.count_nonzero(grey >= GREYS.stop)
-        facts.greys = (int(black), int(grey.size - black - white), int(white))
-    else:
-        facts.values = _count_values(values)
-    labels, ignore_value = None, pre.ignore_value
-    with facts.noting(VALUES, facts.mask):
-        labels = to_indices(
-            values, lossy=facts.lossy, classes=pre.classes, ignore_value=ignore_value,
-            path=facts.mask,
-        )  # fmt: skip
+        greys = [_count_greys(part.values) for part in parts]
+        facts.greys = tuple(map(sum, zip(*greys, strict=True)))
+    elif parts:
+        facts.values = _count_values([part.values for part in parts])
+    size = parts[0].values.shape[:2] if parts else facts.size or (1, 1)
+    labels = None
+    with facts.noting(VALUES, parts[0].file.path if parts else facts.pair.image):
+        labels = unite(parts, pre, size=size)
         counts = np.bincount(labels.ravel(), minlength=256)
         facts.class_pixels = counts[: 1 + len(pre.classes or "1")].tolist()
         facts.labels_sha256 = hashlib.sha256(labels).hexdigest()
     if labels is not None:
         _measure_shape(facts, labels)
     elif not facts.lossy:
-        present = values.any(axis=2) if values.ndim == 3 else values != 0
-        if values.ndim == 2 and ignore_value is not None:
-            present &= values != ignore_value
+        present = np.zeros(size, dtype=bool)
+        for _, values, _ in parts:
+            of_part = values.any(axis=2) if values.ndim == 3 else values != 0
+            if values.ndim == 2 and pre.ignore_value is not None:
+                of_part &= values != pre.ignore_value
+            present |= of_part
         _measure_shape(facts, present.astype(np.uint8))
         facts.specks = facts.pinholes = 0  # a stray pixel is reported as a fault already
 
 
-def _count_values(values: np.ndarray) -> dict[str, int]:
+def _count_greys(values: np.ndarray) -> tuple[int, int, int]:
+    """Black, grey and white pixels of a lossy mask."""
+    grey = values if values.ndim == 2 else values.max(axis=2)
+    black, white = np.count_nonzero(grey < GREYS.start), np.count_nonzero(grey >= GREYS.stop)
+    return int(black), int(grey.size - black - white), int(white)
+
+
+def _count_values(arrays: Sequence[np.ndarray]) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for values in arrays:
+        totals.update(_values_of_one(values))
+    return dict(totals)
+
+
+def _values_of_one(values: np.ndarray) -> dict[str, int]:
     if values.ndim == 3:
         red, green, blue = (values[..., c].astype(np.int32) for c in range(3))
         present, counts = np.unique(red << 16 | green << 8 | blue, return_counts=True)

@@ -47,7 +47,7 @@ class AuditedSet:
         ]
         self.root = ""
         for f in self.facts[:1]:
-            path, case = f.image.as_posix(), f.case.partition("#")[0]
+            path, case = f.pair.image.as_posix(), f.case.partition("#")[0]
             self.root = path.removesuffix(case) if path.endswith(case) else ""
 
     def short(self, text: Path | str) -> str:
@@ -64,7 +64,9 @@ class AuditedSet:
 
     def on_masks(self, kind: str, text: str, cases: Iterable[int]) -> dict:
         cases = list(cases)
-        return finding(kind, text, [self.short(self.facts[i].mask) for i in cases], cases)
+        return finding(
+            kind, text, [self.short(p) for i in cases for p in self.facts[i].pair.mask_paths], cases
+        )
 
     def on_pairs(self, kind: str, text: str, pairs: Sequence[tuple[int, int]]) -> dict:
         files = [f"{self.facts[i].case} = {self.facts[j].case}" for i, j in pairs]
@@ -93,7 +95,7 @@ def finding(
 
 def identity(facts: CaseFacts) -> Hashable | None:
     """Equal for images that are equal to the byte; None if the file cannot be read."""
-    return None if facts.image_sha256 is None else (facts.image_sha256, facts.plane)
+    return None if facts.image_sha256 is None else (facts.image_sha256, facts.pair.plane)
 
 
 def counted(count: int, noun: str) -> str:

@@ -9,15 +9,14 @@ import numpy as np
 from PIL import Image
 
 from seg.data import Progress, no_progress
-from seg.data.cache import THREADS, file_digests
+from seg.data.cache import THREADS, case_digests
 from seg.data.errors import DataError, data_errors
 from seg.data.formats import is_image, read_header, suffix_of
 from seg.data.formats.pictures import PILLOW_FORMATS, open_npy
-from seg.data.images import check_geometry, read_image, read_mask
-from seg.data.masks import to_indices, uses_colours
+from seg.data.images import check_geometry, read_image
 from seg.data.near_duplicates.hash import Fingerprint, fingerprint
 from seg.data.pairs import Pair
-from seg.data.preprocess import Preprocessing
+from seg.data.preprocess import Preprocessing, read_channels, read_mask_files, unite
 from seg.preparation.audit.facts import GEOMETRY, UNREADABLE, CaseFacts, measure_image, measure_mask
 
 _PIXELS = {
@@ -38,28 +37,29 @@ def scan(
     Raises:
         ValueError: the classes contradict each other.
     """
-    files = list(dict.fromkeys(path for p in pairs for path in (p.image, p.mask)))
-    sha256 = file_digests(files, progress=progress, label="hashing files")
+    digests = zip(*case_digests(pairs, progress=progress, label="hashing files"), strict=True)
 
-    def measure(pair: Pair) -> CaseFacts:
-        facts = CaseFacts(pair.case, pair.group, pair.image, pair.mask, pair.plane)
-        facts.image_sha256, facts.mask_sha256 = sha256[pair.image], sha256[pair.mask]
-        facts.kind, facts.mask_kind = kind_of(pair.image), kind_of(pair.mask)
+    def measure(pair: Pair, sha256: tuple[str | None, str | None]) -> CaseFacts:
+        facts = CaseFacts(pair)
+        facts.image_sha256, facts.mask_sha256 = sha256
+        facts.kind = kind_of(pair.image)
+        facts.mask_kind = kind_of(pair.mask_paths[0]) if pair.masks else "none"
         with facts.noting(UNREADABLE, pair.image):
             header = read_header(pair.image, pair.plane)
             facts.size, facts.orientation = header[:2], header.orientation
             facts.spacing = header.spacing
         with facts.noting(UNREADABLE, pair.image):
-            measure_image(facts, _image(pair, pre))
-        with facts.noting(UNREADABLE, pair.mask):
-            values, facts.lossy = _mask_values(pair, pre)
-            measure_mask(facts, values, pre)
+            measure_image(facts, read_channels(pair, pre))
+        mask_path = next(iter(pair.mask_paths), pair.image)
+        with facts.noting(UNREADABLE, mask_path):
+            measure_mask(facts, read_mask_files(pair, pre), pre)
         with facts.noting(GEOMETRY, pair.image):
-            check_geometry(pair.image, pair.mask, plane=pair.plane)
+            for path in (*pair.images[1:], *pair.mask_paths):
+                check_geometry(pair.image, path, plane=pair.plane)
         return facts
 
     with ThreadPoolExecutor(THREADS) as pool:
-        return list(progress(pool.map(measure, pairs), len(pairs), "reading images"))
+        return list(progress(pool.map(measure, pairs, digests), len(pairs), "reading images"))
 
 
 def reader(pairs: Sequence[Pair], pre: Preprocessing) -> Read:
@@ -68,25 +68,13 @@ def reader(pairs: Sequence[Pair], pre: Preprocessing) -> Read:
     def read(index: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         pair, image, mask = pairs[index], None, None
         with suppress(DataError):
-            image = _image(pair, pre)
+            image = read_channels(pair, pre)
         with suppress(DataError):
-            values, lossy = _mask_values(pair, pre)
-            mask = to_indices(
-                values, lossy=lossy, classes=pre.classes, ignore_value=pre.ignore_value,
-                path=pair.mask,
-            )  # fmt: skip
+            size = (1, 1) if image is None else image.shape[:2]
+            mask = unite(read_mask_files(pair, pre), pre, size=size)
         return image, mask
 
     return read
-
-
-def _image(pair: Pair, pre: Preprocessing) -> np.ndarray:
-    return read_image(pair.image, channels=pre.channels, plane=pair.plane, window=pre.window)
-
-
-def _mask_values(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, bool]:
-    """Raw values, and whether they are lossy."""
-    return read_mask(pair.mask, palette_as_colours=uses_colours(pre.classes), plane=pair.plane)
 
 
 def kind_of(path: Path) -> str:

@@ -166,7 +166,7 @@ def set_warnings(data: AuditedSet) -> Iterator[dict]:
             f"dataset.group='{rule}' (the first would be '{group_of(names[0], rule)}')"
         )
         yield finding("groups", text)
-    masks = [(f.image.stem, data.short(f.mask)) for f in data.facts]
+    masks = [(f.pair.image.stem, data.short(p)) for f in data.facts for p in f.pair.mask_paths]
     names += [m for stem, m in masks if stem not in m and not Path(m).is_absolute()]
     if by_kind := identifiers.find(names):
         files = list(dict.fromkeys(name for kind in by_kind.values() for name in kind))

@@ -88,7 +88,7 @@ def test_every_case_is_found_with_its_mask_group_and_split(tmp_path: Path, layou
     settings, image, mask = LAYOUTS[layout]
     pairs = build(tmp_path, layout).pairs()
     by_patient = "group" in settings
-    assert {(p.case, p.image, p.mask, p.group, p.split) for p in pairs} == {
+    assert {(p.case, p.image, p.mask_paths[0], p.group, p.split) for p in pairs} == {
         (
             place(image, case), tmp_path / place(image, case), tmp_path / place(mask, case),
             case[1] if by_patient else place(image, case),
@@ -253,7 +253,7 @@ def test_spaces_and_letters_of_any_language_are_kept(tmp_path: Path) -> None:
     names = ["süß 1", "胃镜", "a²3", "x.y"]
     touch(*(tmp_path / "da ta" / d / f"{n}.png" for d in ("images", "masks") for n in names))
     pairs = Folder(root=str(tmp_path)).pairs()
-    assert {p.image.stem for p in pairs} == {p.mask.stem for p in pairs} == set(names)
+    assert {p.image.stem for p in pairs} == {p.mask_paths[0].stem for p in pairs} == set(names)
 
 
 # Volumes: a case for each slice.
@@ -380,12 +380,16 @@ def test_real_masks_beside_images_are_told_apart_by_their_suffix(real: Path) -> 
     )  # fmt: skip
     own = LGG(root=str(real / "lgg"), classes={"tumour": 255}).pairs()
     pairs = source.pairs()
-    assert {(p.image, p.mask, p.group) for p in pairs} == {(p.image, p.mask, p.group) for p in own}
+    assert {(p.image, p.mask_paths[0], p.group) for p in pairs} == {
+        (p.image, p.mask_paths[0], p.group) for p in own
+    }
 
 
 def test_real_retinas_have_a_suffix_on_their_masks(real: Path) -> None:
     pairs = Folder(root=str(real / "chase_db1"), mask_suffix="_1stHO").pairs()
     assert len(pairs) == 28
     for pair in pairs[:3]:
-        image, mask = (cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in (pair.image, pair.mask))
+        image, mask = (
+            cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in (pair.image, pair.mask_paths[0])
+        )
         assert image.shape == mask.shape

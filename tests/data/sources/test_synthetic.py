@@ -22,7 +22,9 @@ def small(
 
 
 def all_bytes(pairs: list[Pair]) -> dict[str, bytes]:
-    return {f"{p.parent.name}/{p.name}": p.read_bytes() for q in pairs for p in (q.image, q.mask)}
+    return {
+        f"{p.parent.name}/{p.name}": p.read_bytes() for q in pairs for p in (q.image, *q.mask_paths)
+    }
 
 
 def best_threshold_dice(values: np.ndarray, organ: np.ndarray) -> float:
@@ -77,7 +79,7 @@ def test_the_group_of_a_frame_is_its_patient(tmp_path):
 def test_no_intensity_threshold_finds_the_organ(tmp_path):
     source = Synthetic(root=str(tmp_path), patients=20, frames=2, size=128, classes=ORGAN)
     pairs = source.pairs()
-    organ = np.stack([np.asarray(Image.open(p.mask)) == 255 for p in pairs])
+    organ = np.stack([np.asarray(Image.open(p.mask_paths[0])) == 255 for p in pairs])
     rgb = np.stack([np.asarray(Image.open(p.image)) for p in pairs])
     grey = np.stack([np.asarray(Image.open(p.image).convert("L")) for p in pairs])
     assert rgb.shape == (40, 128, 128, 3)
@@ -94,14 +96,16 @@ def test_the_threshold_search_finds_an_organ_that_is_brighter_or_darker():
 
 
 def test_a_tenth_of_the_masks_is_empty_in_different_patients(tmp_path):
-    empty = [p for p in small(tmp_path).pairs() if not np.asarray(Image.open(p.mask)).any()]
+    empty = [
+        p for p in small(tmp_path).pairs() if not np.asarray(Image.open(p.mask_paths[0])).any()
+    ]
     assert len(empty) == 3
     assert len({p.group for p in empty}) > 1
 
 
 @pytest.mark.parametrize("classes", [ORGAN, {"organ": 128, "lesion": 255}, THREE], ids=len)
 def test_masks_hold_zero_and_every_class_value_and_no_other(tmp_path, classes):
-    masks = [Image.open(p.mask) for p in small(tmp_path, classes=classes).pairs()]
+    masks = [Image.open(p.mask_paths[0]) for p in small(tmp_path, classes=classes).pairs()]
     assert {mask.mode for mask in masks} == {"L"}
     assert set(np.unique(np.stack([np.asarray(m) for m in masks]))) == {0, *classes.values()}
 

@@ -33,7 +33,7 @@ def problems(source: Table) -> tuple[list[str], list[str]]:
 
 def test_a_row_is_a_case_with_its_group_and_split(tmp_path: Path) -> None:
     pairs = table(tmp_path, *ROWS).pairs()
-    assert [(p.case, p.image, p.mask, p.group, p.split) for p in pairs] == [
+    assert [(p.case, p.image, p.mask_paths[0], p.group, p.split) for p in pairs] == [
         ("p1/a.png", tmp_path / "p1/a.png", tmp_path / "p1/a_m.png", "p1", "train"),
         ("p1/b.png", tmp_path / "p1/b.png", tmp_path / "p1/b_m.png", "p1", "train"),
         ("p2/a.png", tmp_path / "p2/a.png", tmp_path / "p2/a_m.png", "p2", "test"),
@@ -63,7 +63,7 @@ def test_table_and_files_may_have_absolute_paths(tmp_path: Path) -> None:
     path.write_text(f"image,mask\n{elsewhere}/a.png,{elsewhere}/m.png\nb.png,c.png\n")
     first, second = Table(root=str(tmp_path / "root"), table=str(path)).pairs()
     assert first.case == str(elsewhere / "a.png")
-    assert (first.image, first.mask) == (elsewhere / "a.png", elsewhere / "m.png")
+    assert (first.image, first.mask_paths[0]) == (elsewhere / "a.png", elsewhere / "m.png")
     assert (second.case, second.image) == ("b.png", tmp_path / "root" / "b.png")
 
 

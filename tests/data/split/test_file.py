@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seg.data.pairs import Pair
+from seg.data.pairs import MaskFile, Pair
 from seg.data.sources.table import Table
 from seg.data.split import file
 from seg.data.split.file import read
@@ -157,7 +157,7 @@ def test_a_missing_table_is_refused(tmp_path: Path) -> None:
 
 def pair(root: Path, case: str, mask: str, plane: tuple[int, int] | None = None) -> Pair:
     image = root / (case.rpartition("#")[0] if plane else case)
-    return Pair(case, image, root / mask, "g", None, plane)
+    return Pair(case, (image,), (MaskFile(root / mask),), "g", None, plane)
 
 
 def round_trip(path: Path, pairs: list[Pair]) -> list[list[str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seg.data.pairs import Pair
+from seg.data.pairs import MaskFile, Pair
 from seg.data.split import assign
 
 SPLIT = {
@@ -24,7 +24,13 @@ def cases(count: int, **changes: list) -> list[Pair]:
     """`i.png`, each in a group of its own and without a split, except for `changes`."""
     every = {"group": [f"g{i:02d}" for i in range(count)], "split": [None] * count} | changes
     return [
-        Pair(f"{i}.png", Path(f"{i}.png"), Path("m.png"), every["group"][i], every["split"][i])
+        Pair(
+            f"{i}.png",
+            (Path(f"{i}.png"),),
+            (MaskFile(Path("m.png")),),
+            every["group"][i],
+            every["split"][i],
+        )
         for i in range(count)
     ]
 
@@ -60,7 +66,7 @@ def test_by_file_every_case_is_drawn_by_itself() -> None:
 
 def test_by_file_slices_of_one_volume_stay_together() -> None:
     pairs = [
-        Pair(f"{v}.nii#{i}", Path(f"{v}.nii"), Path("m.nii"), "p", None, (2, i))
+        Pair(f"{v}.nii#{i}", (Path(f"{v}.nii"),), (MaskFile(Path("m.nii")),), "p", None, (2, i))
         for v in range(10)
         for i in range(5)
     ]

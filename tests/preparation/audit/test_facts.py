@@ -80,7 +80,7 @@ def test_palette_masks_are_colours_only_where_the_classes_are(tmp_path: Path) ->
     pairs = write_set(tmp_path, [square(value=1)])
     indexed = Image.fromarray(square(value=1)).convert("P")
     indexed.putpalette([0, 0, 0, 200, 30, 40])
-    indexed.save(pairs[0].mask)
+    indexed.save(pairs[0].mask_paths[0])
     (by_index,) = scanned(pairs, classes={"organ": 1})
     (by_colour,) = scanned(pairs, classes={"organ": "#c81e28"})
     assert by_index.values == {"0": 1456, "1": 144}
@@ -90,11 +90,11 @@ def test_palette_masks_are_colours_only_where_the_classes_are(tmp_path: Path) ->
 
 def test_a_lossy_mask_is_counted_as_black_grey_and_white(tmp_path: Path) -> None:
     (pair,) = write_set(tmp_path, [square(60, side=21)])
-    pair.mask.unlink()
+    pair.mask_paths[0].unlink()
     blurred = cv2.GaussianBlur(square(60, side=21), (0, 0), 0.8)
-    Image.fromarray(blurred).save(pair.mask.with_suffix(".jpg"), quality=95)
+    Image.fromarray(blurred).save(pair.mask_paths[0].with_suffix(".jpg"), quality=95)
     (facts,) = scanned(Folder(root=str(tmp_path)).pairs())
-    grey = np.array(Image.open(facts.mask)).astype(int)
+    grey = np.array(Image.open(facts.pair.mask_paths[0])).astype(int)
     expected = (grey < 32).sum(), ((grey >= 32) & (grey < 224)).sum(), (grey >= 224).sum()
     assert facts.greys == expected
     assert ((grey >= 224) & (grey < 250)).any()

@@ -1,6 +1,7 @@
 """What training refuses is an error, reported once."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from seg.preparation.audit import summarize
@@ -13,7 +14,7 @@ def test_groups_and_equal_images_in_two_splits_are_errors(tmp_path: Path) -> Non
     shutil.copy(pairs[0].image, pairs[3].image)
     facts = scanned(pairs)
     for f, group in zip(facts, "aabc", strict=True):
-        f.group = group
+        f.pair = replace(f.pair, group=group)
     errors = by_kind(summarize(facts, splits=["train", "val", "val", "test"]), "errors")
     assert errors["group in two splits"]["files"] == ["images/c0.png", "images/c1.png"]
     assert errors["in two splits"]["files"] == ["images/c0.png = images/c3.png"]

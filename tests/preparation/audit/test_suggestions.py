@@ -73,8 +73,8 @@ def test_few_exact_masks_among_jpegs_suggest_no_classes(tmp_path: Path) -> None:
     masks[0][30, 30] = masks[1][30, 30] = 77
     pairs = write_set(tmp_path, masks)
     for pair in pairs[2:]:
-        Image.open(pair.mask).save(pair.mask.with_suffix(".jpg"), quality=95)
-        pair.mask.unlink()
+        Image.open(pair.mask_paths[0]).save(pair.mask_paths[0].with_suffix(".jpg"), quality=95)
+        pair.mask_paths[0].unlink()
     result = audited(Folder(root=str(tmp_path)).pairs())
     assert result["discovered_classes"] is None
     assert result["errors"][0]["files"] == ["masks/c0.png", "masks/c1.png"]

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ def test_equal_images_with_other_masks_contradict_each_other(tmp_path: Path) -> 
     shutil.copy(pairs[0].image, pairs[1].image)
     shutil.copy(pairs[2].image, pairs[3].image)
     # The same mask in another file format is the same annotation.
-    Image.open(pairs[2].mask).convert("1").save(pairs[3].mask)
+    Image.open(pairs[2].mask_paths[0]).convert("1").save(pairs[3].mask_paths[0])
     warnings = by_kind(audited(pairs), "warnings")
     assert warnings["other mask"]["files"] == ["images/c0.png = images/c1.png"]
     assert warnings["duplicate"]["files"] == ["images/c2.png = images/c3.png"]
@@ -25,7 +26,7 @@ def test_equal_images_with_other_masks_contradict_each_other(tmp_path: Path) -> 
 
 def test_near_duplicates_of_one_group_are_no_finding(tmp_path: Path) -> None:
     facts = scanned(write_set(tmp_path, [square(at=i) for i in range(4)]))
-    facts[1].group = facts[0].group
+    facts[1].pair = replace(facts[1].pair, group=facts[0].group)
     splits = ["train", "train", "train", "val"]
     warnings = by_kind(summarize(facts, splits=splits, near=[(0, 1), (1, 2), (0, 3)]), "warnings")
     assert warnings["near duplicate"]["files"] == ["images/c1.png = images/c2.png"]
@@ -35,9 +36,9 @@ def test_near_duplicates_of_one_group_are_no_finding(tmp_path: Path) -> None:
 def test_slices_of_one_volume_are_no_duplicates(tmp_path: Path) -> None:
     facts = scanned(write_set(tmp_path, [square(at=i) for i in range(2)]))
     for i, f in enumerate(facts):
-        f.image_sha256, f.plane = "same", (2, i)
+        f.image_sha256, f.pair = "same", replace(f.pair, plane=(2, i))
     assert summarize(facts, splits=None)["duplicates"] == []
-    facts[1].plane = facts[0].plane
+    facts[1].pair = facts[0].pair
     assert len(summarize(facts, splits=None)["duplicates"]) == 1
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seg.data.pairs import MaskFile, Pair
 from seg.preparation.audit import CaseFacts, summarize
 
 HISTOGRAM = np.full((3, 64), 1 / 64, np.float32)
@@ -15,10 +16,12 @@ def facts_of(count: int = 12, **changes: object) -> list[CaseFacts]:
     for i in range(count):
         inside = 100 * (i + 1)
         fields = {
-            "case": f"images/c{i}.png",
-            "group": f"g{i // 2}",
-            "image": Path(f"/data/images/c{i}.png"),
-            "mask": Path(f"/data/masks/c{i}.png"),
+            "pair": Pair(
+                f"images/c{i}.png",
+                (Path(f"/data/images/c{i}.png"),),
+                (MaskFile(Path(f"/data/masks/c{i}.png")),),
+                f"g{i // 2}",
+            ),
             "size": (100, 100 + i),
             "kind": "PNG 8-bit RGB",
             "mask_kind": "PNG 8-bit grey",

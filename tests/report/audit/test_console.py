@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from seg.data.pairs import MaskFile, Pair
 from seg.preparation.audit.facts import CaseFacts, Fault
 from seg.report.audit import contact_sheet, distributions, show
 from seg.report.audit.console import WIDTH
@@ -43,7 +44,9 @@ def test_errors_come_before_warnings_with_three_files_and_the_number_of_others()
     facts = emptied(facts_of(30), *range(6, 11))
     for i in range(5):
         facts[i].faults.append(
-            Fault("unreadable", facts[i].image, f"{facts[i].image}: damaged; copy it again")
+            Fault(
+                "unreadable", facts[i].pair.image, f"{facts[i].pair.image}: damaged; copy it again"
+            )
         )
     shown = " ".join(_shown(audited(facts)).split())
     assert shown.index("1 error") < shown.index("5 files") < shown.index("1 warning")
@@ -54,7 +57,9 @@ def test_errors_come_before_warnings_with_three_files_and_the_number_of_others()
 
 def test_names_with_brackets_are_printed_as_they_are() -> None:
     facts = facts_of(30)
-    facts[3].faults.append(Fault("unreadable", facts[3].image, "images/[bold]x[/].png: damaged"))
+    facts[3].faults.append(
+        Fault("unreadable", facts[3].pair.image, "images/[bold]x[/].png: damaged")
+    )
     assert "images/[bold]x[/].png: damaged" in _shown(audited(facts))
 
 
@@ -66,7 +71,7 @@ def test_the_callers_console_keeps_its_width() -> None:
 
 def test_a_set_without_facts_is_shown_and_drawn(tmp_path: Path) -> None:
     facts = [
-        CaseFacts(f"c{i}", f"c{i}", Path(f"c{i}"), Path(f"m{i}"), faults=[
+        CaseFacts(Pair(f"c{i}", (Path(f"c{i}"),), (MaskFile(Path(f"m{i}")),), f"c{i}"), faults=[
             Fault("unreadable", Path(f"c{i}"), f"c{i}: empty file")
         ]) for i in range(12)
     ]  # fmt: skip

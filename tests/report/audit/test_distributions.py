@@ -1,5 +1,6 @@
 """The distributions: only what varies is drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from .sets import audited, emptied, facts_of
 def test_only_panels_that_show_a_spread_are_drawn(tmp_path: Path) -> None:
     path = tmp_path / "new" / "d.png"
     facts = emptied(facts_of(12), 5)
-    facts[0].group = "g5"
+    facts[0].pair = replace(facts[0].pair, group="g5")
     everything = distributions(audited(facts), path)
     assert everything == [
         "image sizes",

@@ -23,7 +23,9 @@ def _read(index: int) -> tuple[np.ndarray, np.ndarray]:
 def test_flagged_cases_come_first_then_the_emptiest_to_the_fullest() -> None:
     facts = emptied(facts_of(100, size=(64, 64)), *range(40, 70))
     facts[70].image_sha256 = facts[30].image_sha256
-    facts[99].faults.append(Fault("unreadable", facts[99].mask, "masks/c99.png: damaged"))
+    facts[99].faults.append(
+        Fault("unreadable", facts[99].pair.mask_paths[0], "masks/c99.png: damaged")
+    )
     audit = audited(facts)
     chosen = choose(audit, 24)
     assert len(chosen) == len(set(chosen)) == 24
