@@ -100,7 +100,8 @@ def find_cases(
     )
     index_map = match_classes(model.classes, list(source.classes or {"foreground": 255}))
     predict = partial(predict, preprocessing=preprocessing, index_map=index_map)
-    return dataset_cases(source), HydraConfig.get().runtime.choices.dataset, predict
+    cases = dataset_cases(source, cfg.dataset.split.by)
+    return cases, HydraConfig.get().runtime.choices.dataset, predict
 
 
 def warn_of_other_data(path: Path, data: Path) -> None:

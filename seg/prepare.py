@@ -16,7 +16,7 @@ from seg.data.errors import DataErrors
 from seg.data.near_duplicates.hash import near_pairs, stack
 from seg.data.pairs import Pair
 from seg.data.sources import Source, read_pairs
-from seg.data.split import assign, file
+from seg.data.split import assign, file, groups_of
 from seg.launch import launch
 from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
@@ -41,6 +41,8 @@ def prepare(cfg: DictConfig) -> None:
     folder = fresh_folder(Path(cfg.output_dir).expanduser().absolute() / "prepare" / cfg.name)
     pairs, unpaired = read_pairs(source)
     shape = build.build_preprocessing(cfg, source)
+    groups = groups_of(pairs, cfg.dataset.split.by)
+    pairs = [dataclasses.replace(p, group=g) for p, g in zip(pairs, groups, strict=True)]
     facts = audit.scan(pairs, shape, progress=progress.with_bar)
     prints = stack([f.fingerprint for f in facts])
     near = near_pairs(prints, progress=progress.with_bar)
@@ -54,6 +56,7 @@ def prepare(cfg: DictConfig) -> None:
         image_size=shape.size,
         unpaired=unpaired,
         refused=refused,
+        by_file=cfg.dataset.split.by == "file",
     )
     if cfg.against is not None:
         other = Path(cfg.against).expanduser()
@@ -107,6 +110,7 @@ def draw_split(
             pairs,
             foreground=[f.foreground or 0.0 for f in facts],
             image_sha256=[f.image_sha256 or f.case for f in facts],
+            blank=[f.blank for f in facts],
             near=near,
             split=split,
         )

@@ -25,7 +25,7 @@ from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read
 log = logging.getLogger(__name__)
 
 # Raise it when decoding or resizing changes, so that no older array is taken for a new one.
-VERSION = 2
+VERSION = 3
 THREADS = 4
 
 
@@ -38,6 +38,7 @@ class Cache:
         masks: (N, H, W) uint8 class indices, 255 ignored.
         foreground: (N,) share of pixels that are not background, before resizing.
         near: (M, 2) rows of near-duplicate images.
+        blank: (N,) whether an image is of one value, or nearly.
         sizes: (N, 2) heights and widths of the files.
         image_sha256: hex digests of the files; mask_sha256 likewise.
         path: the folder of the arrays.
@@ -47,6 +48,7 @@ class Cache:
     masks: np.ndarray
     foreground: np.ndarray
     near: np.ndarray
+    blank: np.ndarray
     sizes: np.ndarray
     image_sha256: list[str]
     mask_sha256: list[str]
@@ -83,6 +85,7 @@ def load(
         masks=np.load(target / "masks.npy", mmap_mode="r"),
         foreground=np.load(target / "foreground.npy"),
         near=np.load(target / "near.npy"),
+        blank=np.load(target / "blank.npy"),
         sizes=np.load(target / "sizes.npy"),
         image_sha256=images,
         mask_sha256=masks,
@@ -210,7 +213,7 @@ def _decode_all(
             return None
         foreground[i] = np.count_nonzero((mask > 0) & (mask != IGNORE)) / mask.size
         sizes[i] = mask.shape
-        prints.hashes[i], prints.thumbnails[i] = fingerprint(image)
+        prints.hashes[i], prints.thumbnails[i], prints.blank[i] = fingerprint(image)
         images[i] = image_to_size(image, pre.size)
         masks[i] = mask_to_size(mask, pre.size)
         return None
@@ -227,6 +230,7 @@ def _decode_all(
         array.flush()
     np.save(folder / "foreground.npy", foreground)
     np.save(folder / "sizes.npy", sizes)
+    np.save(folder / "blank.npy", prints.blank)
     near = near_pairs(prints, progress=progress)
     np.save(folder / "near.npy", np.array(near, dtype=np.int64).reshape(-1, 2))
     return True

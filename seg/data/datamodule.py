@@ -94,6 +94,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             pairs,
             foreground=self.cache.foreground.tolist(),
             image_sha256=self.cache.image_sha256,
+            blank=self.cache.blank.tolist(),
             near=[(int(i), int(j)) for i, j in self.cache.near],
             split=self.split,
         )

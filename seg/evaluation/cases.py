@@ -14,6 +14,7 @@ from seg.data.errors import DataErrors
 from seg.data.masks import IGNORE
 from seg.data.pairs import Pair
 from seg.data.sources import Source, read_pairs
+from seg.data.split import groups_of
 from seg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,11 @@ class Case:
     group: str
 
 
-def dataset_cases(source: Source) -> list[Case]:
+def dataset_cases(source: Source, by: str = "group") -> list[Case]:
     """All cases of a data set.
+
+    Args:
+        by: `group` or `file`, what their figures are resampled by (see `split.groups_of`).
 
     Raises:
         DataErrors: files that cannot be paired.
@@ -36,7 +40,7 @@ def dataset_cases(source: Source) -> list[Case]:
     pairs, problems = read_pairs(source)
     if problems:
         raise DataErrors(problems)
-    return [Case(pair, pair.group) for pair in pairs]
+    return [Case(p, group) for p, group in zip(pairs, groups_of(pairs, by), strict=True)]
 
 
 def run_cases(

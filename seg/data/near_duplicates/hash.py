@@ -17,22 +17,28 @@ _FREQUENCIES = 16  # of the cosine transform, along each axis: 256 bits
 _LOW_BITS = 18  # candidates differ in at most so many of the 63 lowest frequencies,
 _ALL_BITS = 80  # and in so many of all 255
 _ZOOM = 0.02  # a second hash leaves off this share at every side: it finds cropped copies
+_BLANK_SIDE = 256  # pixels along each axis that are looked at
+_BLANK_LEVELS, _BLANK_SHARE = 3, 0.005  # blank: fewer pixels are further from the median, of 255
 _CELLS = 1 << 17  # hash comparisons at once, 1 MiB
 _BATCH = 128  # thumbnails compared at once
 
 
 class Fingerprint(NamedTuple):
-    """hash: (4,) uint64. thumbnail: (64, 64) uint8, grey, stretched to 0-255; all 0: unusable."""
+    """hash: (4,) uint64. thumbnail: (64, 64) uint8, grey, stretched to 0-255; all 0: unusable.
+    blank: whether the image is of one value but for a few pixels.
+    """
 
     hash: np.ndarray
     thumbnail: np.ndarray
+    blank: bool
 
 
 class Fingerprints(NamedTuple):
-    """hashes: (N, 4) uint64. thumbnails: (N, 64, 64) uint8."""
+    """hashes: (N, 4) uint64. thumbnails: (N, 64, 64) uint8. blank: (N,) bool."""
 
     hashes: np.ndarray
     thumbnails: np.ndarray
+    blank: np.ndarray
 
     @property
     def usable(self) -> np.ndarray:
@@ -42,7 +48,8 @@ class Fingerprints(NamedTuple):
 
 def empty(count: int) -> Fingerprints:
     """Arrays to fill in; a fingerprint that is not filled in is unusable."""
-    return Fingerprints(np.zeros((count, 4), np.uint64), np.zeros((count, SIDE, SIDE), np.uint8))
+    hashes, thumbnails = np.zeros((count, 4), np.uint64), np.zeros((count, SIDE, SIDE), np.uint8)
+    return Fingerprints(hashes, thumbnails, np.zeros(count, dtype=bool))
 
 
 def stack(prints: Sequence[Fingerprint | None]) -> Fingerprints:
@@ -50,14 +57,15 @@ def stack(prints: Sequence[Fingerprint | None]) -> Fingerprints:
     stacked = empty(len(prints))
     for i, one in enumerate(prints):
         if one is not None:
-            stacked.hashes[i], stacked.thumbnails[i] = one
+            stacked.hashes[i], stacked.thumbnails[i], stacked.blank[i] = one
     return stacked
 
 
 def fingerprint(image: np.ndarray) -> Fingerprint:
     """image: (H, W, C) of any size and range, uint8 or float."""
-    thumbnail = _thumbnail(image)
-    return Fingerprint(_hash(thumbnail[None], _COSINES)[0], thumbnail)
+    blank = _is_blank(image)
+    thumbnail = np.zeros((SIDE, SIDE), np.uint8) if blank else _thumbnail(image)
+    return Fingerprint(_hash(thumbnail[None], _COSINES)[0], thumbnail, blank)
 
 
 def near_pairs(
@@ -86,6 +94,13 @@ def near_pairs(
             indices = rows[some_i[near]].tolist(), columns[some_j[near]].tolist()
             pairs.update(zip(*indices, strict=True))
     return sorted(pairs)
+
+
+def _is_blank(image: np.ndarray) -> bool:
+    step = [max(1, side // _BLANK_SIDE) for side in image.shape[:2]]  # a sample is enough
+    values = image[:: step[0], :: step[1]].astype(np.float32)
+    away = np.abs(values - np.median(values, axis=(0, 1))) > _BLANK_LEVELS
+    return bool(away.any(axis=2).mean() < _BLANK_SHARE)
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:

@@ -4,81 +4,99 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
 log = logging.getLogger(__name__)
 
-# Near-duplicates come in twos and in short runs of video frames. Where they chain up to more of
-# the data set than this, its images are simply alike, and joining them would leave one group.
+# Near-duplicates connect groups in twos, and a few in a row. Where they chain up more of all groups
+# than this, the images are simply alike, and keeping them together would leave nothing to divide.
 MAX_JOINED = 0.1
 
 IndexPairs = Sequence[tuple[int, int]]
 Labels = Sequence[str | None]  # None where a case has no label yet
 
 
-def equal_pairs(digests: Sequence[str]) -> list[tuple[int, int]]:
-    """Index pairs (first, later) of equal digests."""
+def equal_pairs(digests: Sequence[str], blank: Sequence[bool]) -> list[tuple[int, int]]:
+    """Index pairs (first, later) of equal digests, blank images left out."""
     first: dict[str, int] = {}
-    return [(first[d], i) for i, d in enumerate(digests) if first.setdefault(d, i) != i]
+    kept = [(i, d) for i, (d, none) in enumerate(zip(digests, blank, strict=True)) if not none]
+    return [(first[d], i) for i, d in kept if first.setdefault(d, i) != i]
 
 
-def join(groups: Sequence[str], pairs: IndexPairs) -> tuple[list[str], list[tuple[int, int]]]:
-    """Join the groups of paired cases, so that no split can separate them.
+def between(groups: Sequence[str], pairs: IndexPairs) -> list[tuple[int, int]]:
+    """The pairs whose cases are in different groups."""
+    return [(i, j) for i, j in pairs if groups[i] != groups[j]]
+
+
+def join(groups: Sequence[str], pairs: IndexPairs) -> list[str]:
+    """What a split must not part: the groups that pairs of cases connect, directly or in a chain.
 
     Returns:
-        The new groups, and those pairs whose cases were in different groups.
+        For each case the first group, by name, of those that are connected to its own.
     """
-    parent = {g: g for g in groups}
-
-    def root(g: str) -> str:
-        while parent[g] != g:
-            parent[g] = parent[parent[g]]
-            g = parent[g]
-        return g
-
-    joined = []
-    for i, j in pairs:
-        a, b = root(groups[i]), root(groups[j])
-        if groups[i] != groups[j]:
-            joined.append((i, j))
-        parent[max(a, b)] = min(a, b)  # so the name does not depend on the order of the cases
-    return [root(g) for g in groups], joined
+    names, index = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
+    a, b = index[np.array(pairs, dtype=np.int64).reshape(-1, 2)].T
+    links = coo_array((np.ones(len(a)), (a, b)), shape=(len(names), len(names)))
+    part = connected_components(links, directed=False)[1]
+    _, first = np.unique(part, return_index=True)  # names are in order
+    return names[first[part[index]]].tolist()
 
 
-def is_chained(before: Sequence[str], after: Sequence[str]) -> bool:
-    """Whether joining added more than a tenth of all cases (and more than ten) to one group."""
-    largest: dict[str, int] = {}
-    for (_, group), count in Counter(zip(before, after, strict=True)).items():
-        largest[group] = max(count, largest.get(group, 0))
-    added = max(count - largest[group] for group, count in Counter(after).items())
-    return added > max(10, MAX_JOINED * len(after))
+def is_chained(groups: Sequence[str], units: Sequence[str]) -> bool:
+    """Whether more than a tenth of all groups, and more than ten, are joined to another one."""
+    sizes = Counter(unit for _, unit in set(zip(groups, units, strict=True)))
+    return max(sizes.values()) - 1 > max(10, MAX_JOINED * len(set(groups)))
 
 
 def join_duplicates(
     groups: list[str], cases: Sequence[str], equal: IndexPairs, near: IndexPairs
 ) -> tuple[list[str], IndexPairs]:
-    """Join the groups of equal and of near-duplicate images, with a warning for each kind.
+    """What a split must not part, since images are equal or nearly; a warning for each kind.
 
     Returns:
-        The groups, and the pairs of `near`; none of them where too many images are alike.
+        The unit of each case, see `join`; and the pairs of `near`, none where too many are alike.
     """
-    groups, joined = join(groups, equal)
-    if joined:
-        _warn("byte-equal images under two names", joined, cases)
-    by_near, joined = join(groups, near)
-    if joined and is_chained(groups, by_near):
+    if parted := between(groups, equal):
+        _warn("byte-equal images", parted, cases)
+    units = join(groups, equal)
+    by_near = join(groups, [*equal, *near])
+    if (parted := between(units, near)) and is_chained(units, by_near):
         log.warning(
             "%d pairs of images are so alike that they cannot be told from duplicates (such as %s "
             "and %s); they are split as they come",
-            len(joined), cases[joined[0][0]], cases[joined[0][1]],
+            len(parted), cases[parted[0][0]], cases[parted[0][1]],
         )  # fmt: skip
-        return groups, []
-    if joined:
-        _warn("near-duplicate images", joined, cases)
+        return units, []
+    if parted:
+        _warn("near-duplicate images", parted, cases)
     return by_near, near
 
 
-def _warn(kind: str, joined: IndexPairs, cases: Sequence[str]) -> None:
-    a, b = (cases[i] for i in joined[0])
-    log.warning("%d %s (%s = %s); they are kept in one split", len(joined), kind, a, b)
+def _warn(kind: str, pairs: IndexPairs, cases: Sequence[str]) -> None:
+    a, b = (cases[i] for i in pairs[0])
+    log.warning(
+        "%d %s in different groups (%s = %s); these groups are kept in one split",
+        len(pairs), kind, a, b,
+    )  # fmt: skip
+
+
+def too_few(
+    groups: Sequence[str], units: Sequence[str], cases: Sequence[str], pairs: IndexPairs
+) -> str:
+    """The message where duplicates between groups leave too little to divide.
+
+    Args:
+        pairs: of duplicates in different groups.
+    """
+    count, left = len(set(groups)), len(set(units))
+    (i, j), more = pairs[0], f" and {len(pairs) - 1} more" if len(pairs) > 1 else ""
+    return (
+        f"duplicate images connect {count} groups to {left}, too few to split: "
+        f"{cases[i]} = {cases[j]}{more}; remove the copies (seg.prepare lists them), or set "
+        "dataset.split.duplicates=ignore"
+    )
 
 
 def check_groups(groups: Sequence[str], labels: Sequence[str]) -> None:
@@ -111,11 +129,11 @@ def check_duplicates(
         raise ValueError("\n".join([head, *lines[:12], *more]))
 
 
-def check_joined_groups(cases: Sequence[str], labels: Labels, groups: Sequence[str]) -> None:
-    """Raise ValueError for two labels in one group, which a case without a label has joined."""
+def check_joined_groups(cases: Sequence[str], labels: Labels, units: Sequence[str]) -> None:
+    """Raise ValueError for two labels in one unit, which a case without a label has joined."""
     first: dict[str, int] = {}
     for i, label in enumerate(labels):
-        j = i if label is None else first.setdefault(groups[i], i)
+        j = i if label is None else first.setdefault(units[i], i)
         if labels[j] != label:
             raise ValueError(
                 f"{cases[j]} ({labels[j]}) and {cases[i]} ({label}): a case that the split does "

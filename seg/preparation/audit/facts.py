@@ -96,6 +96,11 @@ class CaseFacts:
         return [fault.text for fault in self.faults]
 
     @property
+    def blank(self) -> bool:
+        """Whether the image is of one value, or nearly: such images are never duplicates."""
+        return self.fingerprint is not None and self.fingerprint.blank
+
+    @property
     def empty(self) -> bool:
         return self.foreground == 0
 

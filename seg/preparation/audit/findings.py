@@ -26,6 +26,7 @@ class AuditedSet:
         names: of the classes.
         discovered: classes that the masks suggest; rims: greys that are soft outlines of one class.
         image_size: (H, W) of training.
+        by_file: whether the split takes each file for a group of its own, whatever the data say.
     """
 
     facts: Sequence[CaseFacts]
@@ -36,6 +37,7 @@ class AuditedSet:
     discovered: dict | None
     rims: list[str] | None
     image_size: tuple[int, int] | None
+    by_file: bool = False
 
     def __post_init__(self) -> None:
         first: dict[Hashable, int] = {}
@@ -94,8 +96,10 @@ def finding(
 
 
 def identity(facts: CaseFacts) -> Hashable | None:
-    """Equal for images that are equal to the byte; None if the file cannot be read."""
-    return None if facts.image_sha256 is None else (facts.image_sha256, facts.pair.plane)
+    """Equal for images that are equal to the byte; None for unreadable and for blank ones."""
+    if facts.image_sha256 is None or facts.blank:
+        return None
+    return facts.image_sha256, facts.pair.plane
 
 
 def counted(count: int, noun: str) -> str:

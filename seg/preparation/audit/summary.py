@@ -26,6 +26,7 @@ def summarize(
     image_size: tuple[int, int] | None = None,
     unpaired: Sequence[str] = (),
     refused: Sequence[str] = (),
+    by_file: bool = False,
 ) -> dict:
     """The audit of a whole set as plain lists and dicts, for audit.json.
 
@@ -42,6 +43,7 @@ def summarize(
         image_size: (H, W) of training.
         unpaired: messages on files that could not be paired.
         refused: why there is no split.
+        by_file: whether the split takes each file for a group of its own, whatever the data say.
     """
     discovered, rims = None, None
     if classes is None:
@@ -55,6 +57,7 @@ def summarize(
         discovered=discovered,
         rims=rims,
         image_size=image_size,
+        by_file=by_file,
     )
     errors = [*file_errors(data, unpaired), *split_errors(data)]
     errors += [finding("no split", text.splitlines()[0], details=[text]) for text in refused]

@@ -41,7 +41,10 @@ def pair_warnings(data: AuditedSet) -> Iterator[dict]:
         text = f"{counted(len(apart), 'pair')} of images that look alike, in two splits"
         yield data.on_pairs("near, two splits", text, apart)
     if within:
-        text = f"{counted(len(within), 'pair')} of images that look alike, in different groups"
+        text = (
+            f"{counted(len(within), 'pair')} of images that look alike, in different groups, which "
+            "are kept in one split"
+        )
         yield data.on_pairs("near duplicate", text, within)
 
 
@@ -159,7 +162,8 @@ def set_warnings(data: AuditedSet) -> Iterator[dict]:
         text = f"{counted(len(groups), 'group')} only: figures will vary with the split"
         yield finding("few groups", text)
     names = [f.case for f in data.facts]
-    rule = suggest_group(names) if all(f.group == f.case for f in data.facts) else None
+    ungrouped = not data.by_file and all(f.group == f.case for f in data.facts)
+    rule = suggest_group(names) if ungrouped else None
     if rule:
         text = (
             "every image is its own group, but the names look like several of a patient: "

@@ -53,9 +53,16 @@ def _files(finding: dict, audit: dict) -> tuple[str, str]:
     files = finding["files"]
     if not files or len(finding["cases"]) == audit["count"] or finding["text"].startswith(files[0]):
         return "", "dim"
-    names = [" = ".join(Path(f).name for f in file.split(" = ")) for file in files[:SHOWN_FILES]]
+    names = [_short(file) for file in files[:SHOWN_FILES]]
     more = f", and {len(files) - SHOWN_FILES} more (audit.json)" if len(files) > SHOWN_FILES else ""
     return f"  [{', '.join(names)}{more}]", "dim"
+
+
+def _short(file: str) -> str:
+    """A file's name, or a pair of names; with their folders where these alone differ."""
+    paths = file.split(" = ")
+    names = [Path(path).name for path in paths]
+    return " = ".join(names if len(set(names)) == len(paths) else paths)
 
 
 def _rows(audit: dict) -> Iterator[tuple[str, str]]:
@@ -88,8 +95,11 @@ def _rows(audit: dict) -> Iterator[tuple[str, str]]:
     if audit["intensity"]:
         yield "brightness", _range(audit["intensity"]["means"], "{:.0f}") + " of 255"
     yield from _mask_rows(audit)
-    equal, near = len(audit["duplicates"]), len(audit["near_duplicates"])
-    yield "duplicates", f"{equal} equal" + (f", {near} alike" if near else "")
+    equal, near = audit["duplicates"], audit["near_duplicates"]
+    group = {case["case"]: case["group"] for case in audit["cases"]}
+    between = sum(group[a] != group[b] for a, b in near)
+    alike = f", {len(near)} alike ({between} between groups)" if near else ""
+    yield "duplicates", f"{len(equal)} equal{alike}"
 
 
 def _mask_rows(audit: dict) -> Iterator[tuple[str, str]]:

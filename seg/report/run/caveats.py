@@ -86,8 +86,8 @@ def _data_caveats(run: RunFolder, audit: Mapping[str, Any] | None) -> Iterator[C
     if split.groups_in_two_splits:
         groups = counted(len(split.groups_in_two_splits), "group")
         yield _caveat("groups parted", split.groups_in_two_splits, groups=groups)
-    if split.equal_in_two_splits:
-        names = [f"{a} = {b}" for a, b in split.equal_in_two_splits]
+    if parted := sentences.parted_duplicates(run):
+        names = [f"{a} = {b}" for a, b in parted]
         yield _caveat("duplicates parted", names, pairs=counted(len(names), "pair"))
     if near := _near_duplicates(split, audit):
         yield _caveat("near-duplicates parted", near, pairs=counted(len(near), "pair"))

@@ -30,10 +30,9 @@ def data(run: RunFolder, audit: dict[str, Any] | None) -> dict[str, Any]:
         known = run.split.has_groups
         rows["groups"] = "known" if known else "unknown: every file is one of its own"
         rows["split fingerprint"] = run.split.fingerprint
+        parted = len(sentences.parted_duplicates(run))
         rows["byte-equal images"] = counted(len(run.split.equal_images), "pair") + (
-            f", {len(run.split.equal_in_two_splits)} of them in two splits"
-            if run.split.equal_in_two_splits
-            else ""
+            f", {parted} of them in two splits" if parted else ""
         )
     drawn = run.get("dataset.split")
     rows["split drawn"] = _drawn(drawn) if isinstance(drawn, dict) and drawn else None

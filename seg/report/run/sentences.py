@@ -59,11 +59,18 @@ def scored_on(run: RunFolder, result: Result) -> str:
         return f"{count} of another data set"
     if result.split != "test":
         return f"{count} of its own {result.split} split"
-    if run.split is None or run.split.equal_in_two_splits or run.split.groups_in_two_splits:
+    if run.split is None or parted_duplicates(run) or run.split.groups_in_two_splits:
         return f"{count} of its test split"
     if run.split.has_groups and run.get("dataset.split.by") != "file":
         return f"{count}, none of these groups seen in training"
     return f"{count} not seen in training (whether their patients were is unknown)"
+
+
+def parted_duplicates(run: RunFolder) -> list[tuple[str, str]]:
+    """Byte-equal images in two splits. A training that parts none leaves only blank ones there."""
+    if run.split is None or run.get("dataset.split.duplicates") == "together":
+        return []
+    return run.split.equal_in_two_splits
 
 
 def data_name(run: RunFolder) -> str:

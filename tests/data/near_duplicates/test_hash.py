@@ -252,7 +252,8 @@ def test_the_chunks_make_no_difference(
 def test_memory_does_not_grow_with_the_square_of_the_set() -> None:
     rng = np.random.default_rng(0)
     thumbnails = rng.integers(0, 256, (3000, 64, 64), dtype=np.uint8)
-    prints = Fingerprints(rng.integers(0, 2**63, (3000, 4), dtype=np.uint64), thumbnails)
+    hashes = rng.integers(0, 2**63, (3000, 4), dtype=np.uint64)
+    prints = Fingerprints(hashes, thumbnails, np.zeros(3000, dtype=bool))
     tracemalloc.start()
     near_pairs(prints)
     peak = tracemalloc.get_traced_memory()[1]
@@ -331,7 +332,7 @@ def test_room_that_is_not_filled_is_unusable(textures: list[Image]) -> None:
     assert (prints.thumbnails.shape, prints.thumbnails.dtype) == ((3, 64, 64), np.uint8)
     assert not prints.usable.any()
     for k in (0, 2):
-        prints.hashes[k], prints.thumbnails[k] = fingerprint(textures[5])
+        prints.hashes[k], prints.thumbnails[k], prints.blank[k] = fingerprint(textures[5])
     assert prints.usable.tolist() == [True, False, True]
     assert near_pairs(prints) == [(0, 2)]
 

@@ -80,7 +80,8 @@ def build(root: Path, layout: str) -> Folder:
 def labels_of(pairs: list) -> list[str]:
     """What becomes of the pairs in a run."""
     own = [str(i) for i in range(len(pairs))]
-    return assign(pairs, foreground=[1.0] * len(pairs), image_sha256=own, near=[], split=SPLIT)[1]
+    shares, blank = [1.0] * len(pairs), [False] * len(pairs)
+    return assign(pairs, foreground=shares, image_sha256=own, blank=blank, near=[], split=SPLIT)[1]
 
 
 @each_layout

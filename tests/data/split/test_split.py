@@ -35,8 +35,15 @@ def cases(count: int, **changes: list) -> list[Pair]:
     ]
 
 
-def draw(pairs: list[Pair], *, equal: tuple = (), near: tuple = (), **split: object) -> tuple:
-    """Groups and labels. equal: index pairs of images with the same bytes."""
+def draw(
+    pairs: list[Pair],
+    *,
+    equal: tuple = (),
+    near: tuple = (),
+    blank: tuple = (),
+    **split: object,
+) -> tuple:
+    """Groups and labels. equal: index pairs of images with the same bytes. blank: indices."""
     hashes = [str(i) for i in range(len(pairs))]
     for i, j in equal:
         hashes[j] = hashes[i]
@@ -44,6 +51,7 @@ def draw(pairs: list[Pair], *, equal: tuple = (), near: tuple = (), **split: obj
         pairs,
         foreground=[1 + i for i in range(len(pairs))],
         image_sha256=hashes,
+        blank=[i in blank for i in range(len(pairs))],
         near=near,
         split=SPLIT | split,
     )
@@ -82,7 +90,8 @@ def test_duplicates_are_kept_in_one_split_with_a_warning(
     alike = ((0, 7), (3, 12), (12, 15), (20, 29))
     for seed in range(10):
         groups, labels = draw(cases(30), **{kind: alike}, seed=seed)
-        assert all(labels[i] == labels[j] and groups[i] == groups[j] for i, j in alike)
+        assert all(labels[i] == labels[j] for i, j in alike)
+        assert groups == [p.group for p in cases(30)]
     assert f"4 {word}" in caplog.text
     assert "0.png = 7.png" in caplog.text
 
@@ -90,10 +99,63 @@ def test_duplicates_are_kept_in_one_split_with_a_warning(
 def test_duplicates_join_whole_patients(caplog: pytest.LogCaptureFixture) -> None:
     pairs = cases(40, group=[f"p{i // 4}" for i in range(40)])
     for seed in range(5):
-        _, labels = draw(pairs, near=((0, 39), (1, 2)), seed=seed)
+        groups, labels = draw(pairs, near=((0, 39), (1, 2)), seed=seed)
         assert len(set(labels[:4] + labels[36:])) == 1
+        assert groups == [p.group for p in pairs]
     assert caplog.text.count(" = ") == 5
     assert "0.png = 39.png" in caplog.text  # 1 and 2 are together anyway
+
+
+@pytest.mark.parametrize("kind", ["equal", "near"])
+@pytest.mark.parametrize("fold", range(3))
+def test_folds_keep_whole_patients_with_a_common_slice_together(kind: str, fold: int) -> None:
+    pairs = cases(40, group=[f"p{i // 4}" for i in range(40)])
+    groups, labels = draw(pairs, **{kind: ((0, 39), (5, 38))}, folds=3, fold=fold, test=0)
+    assert len(set(labels[:8] + labels[36:])) == 1  # p0, p1 and p9
+    assert groups == [p.group for p in pairs]
+    assert {labels.count(s) > 0 for s in ("train", "val", "test")} == {True}
+
+
+def test_by_file_only_the_duplicates_are_kept_together() -> None:
+    pairs = cases(40, group=[f"p{i // 4}" for i in range(40)])
+    groups, labels = draw(pairs, near=((0, 39),), by="file")
+    assert labels[0] == labels[39]
+    assert groups == [p.case for p in pairs]
+    assert len(set(labels[:4])) > 1
+
+
+def test_a_blank_slice_of_every_patient_connects_none(caplog: pytest.LogCaptureFixture) -> None:
+    """Ten patients of four slices, the first of each black."""
+    pairs, black = cases(40, group=[f"p{i // 4}" for i in range(40)]), tuple(range(0, 40, 4))
+    equal = tuple((0, i) for i in black[1:])
+    assert draw(pairs, equal=equal, blank=black) == draw(pairs)
+    assert caplog.text == ""
+
+
+def test_a_blank_image_in_two_preset_splits_is_no_duplicate() -> None:
+    pairs = cases(10, **PRESET)
+    assert draw(pairs, equal=((0, 9),), blank=(0, 9))[1] == PRESET["split"]
+
+
+@pytest.mark.parametrize("kind", ["equal", "near"])
+@pytest.mark.parametrize("sizes", [{}, {"folds": 3, "fold": 0}])
+def test_duplicates_that_leave_nothing_to_divide_are_named_with_the_fix(
+    kind: str, sizes: dict
+) -> None:
+    pairs = cases(40, group=[f"p{i // 4}" for i in range(40)])
+    with pytest.raises(ValueError, match=r"\b10 groups to 1\b") as caught:
+        draw(pairs, **{kind: tuple((0, i) for i in range(4, 40, 4))}, **sizes)
+    assert "0.png = 4.png and 8 more" in str(caught.value)
+    assert "dataset.split.duplicates=ignore" in str(caught.value)
+    fixed = draw(pairs, equal=((0, 4),), **sizes, duplicates="ignore")
+    assert len(set(fixed[0])) == 10
+
+
+def test_few_groups_are_not_blamed_on_duplicates() -> None:
+    """The counts are those of the groups, with and without duplicates."""
+    pairs = cases(8, group=["p"] * 4 + ["q"] * 4)
+    with pytest.raises(ValueError, match=r"8 cases of 2 groups"):
+        draw(pairs, equal=((0, 4),))
 
 
 def test_duplicates_within_groups_are_no_matter(caplog: pytest.LogCaptureFixture) -> None:
@@ -186,8 +248,8 @@ def test_a_preset_split_of_images_that_are_all_alike_is_accepted() -> None:
 
 def test_byte_equal_images_are_joined_however_many() -> None:
     groups, labels = draw(cases(100), equal=tuple((0, j) for j in range(1, 30)))
-    assert len(set(groups[:30])) == 1
     assert len(set(labels[:30])) == 1
+    assert len(set(groups)) == 100
 
 
 @pytest.mark.parametrize("by_file", [False, True])
@@ -246,6 +308,7 @@ def test_the_order_of_the_cases_does_not_matter() -> None:
         turned,
         foreground=shares,
         image_sha256=[p.case for p in turned],
+        blank=[False] * len(turned),
         near=[(29 - j, 29 - i) for i, j in near],
         split=SPLIT,
     )[1]

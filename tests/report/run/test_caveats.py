@@ -83,9 +83,16 @@ def test_a_group_on_both_sides_is_grave_and_named(run):
 
 
 def test_byte_equal_images_in_two_splits_are_grave_and_named(run):
+    change_config(run, dataset__split__duplicates="ignore")
     write_split(run / "split.csv", {"images/099_1.png": {"image_sha256": "iimages/000_0.png"}})
-    assert kinds(run) == ALWAYS | {"duplicates parted"}
+    assert kinds(run) == ALWAYS | {"duplicates parted", "duplicates ignored"}
     assert caveat_of(run, "duplicates parted").names == ("images/000_0.png = images/099_1.png",)
+
+
+def test_blank_images_in_two_splits_are_no_duplicates(run):
+    """A training that keeps duplicates together parts only equal images that are blank."""
+    write_split(run / "split.csv", {"images/099_1.png": {"image_sha256": "iimages/000_0.png"}})
+    assert kinds(run) == ALWAYS
 
 
 def test_byte_equal_images_in_one_split_are_not(run):
