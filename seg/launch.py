@@ -20,6 +20,7 @@ from seg.cli.console import report, set_up_logging
 from seg.cli.overrides import parse, quoted
 from seg.cli.review import review
 from seg.runs import failures
+from seg.runs.interrupts import SIGNALS
 
 Task = Callable[[DictConfig], Any]
 
@@ -37,7 +38,7 @@ def launch(task: Task, *, config_name: str, sweeps: bool = False) -> NoReturn:
         sweeps: whether it takes several values of a key.
     """
     set_up_logging()
-    for number in {signal.SIGTERM, getattr(signal, "SIGUSR1", signal.SIGTERM)}:  # SLURM warns by it
+    for number in SIGNALS:
         signal.signal(number, _exit_by_signal)
     threading.excepthook = failures.report_thread
     if os.environ.get("LOCAL_RANK", "0") != "0" and "SEG_RUN_FOLDER" in os.environ:
@@ -45,8 +46,7 @@ def launch(task: Task, *, config_name: str, sweeps: bool = False) -> NoReturn:
     try:
         sys.exit(_run(task, config_name, sweeps))
     except (KeyboardInterrupt, Exception) as error:
-        if isinstance(error, KeyboardInterrupt):  # a second one would change the exit status
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it would change the exit status
         sys.exit(report(error))
 
 

@@ -6,12 +6,16 @@ import sys
 import warnings
 
 from seg.cli.compose import MAX_LINES
+from seg.runs.interrupts import interruption
 
 log = logging.getLogger("seg")
 
 
 def report(error: BaseException) -> int:
     """Print one short message; returns the exit status."""
+    error = interruption(error) or error
+    if isinstance(error, SystemExit):
+        return error.code
     if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return 130

@@ -11,9 +11,9 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from seg.data import Progress, no_progress
+from seg.data import Progress, no_progress, shared_memory
 from seg.data.cache import Cache, load
-from seg.data.dataset import EpochSampler, SegmentationDataset, as_batch
+from seg.data.dataset import EpochSampler, SegmentationDataset
 from seg.data.pairs import Pair
 from seg.data.preprocess import preprocessing
 from seg.data.sources import Source, read_pairs
@@ -163,6 +163,13 @@ class SegmentationDataModule(pl.LightningDataModule):
     def _loader(self, split: str, *, augment: bool = False) -> DataLoader:
         samples = self.samples(split, augment=augment)
         trainer = self.trainer
+        if self.num_workers:
+            one = sum(tensor.nbytes for tensor in samples[0].values())
+            self.num_workers = shared_memory.workers_that_fit(
+                self.num_workers,
+                batch_bytes=one * self.batch_size,
+                ranks=trainer.num_devices if trainer else 1,
+            )
         sampler = EpochSampler(
             size=len(samples),
             shuffle=augment,
@@ -179,7 +186,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             worker_init_fn=_prepare_worker,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
-            collate_fn=as_batch,
+            collate_fn=shared_memory.share,
         )
 
 

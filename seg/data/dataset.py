@@ -70,11 +70,6 @@ class SegmentationDataset(Dataset):
         return (image * np.float32(255) if deep else image), new_mask
 
 
-def as_batch(batch: Batch) -> Batch:
-    """Collate: `SegmentationDataset` makes whole batches already."""
-    return batch
-
-
 @dataclass(kw_only=True, eq=False)
 class EpochSampler(Sampler[int]):
     """Keys for `SegmentationDataset`, shuffled in each epoch from (seed, epoch), split among ranks.

@@ -1,6 +1,6 @@
-"""What ends a run from outside: a full disk, or a process that was killed.
+"""What ends a run from outside: full memory, a full disk, or a process that was killed.
 
-Libraries report both in words of their own. Here such an error becomes one that names the file or
+Libraries report these in words of their own. Here such an error becomes one that names the file or
 the process, and how to go on. A failed run also ends its data-loader processes here.
 """
 
@@ -16,10 +16,18 @@ from pathlib import Path
 # The user's quota counts as a full disk; so does a file larger than the limit of the shell.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FIX_FULL = "free some, then give the same command with resume=auto"
+LESS = (
+    "lower dataset.num_workers (0 needs none), or give a container more (docker run --shm-size=2g),"
+    " then give the same command with resume=auto"
+)
 LOST_PROCESSES = {
     r"DataLoader worker \(pid.*(killed by signal|exited unexpectedly)": (
-        "a process that reads the data was killed, as systems do where memory runs out; lower "
-        "dataset.num_workers, then give the same command with resume=auto"
+        "a process that reads the data was killed, as systems do where memory or /dev/shm, the "
+        f"memory that processes share, is full; {LESS}"
+    ),
+    r"shared memory\(shm\)|unable to (write to|resize) file </torch_": (
+        "/dev/shm, the memory through which the processes that read the data hand it over, is "
+        f"full; {LESS}"
     ),
     r"Connection closed by peer|Connection reset by peer|NCCL.*remote process exited": (
         "the process of another device was killed or has failed (see its message, if it left one); "
@@ -44,8 +52,9 @@ def explained(error: BaseException, folder: Path) -> OSError | None:
     if isinstance(error, RuntimeError):
         text = str(error)
         for pattern, meaning in LOST_PROCESSES.items():
-            if re.search(pattern, text):
-                return ChildProcessError(f"{meaning} ({text.splitlines()[0][:100]})")
+            for line in text.splitlines():  # what a process raised has its traceback before it
+                if re.search(pattern, line):
+                    return ChildProcessError(f"{meaning} ({line.strip()[:150]})")
     return None
 
 

@@ -1,13 +1,6 @@
 """A run: one process has its folder, and run.json says what became of it."""
 
-import datetime
-import importlib.metadata
 import logging
-import os
-import platform
-import shlex
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -15,13 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pytorch_lightning
-import torch
 import yaml
 from pytorch_lightning.utilities import rank_zero_only
 
-import seg
-from seg.runs import atomic, distributed, failures, rendezvous, resume, split_table, watchdog
+from seg.runs import (
+    atomic,
+    distributed,
+    failures,
+    interrupts,
+    provenance,
+    rendezvous,
+    resume,
+    split_table,
+    watchdog,
+)
 from seg.runs import lock as locks
 from seg.runs.folder import RunFolder
 
@@ -35,7 +35,8 @@ class Run(RunFolder):
 
     run.json says `running` in the context and `finished` after it; after an error `failed`,
     `interrupted`, or what the error's class has as `status` (`pruned`). An error that a full disk
-    or a lost process has caused leaves the context as an OSError that says how to go on.
+    or a lost process has caused leaves the context as an OSError that says how to go on, and one
+    that Ctrl-C or a signal has caused as KeyboardInterrupt or SystemExit.
 
     The further ranks of a training write nothing.
 
@@ -100,7 +101,11 @@ class Run(RunFolder):
                 )
 
     def __enter__(self) -> "Run":
-        self._begin()
+        try:
+            self._begin()
+        except (KeyboardInterrupt, SystemExit) as error:
+            self._end(error)
+            raise
         return self
 
     def __exit__(
@@ -109,9 +114,13 @@ class Run(RunFolder):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is not None:
-            failures.end_workers()
-        self._end(error)
+        cause = interrupts.interruption(error) or error
+        with interrupts.ignored():
+            if error is not None:
+                failures.end_workers()
+            self._end(cause)
+        if cause is not error:
+            raise type(cause)(*cause.args) from error
 
     @rank_zero_only
     def _begin(self) -> None:
@@ -119,21 +128,7 @@ class Run(RunFolder):
         for folder in (self.path, self.checkpoints_path):
             atomic.remove_leftovers(folder)
         try:
-            self.record(
-                status="running",
-                started=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-                command=shlex.join(["python", *sys.orig_argv[1:]]),
-                pid=os.getpid(),
-                host=platform.node(),
-                git_commit=_git_commit(),
-                versions={
-                    "seg": seg.__version__,
-                    "python": platform.python_version(),
-                    "torch": torch.__version__,
-                    "pytorch_lightning": pytorch_lightning.__version__,
-                    "albumentations": importlib.metadata.version("albumentations"),
-                },
-            )
+            self.record(status="running", **provenance.facts())
         except OSError as error:
             self._lock.release()
             raise failures.explained(error, self.path) or error from error
@@ -229,16 +224,6 @@ def _claim_folder(
         if job_folder is not None:
             raise ValueError(f"{path}: another process is running in this folder")
         # another launch was quicker: `find` sees that now
-
-
-def _git_commit() -> str | None:
-    """The commit of this code, with `+` if files differ from it; None outside a checkout."""
-    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
-    kept = {"cwd": Path(__file__).parent, "capture_output": True, "text": True}
-    try:
-        return subprocess.run(command, check=True, timeout=10, **kept).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
 
 
 def _text(error: BaseException | None) -> str:

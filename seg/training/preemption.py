@@ -12,11 +12,9 @@ import torch
 import torch.distributed as dist
 
 from seg.runs import failures, rendezvous
+from seg.runs.interrupts import SIGNALS
 
 log = logging.getLogger(__name__)
-
-# sent by kill, by schedulers that pre-empt, and by SLURM's --signal=USR1@60 as a warning
-SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 def fit(
@@ -25,16 +23,11 @@ def fit(
     data: pl.LightningDataModule,
     checkpoint: Path | None,
 ) -> None:
-    """Lightning's fit, from `checkpoint` if a run is resumed.
-
-    After Ctrl-C it raises KeyboardInterrupt, where Lightning exits with status 1.
-    """
+    """Lightning's fit, from `checkpoint` if a run is resumed."""
     try:
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
-    except BaseException as error:
+    except BaseException:
         failures.end_workers()
-        if isinstance(error, SystemExit) and isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
         raise
     finally:
         rendezvous.close()
