@@ -121,9 +121,44 @@ def test_a_loader_process_that_is_killed_ends_the_run_with_one_message(
     os.kill(children(process, output)[0], signal.SIGKILL)
     require_quiet_end(process, output, status=1)
     assert log_of(output).count("error:") == 1
-    assert "dataset.num_workers" in log_of(output)
+    assert all(word in log_of(output) for word in ("dataset.num_workers", "/dev/shm"))
     assert facts(folder)["status"] == "failed"
     require_sound(folder)
+
+
+@pytest.mark.parametrize("looked_at", [True, False])
+def test_a_small_shared_memory_never_hangs(
+    looked_at: bool, tiny: list[str], tmp_path: Path
+) -> None:
+    """Looked at: fewer processes. Filled up by others after that: the run ends."""
+    inside = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=200k tmpfs /dev/shm && "$@"',
+        "-",
+    ]
+    if subprocess.run([*inside, "true"], capture_output=True).returncode:
+        pytest.skip("a file system can be mounted neither by root nor by unshare here")
+    code = (
+        "from seg import launch, train\n"
+        "from seg.data import shared_memory\n"
+        "if not LOOKED_AT: shared_memory.free_bytes = lambda: None\n"
+        "launch.launch(train.train, config_name='train')\n"
+    ).replace("LOOKED_AT", str(looked_at))
+    options = [*tiny, "dataset.image_size=128", "dataset.num_workers=4", "trainer=cpu"]
+    options += [f"output_dir={tmp_path / 'out'}", f"dataset.cache_dir={tmp_path / 'c'}"]
+    options += [f"dataset.root={tmp_path / 'data'}"]
+    done = subprocess.run(
+        [*inside, sys.executable, "-c", code, *options],
+        env=environment(), capture_output=True, text=True, timeout=100,
+    )  # fmt: skip
+    assert done.returncode == (0 if looked_at else 1), done.stderr
+    assert done.stderr.count("dataset.num_workers") == 1
+    assert "Traceback" not in done.stderr
+    [folder] = tmp_path.glob("out/*/*")
+    assert facts(folder)["status"] == ("finished" if looked_at else "failed")
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -30,6 +30,15 @@ def test_an_error_is_one_message_and_a_status(
     assert "Traceback" not in shown.err
 
 
+@pytest.mark.parametrize(("first", "status"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
+def test_an_interrupt_keeps_its_status_behind_the_error_that_a_library_makes_of_it(
+    first: BaseException, status: int
+) -> None:
+    error = RuntimeError("unexpected pos 640 vs 546")
+    error.__context__ = first
+    assert report(error) == status
+
+
 def test_a_long_message_is_cut(capsys: pytest.CaptureFixture) -> None:
     assert report(ValueError("\n".join(f"line {i}" for i in range(100)))) == 1
     assert len(capsys.readouterr().err.splitlines()) < 20

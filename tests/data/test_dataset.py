@@ -11,7 +11,8 @@ from hydra.utils import instantiate
 from torch.utils.data import DataLoader
 
 from seg.cli.compose import CONF_DIR, compose
-from seg.data.dataset import EpochSampler, SegmentationDataset, as_batch
+from seg.data.dataset import EpochSampler, SegmentationDataset
+from seg.data.shared_memory import share
 
 AUGMENTATIONS = sorted(p.stem for p in (CONF_DIR / "augmentation").glob("*.yaml"))
 
@@ -46,9 +47,7 @@ def batches(
     """The images of an epoch by their case."""
     sampler = EpochSampler(size=len(set_), shuffle=True, seed=set_.seed)
     sampler.set_epoch(epoch)
-    loader = DataLoader(
-        set_, batch_size=5, sampler=sampler, num_workers=workers, collate_fn=as_batch
-    )
+    loader = DataLoader(set_, batch_size=5, sampler=sampler, num_workers=workers, collate_fn=share)
     return {
         int(case): image
         for batch in loader

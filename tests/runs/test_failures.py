@@ -107,6 +107,8 @@ def test_other_errors_are_not_explained(tmp_path: Path) -> None:
     [
         ("DataLoader worker (pid 12) is killed by signal: Killed. ", "dataset.num_workers"),
         ("DataLoader worker (pid(s) 1, 2) exited unexpectedly", "dataset.num_workers"),
+        ("DataLoader worker (pid 1) is killed by signal: Bus error. ", "--shm-size"),
+        ("unable to allocate shared memory(shm) for file </torch_1>: No space", "--shm-size"),
         ("[pair.cc:553] Connection closed by peer [127.0.0.1]:1170", "another device"),
     ],
 )

@@ -94,6 +94,36 @@ def test_run_json_holds_the_end_and_its_reason(tmp_path: Path, error: type, expe
     assert [p.name for p in tmp_path.iterdir()] == ["run.json"]
 
 
+@pytest.mark.parametrize("first", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_is_no_failure_whatever_a_library_makes_of_it(
+    tmp_path: Path, first: type[BaseException]
+) -> None:
+    def body() -> None:
+        with Run(tmp_path, config={}, facts={}, watched=False):
+            try:
+                raise first(143)
+            finally:  # as torch's writer of checkpoints does
+                raise RuntimeError("unexpected pos 640 vs 546")
+
+    with pytest.raises(first) as caught:
+        body()
+    assert caught.value.args == (143,)
+    assert status(tmp_path)["status"] == "interrupted"
+    assert "error" not in status(tmp_path)
+
+
+def test_an_interrupt_before_the_training_starts_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("seg.runs.watchdog.start", interrupted)
+    with pytest.raises(KeyboardInterrupt), Run(tmp_path, config={}, facts={}):
+        pass
+    assert status(tmp_path)["status"] == "interrupted"
+
+
 def test_the_end_of_a_run_gives_its_lock_back_and_ends_its_watch(tmp_path: Path) -> None:
     with Run(tmp_path, config={}, facts={}, lock=lock.acquire(tmp_path)):
         assert resume.is_alive(RunFolder(tmp_path))
