@@ -138,7 +138,7 @@ def write_plan(
     read: audit.Read,
 ) -> None:
     """Write experiment/NAME.yaml in the folder where the command was started."""
-    outputs = compose.out_channels(classes)
+    outputs = compose.out_channels(classes, overlap=cfg.dataset.overlap)
     device = choose_hardware("auto", "auto")
     machine = plan.time_machine(device, channels=3, outputs=outputs, batch=8)
     masks = (read(i)[1] for i in plan.sample(facts))

@@ -43,7 +43,7 @@ def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
     """How the data set's files become arrays."""
     node = compose.plain(cfg.dataset)
     return preprocessing(
-        **{key: node[key] for key in ("image_size", "channels", "window")},
+        **{key: node[key] for key in ("image_size", "channels", "window", "overlap")},
         classes=source.classes,
         ignore_value=source.ignore_value,
     )

@@ -1,7 +1,7 @@
 """Configurations, composed of the files in conf/ and of overrides."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,26 @@ class ConfigError(ValueError):
         self.problems = list(problems)
 
 
-def out_channels(classes: Any) -> int:
-    """Channels of logits for `dataset.classes`: 1 for one class, else classes and background."""
+def out_channels(classes: Any, *, overlap: bool) -> int:
+    """Channels of logits for `dataset.classes`: classes and background, which share a softmax; one
+    for a single class, and for each class of `dataset.overlap`.
+    """
     count = 1 if classes is None else len(classes)
-    return 1 if count == 1 else count + 1
+    return count if count == 1 or overlap else count + 1
+
+
+def class_names(folders: Any) -> dict[str, None] | None:
+    """`dataset.classes` where `dataset.mask_dir` has a folder for each class."""
+    return dict.fromkeys(folders) if isinstance(folders, Mapping) else None
 
 
 # A configuration is resolved, checked and built only where this module is imported.
-OmegaConf.register_new_resolver("out_channels", out_channels, replace=True)
+OmegaConf.register_new_resolver(
+    "out_channels",
+    lambda classes, *, _root_: out_channels(classes, overlap=_root_.dataset.get("overlap", False)),
+    replace=True,
+)
+OmegaConf.register_new_resolver("class_names", class_names, replace=True)
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network when it is imported
 
 

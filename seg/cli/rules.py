@@ -112,6 +112,7 @@ DATASET = {
     "dataset.num_workers": Rule(
         lambda v: v == "auto" or count(0).allows(v), "auto, or a count from 0"),
     "dataset.window": Rule(_is_window, "null, percentile, or [low, high] in stored units"),
+    "dataset.overlap": FLAG,
     "dataset.axis": one_of(0, 1, 2),
     "dataset.normalize": one_of("unit", "dataset", "image"),
     "dataset.url": or_null(URL),
@@ -128,7 +129,7 @@ DATASET = {
 }  # fmt: skip
 STAGE = {  # of a training; further stages have the same keys below stages.NAME
     "loss.smooth": positive("a number of pixels above 0"),
-    "loss.pos_weight": positive(),
+    "loss.pos_weight": or_list(positive()),
     "optimizer.lr": number("a number from 0", lambda v: v >= 0),
     "optimizer.weight_decay": number("a number from 0", lambda v: v >= 0),
     "scheduler.warmup": share(),

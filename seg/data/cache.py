@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -17,10 +18,15 @@ import numpy as np
 from seg.data import Progress, no_progress
 from seg.data.cache_folder import build_prefix, dead_builds
 from seg.data.errors import DataError, DataErrors
-from seg.data.masks import IGNORE
 from seg.data.near_duplicates.hash import empty, fingerprint, near_pairs
 from seg.data.pairs import Pair
-from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
+from seg.data.preprocess import (
+    Preprocessing,
+    foreground_of,
+    image_to_size,
+    mask_to_size,
+    read_pair,
+)
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +41,7 @@ class Cache:
 
     Args:
         images: (N, H, W, C) uint8, or float32 in 0-255 where a file had more than 8 bits.
-        masks: (N, H, W) uint8 class indices, 255 ignored.
+        masks: (N, H, W) uint8 class indices, or (N, H, W, K) planes; 255 ignored.
         foreground: (N,) share of pixels that are not background, before resizing.
         near: (M, 2) rows of near-duplicate images.
         blank: (N,) whether an image is of one value, or nearly.
@@ -153,7 +159,7 @@ def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Prepro
     content = [
         VERSION,
         cv2.__version__.split(".")[0],  # its resizing differs between major versions
-        pre.size, pre.channels, pre.classes, pre.ignore_value, pre.window,
+        pre.size, pre.channels, pre.classes, pre.ignore_value, pre.window, pre.overlap,
         [(p.case, p.plane, len(p.images), [m.label for m in p.masks]) for p in pairs],
         images,
         masks,
@@ -188,7 +194,8 @@ def _decode_all(
 ) -> bool:
     """Write the arrays; False if `dtype` is uint8 and a file has more than 8 bits."""
     n, (height, width) = len(pairs), pre.size
-    needed = n * height * width * (pre.channels * np.dtype(dtype).itemsize + 1)
+    planes = (len(pre.classes or "1"),) if pre.overlap else ()
+    needed = n * height * width * (pre.channels * np.dtype(dtype).itemsize + math.prod(planes))
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
@@ -198,7 +205,7 @@ def _decode_all(
     new_array = np.lib.format.open_memmap
     shape = (n, height, width, pre.channels)
     images = new_array(folder / "images.npy", mode="w+", dtype=dtype, shape=shape)
-    masks = new_array(folder / "masks.npy", mode="w+", dtype=np.uint8, shape=shape[:3])
+    masks = new_array(folder / "masks.npy", mode="w+", dtype=np.uint8, shape=shape[:3] + planes)
     foreground, sizes = np.zeros(n), np.zeros((n, 2), dtype=np.int64)
     prints = empty(n)
     lossy, too_deep = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
@@ -211,8 +218,8 @@ def _decode_all(
         if image.dtype != np.uint8 and dtype == np.uint8:
             too_deep[i] = True
             return None
-        foreground[i] = np.count_nonzero((mask > 0) & (mask != IGNORE)) / mask.size
-        sizes[i] = mask.shape
+        foreground[i] = foreground_of(mask).mean()
+        sizes[i] = mask.shape[:2]
         prints.hashes[i], prints.thumbnails[i], prints.blank[i] = fingerprint(image)
         images[i] = image_to_size(image, pre.size)
         masks[i] = mask_to_size(mask, pre.size)

@@ -37,6 +37,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             `image` (of each image); the training module applies it.
         cache_dir: where decoded arrays are kept.
         window: for images of more than 8 bits (see `images.read_image`).
+        overlap: whether classes may share pixels; masks are planes then.
         augmentation: `augmentation(image=, mask=)` for training batches, or None.
         seed: of the order of training cases and of their augmentation.
     """
@@ -53,6 +54,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         normalize: str,
         cache_dir: str,
         window: list[float] | str | None = None,
+        overlap: bool = False,
         augmentation: Callable | None = None,
         seed: int = 0,
         progress: Progress = no_progress,
@@ -63,7 +65,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.window = window
         meaning = {"classes": source.classes, "ignore_value": source.ignore_value}
         self.preprocessing = preprocessing(
-            image_size=image_size, channels=channels, window=window, **meaning
+            image_size=image_size, channels=channels, window=window, overlap=overlap, **meaning
         )
         self.batch_size = batch_size
         self.num_workers = num_workers

@@ -21,7 +21,7 @@ class SegmentationDataset(Dataset):
 
     Args:
         images: (N, H, W, C) uint8, or float32 in 0-255.
-        masks: (N, H, W) uint8 class indices, 255 ignored.
+        masks: (N, H, W) uint8 class indices, or (N, H, W, K) planes; 255 ignored.
         cases: the rows that belong to this split.
         transform: `transform(image=, mask=)`, with `set_random_seed`, or None.
     """
@@ -42,13 +42,16 @@ class SegmentationDataset(Dataset):
         return self.__getitems__([key])
 
     def __getitems__(self, keys: Sequence[int]) -> Batch:
-        """A batch of image (N, C, H, W), channels last in memory; mask (N, H, W); case (N,) row."""
+        """A batch of image (N, C, H, W), channels last in memory; mask (N, H, W), of planes
+        (N, K, H, W); case (N,) row.
+        """
         rows = [int(self.cases[key % len(self)]) for key in keys]
         cases = [self._case(row, key) for row, key in zip(rows, keys, strict=True)]
         image = torch.from_numpy(np.stack([image for image, _ in cases]))  # (N, H, W, C)
+        mask = torch.from_numpy(np.stack([mask for _, mask in cases]))
         return {
             "image": image.permute(0, 3, 1, 2),  # (N, C, H, W), no copy: stays channels last
-            "mask": torch.from_numpy(np.stack([mask for _, mask in cases])),
+            "mask": mask if mask.ndim == 3 else mask.permute(0, 3, 1, 2),
             "case": torch.tensor(rows, dtype=torch.int64),
         }
 

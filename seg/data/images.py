@@ -56,17 +56,22 @@ def read_image(
 
 
 def read_mask(
-    path: Path, *, palette_as_colours: bool = False, plane: Plane | None = None
+    path: Path,
+    *,
+    palette_as_colours: bool = False,
+    plane: Plane | None = None,
+    planes: int | None = None,
 ) -> tuple[np.ndarray, bool]:
     """The mask's stored values, and whether the format is lossy (JPEG).
 
-    The values are (H, W) integers, or (H, W, 3) uint8 if the mask is in colour. Greys of 1, 2 and
-    4 bits give 0 to 1, 3 and 15. EXIF orientation is not applied.
+    The values are (H, W) integers, or (H, W, 3) uint8 if the mask is in colour, or (H, W, planes).
+    Greys of 1, 2 and 4 bits give 0 to 1, 3 and 15. EXIF orientation is not applied.
 
     Args:
         palette_as_colours: a palette file gives its colours instead of its indices. GIFs always
             do, and files whose palette shows that the indices mean nothing (`_indices_mislead`).
         plane: as for `read_image`.
+        planes: a file of so many channels has one for each class, and no colours.
 
     Raises:
         DataError: the file cannot be used as a mask, such as for fractions or transparent parts.
@@ -77,19 +82,20 @@ def read_mask(
         raise DataError(path, "mask in which 0 is white (MONOCHROME1)", "save it as MONOCHROME2")
     if palette is not None and (palette_as_colours or _indices_mislead(values, palette)):
         values = palette[values]
-    if values.ndim == 3 and values.shape[2] in (2, 4):
+    in_colour = values.ndim == 3 and values.shape[2] != planes
+    if in_colour and values.shape[2] in (2, 4):
         alpha = values[..., -1]
         if (alpha != alpha.flat[0]).any():
             raise DataError(path, "mask with transparent parts", "save it without alpha channel")
         values = values[..., :-1]
-    if values.ndim == 3:
+    if in_colour:
         values = _without_equal_channels(values, lossy=lossy)
     if values.dtype.kind == "f":
         whole = values.astype(np.int64) if np.isfinite(values).all() else None
         if whole is None or (whole != values).any():
             raise DataError(path, "mask with fractions", "save whole numbers")
         values = whole
-    if values.ndim == 3 and values.dtype != np.uint8:
+    if in_colour and values.ndim == 3 and values.dtype != np.uint8:
         raise DataError(path, f"colour mask of type {values.dtype}", "save it with 8 bits")
     values = values.astype(np.uint8) if values.dtype == bool else values
     return np.require(values, requirements=["C", "W"]), lossy

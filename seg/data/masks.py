@@ -43,8 +43,53 @@ def to_indices(
         DataError: a value that no class has, or values that the file's format cannot keep.
         ValueError: the classes contradict each other.
     """
+    index_of = {}
+    for code, members in _classes_of(classes, in_colour=values.ndim == 3).items():
+        if len(members) > 1:
+            value = f"'#{code:06x}'" if values.ndim == 3 else code
+            names = " and ".join(list(classes or {})[index - 1] for index in members)
+            raise ValueError(
+                f"dataset.classes: {value} belongs to {names}; "
+                "dataset.overlap=true lets classes share pixels"
+            )
+        index_of[code] = members[0] if members else BACKGROUND
+    return _indexed(values, index_of, lossy, classes, ignore_value, path)
+
+
+def to_planes(
+    values: np.ndarray,
+    *,
+    lossy: bool,
+    classes: dict[str, object],
+    ignore_value: int | None,
+    path: Path,
+) -> np.ndarray:
+    """A plane for each class, (H, W, K) uint8: 1 where a pixel is of the class, 255 ignored.
+
+    A value or colour may belong to several classes. Arguments and errors as in `to_indices`.
+    """
+    classes_of = _classes_of(classes, in_colour=values.ndim == 3)
+    sets = list(dict.fromkeys(classes_of.values()))  # of classes that a pixel can have together
+    if len(sets) > IGNORE:
+        raise ValueError(f"dataset.classes: {len(sets)} combinations of classes, at most {IGNORE}")
+    index_of = {code: sets.index(members) for code, members in classes_of.items()}
+    planes = np.zeros((256, len(classes)), dtype=np.uint8)
+    for index, members in enumerate(sets):
+        planes[index, [member - 1 for member in members]] = 1
+    planes[IGNORE] = IGNORE
+    return planes[_indexed(values, index_of, lossy, classes, ignore_value, path)]
+
+
+def _indexed(
+    values: np.ndarray,
+    index_of: dict[int, int],
+    lossy: bool,
+    classes: dict[str, object] | None,
+    ignore_value: int | None,
+    path: Path,
+) -> np.ndarray:
+    """(H, W) uint8: the index of each value or colour, 255 ignored."""
     in_colour = values.ndim == 3
-    index_of = _index_of(classes, in_colour=in_colour)
     if ignore_value is not None:
         code = ignore_value * 0x010101 if in_colour else ignore_value
         # Without `classes` both 1 and 255 mean foreground, and ignore_value may take one of them.
@@ -93,26 +138,27 @@ def _may_be_colours(classes: dict[str, object]) -> bool:
     return all(isinstance(claim, list | tuple) and len(claim) == 3 for claim in classes.values())
 
 
-def _index_of(classes: dict[str, object] | None, *, in_colour: bool) -> dict[int, int]:
-    """Value, or colour as 0xRRGGBB, -> index."""
+def _classes_of(
+    classes: dict[str, object] | None, *, in_colour: bool
+) -> dict[int, tuple[int, ...]]:
+    """Value, or colour as 0xRRGGBB, -> indices of its classes; the background's are none."""
     if classes is None:
-        return {0: BACKGROUND, 1: 1, 255: 1}
+        return {0: (), 1: (1,), 255: (1,)}
     if not 0 < len(classes) < IGNORE:
         raise ValueError(f"dataset.classes must name 1 to 254 classes, got {len(classes)}")
     as_colours = uses_colours(classes) or (in_colour and _may_be_colours(classes))
-    index_of = {0: BACKGROUND}
+    classes_of: dict[int, tuple[int, ...]] = {0: ()}
     for index, (name, claim) in enumerate(classes.items(), start=1):
         codes = _codes(name, claim, as_colours=as_colours)
         # A mask that has only greys is read as values, also in a set of colour masks: grey colours
         # become these values, and other colours cannot occur in it.
         if as_colours and not in_colour:
             codes = [code // 0x010101 for code in codes if code % 0x010101 == 0]
-        for code in codes:
-            if code in index_of:
-                other = "the background" if code == 0 else "another class"
-                raise ValueError(f"dataset.classes: {name}: {claim} belongs to {other}")
-            index_of[code] = index
-    return index_of
+        for code in dict.fromkeys(codes):
+            if code == 0:
+                raise ValueError(f"dataset.classes: {name}: {claim} belongs to the background")
+            classes_of[code] = (*classes_of.get(code, ()), index)
+    return classes_of
 
 
 def _codes(name: str, claim: object, *, as_colours: bool) -> list[int]:

@@ -10,7 +10,7 @@ import numpy as np
 from seg.data.errors import DataError
 from seg.data.formats.intensity import Window
 from seg.data.images import check_geometry, read_image, read_mask
-from seg.data.masks import BACKGROUND, IGNORE, to_indices, uses_colours
+from seg.data.masks import BACKGROUND, IGNORE, to_indices, to_planes, uses_colours
 from seg.data.pairs import MaskFile, Pair
 
 
@@ -25,6 +25,7 @@ class Preprocessing:
         ignore_value: mask value of ignored pixels, or None.
         window: for more than 8 bits, (low, high) in stored units that become 0 and 255, or
             "percentile", or None (see `images.read_image`).
+        overlap: whether a pixel may be of several classes; masks are planes then (`unite`).
     """
 
     size: tuple[int, int]
@@ -32,15 +33,27 @@ class Preprocessing:
     classes: dict | None
     ignore_value: int | None
     window: Window = None
+    overlap: bool = False
 
 
 def preprocessing(
-    *, image_size: int | list[int], window: list[float] | str | None, **fields: Any
+    *,
+    image_size: int | list[int],
+    window: list[float] | str | None,
+    classes: dict | None,
+    overlap: bool = False,
+    **fields: Any,
 ) -> Preprocessing:
-    """`Preprocessing` from the keys of `dataset`: a side or [height, width], lists for tuples."""
+    """`Preprocessing` from the keys of `dataset`: a side or [height, width], lists for tuples.
+
+    A single class has nothing to share pixels with: `overlap` changes nothing then.
+    """
     height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     window = (window[0], window[1]) if isinstance(window, list) else window
-    return Preprocessing(size=(height, width), window=window, **fields)
+    overlap = overlap and len(classes or "1") > 1
+    return Preprocessing(
+        size=(height, width), window=window, classes=classes, overlap=overlap, **fields
+    )
 
 
 def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -55,18 +68,28 @@ def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def mask_to_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize class indices (H, W) to `size`, nearest neighbour with pixel centres aligned."""
-    if mask.shape == size:
+    """Resize class indices (H, W) or planes (H, W, K) to `size`, nearest neighbour with pixel
+    centres aligned.
+    """
+    if mask.shape[:2] == size:
         return mask
+    if mask.ndim == 3:  # OpenCV takes few channels
+        return np.stack([mask_to_size(plane, size) for plane in np.moveaxis(mask, 2, 0)], axis=2)
     return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def foreground_of(mask: np.ndarray) -> np.ndarray:
+    """(H, W) bool: the pixels of any class, of indices (H, W) or planes (H, W, K)."""
+    labelled = (mask != BACKGROUND) & (mask != IGNORE)
+    return labelled if mask.ndim == 2 else labelled.any(axis=2)
 
 
 def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, bool]:
     """One case at its own size.
 
     Returns:
-        The image (H, W, C), uint8 or float32 in 0-255; the mask (H, W), uint8 class indices; and
-        whether a mask file is lossy.
+        The image (H, W, C), uint8 or float32 in 0-255; the mask as from `unite`; and whether a
+        mask file is lossy.
 
     Raises:
         DataError: a file cannot be used, or the files differ in size or orientation.
@@ -114,15 +137,18 @@ class MaskPart(NamedTuple):
 def read_mask_files(pair: Pair, pre: Preprocessing) -> list[MaskPart]:
     """The stored values of each mask file. Raises DataError for a file that cannot be read."""
     as_colours = uses_colours(pre.classes)
-    return [
-        MaskPart(file, *read_mask(file.path, palette_as_colours=as_colours, plane=pair.plane))
-        for file in pair.masks
-    ]
+    options = {"palette_as_colours": as_colours, "plane": pair.plane}
+    if pre.overlap and not as_colours:
+        options["planes"] = len(pre.classes or ())
+    return [MaskPart(file, *read_mask(file.path, **options)) for file in pair.masks]
 
 
 def unite(parts: Sequence[MaskPart], pre: Preprocessing, *, size: tuple[int, int]) -> np.ndarray:
     """The union of mask files as class indices (H, W) uint8, 255 where one file ignores a pixel
     and none has a class.
+
+    With `pre.overlap` a plane for each class (H, W, K) uint8, in the order of `pre.classes`: 1
+    where a file has the class, else 255 where one ignores the pixel, else 0.
 
     Args:
         size: (H, W) of the image, for a case without mask files.
@@ -131,9 +157,10 @@ def unite(parts: Sequence[MaskPart], pre: Preprocessing, *, size: tuple[int, int
         DataError: a value of no class, a pixel that two files give to different classes, or files
             of different sizes.
     """
-    mask = np.zeros(parts[0].values.shape[:2] if parts else size, dtype=np.uint8)
+    size = parts[0].values.shape[:2] if parts else size
+    mask = np.zeros((*size, len(pre.classes)) if pre.overlap else size, dtype=np.uint8)
     for part in parts:
-        labels = _labels(part, pre)
+        labels = _planes(part, pre) if pre.overlap else _labels(part, pre)
         if len(parts) == 1:
             return labels
         if labels.shape != mask.shape:
@@ -164,3 +191,18 @@ def _labels(part: MaskPart, pre: Preprocessing) -> np.ndarray:
     if label is not None:
         labels[labels == 1] = 1 + list(pre.classes or {}).index(label)
     return labels
+
+
+def _planes(part: MaskPart, pre: Preprocessing) -> np.ndarray:
+    """(H, W, K): of a file of one class, of one with a channel for each class, or of values."""
+    classes, label = pre.classes or {}, part.file.label
+    about = {"lossy": part.lossy, "ignore_value": pre.ignore_value, "path": part.file.path}
+    if label is not None:
+        planes = np.zeros((*part.values.shape[:2], len(classes)), dtype=np.uint8)
+        planes[..., list(classes).index(label)] = to_indices(part.values, classes=None, **about)
+        return planes
+    if part.values.ndim == 3 and part.values.shape[2] == len(classes) and not uses_colours(classes):
+        claims = [None if claim is None else {name: claim} for name, claim in classes.items()]
+        channels = zip(np.moveaxis(part.values, 2, 0), claims, strict=True)
+        return np.stack([to_indices(one, classes=claim, **about) for one, claim in channels], 2)
+    return to_planes(part.values, classes=classes, **about)

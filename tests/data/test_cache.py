@@ -442,3 +442,15 @@ def test_clear_deletes_caches_and_nothing_else(folder: Path, tmp_path: Path) -> 
     assert sorted(p for p in where.rglob("*") if p.is_file()) == sorted(kept)
     assert cache_sizes(where) == [(living, 0)]
     assert len(load(pairs, PRE, folder=where).images) == 12
+
+
+def test_classes_that_share_pixels_are_cached_as_planes(folder: Path, tmp_path: Path) -> None:
+    pairs = Folder(root=str(folder)).pairs()
+    classes = {"all": 255, "same": 255}
+    indices = load(pairs, PRE, folder=tmp_path / "c")
+    planes = load(pairs, replace(PRE, classes=classes, overlap=True), folder=tmp_path / "c")
+    assert planes.masks.shape == (12, 20, 24, 2)
+    for k in range(2):
+        assert np.array_equal(planes.masks[..., k], indices.masks)
+    assert planes.foreground.tolist() == indices.foreground.tolist()
+    assert planes.sizes.tolist() == indices.sizes.tolist()

@@ -178,3 +178,16 @@ def test_an_epoch_that_was_left_goes_on_behind_what_was_seen_and_the_next_is_who
     for sampler in (whole, rest):
         sampler.set_epoch(3)
     assert list(rest) == list(whole)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_every_plane_of_a_mask_moves_as_a_mask_alone(name: str) -> None:
+    images, masks = blobs(6)
+    planes = np.stack(list(masks), axis=-1)[None].repeat(6, axis=0)  # (N, H, W, K), K = 6
+    planes[:, :3] = 255
+    options = {"images": images, "cases": range(6), "transform": augmentation(name)}
+    together = SegmentationDataset(masks=planes, **options)[4]["mask"]
+    assert together.shape == (1, 6, 64, 64)
+    for k in range(6):
+        alone = SegmentationDataset(masks=planes[..., k], **options)[4]["mask"]
+        assert torch.equal(together[:, k], alone)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from seg.data.errors import DataError
 from seg.data.images import read_mask
-from seg.data.masks import to_indices, uses_colours
+from seg.data.masks import to_indices, to_planes, uses_colours
 
 SAMPLES = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PATH = Path("mask.png")
@@ -110,7 +110,7 @@ def test_unclaimed_value_is_refused_by_name(case, dtype):
         ({}, None, "1 to 254 classes"),
         ({"a": 0}, None, "a: .*background"),
         ({"a": [0, 1]}, None, "a: .*background"),
-        ({"a": 1, "b": [2, 1]}, None, "b: .* belongs to another class"),
+        ({"a": 1, "b": [2, 1]}, None, "1 belongs to a and b.*overlap=true"),
         ({"a": 1.5}, None, "dataset.classes: a: |dataset.classes: b: "),
         ({"a": True}, None, "dataset.classes: a: |dataset.classes: b: "),
         ({"a": []}, None, "dataset.classes: a: |dataset.classes: b: "),
@@ -247,3 +247,27 @@ def test_real_three_level_masks_need_their_classes(tmp_path):
         assert np.array_equal(indices, values.astype(int) // 127)
         with pytest.raises(DataError, match="third grey|neither black nor white"):
             _through_jpeg(values, 75, tmp_path)
+
+
+def test_values_of_several_classes_become_planes() -> None:
+    values = np.random.default_rng(0).choice([0, 1, 2, 3, 9], (20, 30)).astype(np.uint8)
+    classes = {"cell": [1, 2], "nucleus": 2, "spot": [2, 3]}
+    about = {"lossy": False, "ignore_value": 9, "path": PATH}
+    for dtype in (np.uint8, np.int32):
+        planes = to_planes(values.astype(dtype), classes=classes, **about)
+        assert planes.shape == (20, 30, 3)
+        assert planes.dtype == np.uint8
+        for plane, claim in zip(np.moveaxis(planes, 2, 0), classes.values(), strict=True):
+            inside = np.isin(values, claim).astype(np.uint8)
+            assert np.array_equal(plane, np.where(values == 9, 255, inside))
+    with pytest.raises(DataError, match="value 3"):
+        to_planes(values, classes={"cell": [1, 2], "nucleus": 2}, **about)
+    with pytest.raises(ValueError, match="background"):
+        to_planes(values, classes={"cell": [0, 1], "nucleus": 2}, **about)
+
+
+def test_colours_of_several_classes_become_planes() -> None:
+    values = np.array([[RED, GREEN, BLACK]], np.uint8)
+    classes = {"disc": [RED, GREEN], "cup": "#00ff00"}
+    planes = to_planes(values, lossy=False, classes=classes, ignore_value=None, path=PATH)
+    assert planes.tolist() == [[[1, 0], [1, 1], [0, 0]]]

@@ -10,7 +10,14 @@ from PIL import Image
 
 from seg.data.errors import DataError
 from seg.data.pairs import MaskFile, Pair
-from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, preprocessing, read_pair
+from seg.data.preprocess import (
+    Preprocessing,
+    foreground_of,
+    image_to_size,
+    mask_to_size,
+    preprocessing,
+    read_pair,
+)
 
 KEYS = {"image_size": 32, "channels": 3, "window": None, "classes": None, "ignore_value": None}
 
@@ -172,3 +179,71 @@ def test_several_mask_files_are_united_and_none_is_background(tmp_path: Path) ->
     write(files[1], np.where(parts[0] > 0, 0, parts[1]))
     _, mask, _ = read_pair(Pair("a", (image,), labelled, "g"), shape)
     np.testing.assert_array_equal(mask, np.repeat([1, 1, 2, 0], 4).reshape(4, 4))
+
+
+DISC_AND_CUP = {"disc": None, "cup": None}
+
+
+def overlapping(**changes: object) -> Preprocessing:
+    return preprocessing(**KEYS | {"overlap": True, "classes": DISC_AND_CUP} | changes)
+
+
+def test_files_of_classes_that_share_pixels_are_planes(tmp_path: Path) -> None:
+    image = write(tmp_path / "a.png", np.full((4, 5), 9, np.uint8))
+    disc, cup = np.zeros((2, 4, 5), np.uint8)
+    disc[:3], cup[1:2], cup[3] = 255, 255, 7
+    files = write(tmp_path / "disc.png", disc), write(tmp_path / "cup.png", cup)
+    masks = tuple(map(MaskFile, files[::-1], ("cup", "disc")))  # in any order
+    shape = overlapping(ignore_value=7)
+    _, mask, _ = read_pair(Pair("a", (image,), masks, "g"), shape)
+    assert mask[:, 0].tolist() == [[1, 0], [1, 1], [1, 0], [0, 255]]
+    _, mask, _ = read_pair(Pair("a", (image,), masks[:1], "g"), shape)
+    assert mask[:, 0].tolist() == [[0, 0], [0, 1], [0, 0], [0, 255]]
+    _, mask, _ = read_pair(Pair("a", (image,), (), "g"), shape)
+    assert mask.shape == (4, 5, 2)
+    assert not mask.any()
+    assert foreground_of(np.array([[[1, 0], [0, 255], [0, 0], [255, 1]]])).tolist() == [
+        [True, False, False, True]
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".png", ".tif"])
+def test_a_file_with_a_channel_for_each_class_is_planes(tmp_path: Path, suffix: str) -> None:
+    planes = np.random.default_rng(0).choice([0, 255], (6, 7, 3)).astype(np.uint8)
+    image = write(tmp_path / "a.png", np.full((6, 7), 9, np.uint8))
+    path = tmp_path / f"m{suffix}"
+    pair = Pair("a", (image,), (MaskFile(path),), "g")
+    shape = overlapping(classes=dict.fromkeys("abc"))
+    # equal channels are three classes as well, and not a grey picture
+    for values in (np.repeat(planes[..., :1], 3, 2), np.zeros_like(planes), planes):
+        np.save(path, values) if suffix == ".npy" else Image.fromarray(values).save(path)
+        _, mask, _ = read_pair(pair, shape)
+        np.testing.assert_array_equal(mask, values // 255)
+    with pytest.raises(DataError, match="value"):  # each channel holds the value of its class
+        read_pair(pair, overlapping(classes={"a": 1, "b": 255, "c": 255}))
+
+
+def test_values_that_belong_to_several_classes_are_planes(tmp_path: Path) -> None:
+    values = np.array([[0, 128, 255, 128]], np.uint8)
+    pair = written(tmp_path, np.zeros((1, 4), np.uint8), values)
+    classes = {"cell": [128, 255], "nucleus": 255}
+    _, mask, _ = read_pair(pair, overlapping(classes=classes))
+    assert mask.tolist() == [[[0, 0], [1, 0], [1, 1], [1, 0]]]
+    with pytest.raises(ValueError, match="overlap=true"):
+        read_pair(pair, overlapping(classes=classes, overlap=False))
+
+
+def test_a_single_class_overlaps_nothing(tmp_path: Path) -> None:
+    pair = written(tmp_path, np.zeros((4, 4), np.uint8), np.eye(4, dtype=np.uint8))
+    for classes in (None, {"a": 1}):
+        shape = overlapping(classes=classes)
+        assert not shape.overlap
+        assert read_pair(pair, shape)[1].shape == (4, 4)
+
+
+def test_planes_are_resized_one_by_one() -> None:
+    planes = np.random.default_rng(0).choice([0, 1, 255], (37, 41, 6)).astype(np.uint8)
+    small = mask_to_size(planes, (16, 24))
+    assert small.shape == (16, 24, 6)
+    for k in range(6):
+        assert np.array_equal(small[..., k], mask_to_size(planes[..., k], (16, 24)))

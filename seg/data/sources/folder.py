@@ -1,8 +1,8 @@
 """A folder of images and masks with equal names."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seg.data.formats import stem_of
@@ -39,7 +39,8 @@ class Folder:
     Args:
         root: the folder that has both, or a parent of it.
         image_dir: the images' folder.
-        mask_dir: the masks' folder; the same as `image_dir` where masks are beside their images.
+        mask_dir: the masks' folder; the same as `image_dir` where masks are beside their images. Or
+            class -> folder: all foreground there is of that class.
         image_suffix: the end of image names, before the extension; mask_suffix likewise.
         group: `file` (every image is its own group; so is a volume, or a DICOM's patient), `folder`
             (each subfolder of image_dir is a patient, with all below it; otherwise subfolders are
@@ -52,7 +53,7 @@ class Folder:
 
     root: str | Path
     image_dir: str = "images"
-    mask_dir: str = "masks"
+    mask_dir: str | dict[str, str] = "masks"
     image_suffix: str = ""
     mask_suffix: str = ""
     group: str = "file"
@@ -62,19 +63,30 @@ class Folder:
 
     def __post_init__(self) -> None:
         check_group_rule(self.group)
-        if Path(self.image_dir) == Path(self.mask_dir) and not self.mask_suffix:
+        self.root = Path(self.root).expanduser()
+        if isinstance(self.mask_dir, dict):
+            self.classes = self.classes or dict.fromkeys(self.mask_dir)
+            if set(self.classes) != set(self.mask_dir):
+                raise ValueError(
+                    f"dataset.mask_dir has folders of {', '.join(self.mask_dir)}, but "
+                    f"dataset.classes are {', '.join(self.classes)}"
+                )
+        elif Path(self.image_dir) == Path(self.mask_dir) and not self.mask_suffix:
             raise ValueError(
                 f"dataset.image_dir and dataset.mask_dir are both {self.image_dir}: "
                 "dataset.mask_suffix must tell the masks from the images"
             )
-        self.root = Path(self.root).expanduser()
 
     def has_layout(self, folder: Path) -> bool:
         """Whether a folder has this layout."""
+        if isinstance(self.mask_dir, dict):
+            return all(one.has_layout(folder) for one in self._by_class().values())
         return folder.is_dir() and any(self._parts(folder))
 
     def pairs(self) -> list[Pair]:
         """Every case, in natural order. Raises FileNotFoundError or PairingErrors."""
+        if isinstance(self.mask_dir, dict):
+            return join_classes(self._by_class())
         root = locate(
             self.root,
             has_layout=self.has_layout,
@@ -110,6 +122,10 @@ class Folder:
                 f"{where}: no images in it{wanted if image_count else ''}, but {content(where)}"
             )
         return pairs
+
+    def _by_class(self) -> dict[str, "Folder"]:
+        """For each class, the same images with the folder of its masks."""
+        return {name: replace(self, mask_dir=path) for name, path in self.mask_dir.items()}
 
     def _parts(self, root: Path) -> Iterator[tuple[Path, Path, str | None]]:
         """Folders of images, their folders of masks, and the split that they are named after."""
@@ -161,6 +177,32 @@ class Folder:
                 "set dataset.group"
             )
         return subfolder.parts[0]
+
+
+def join_classes(sources: Mapping[str, Folder]) -> list[Pair]:
+    """The cases of all sources, each with the mask files of every class.
+
+    Args:
+        sources: class -> the source of its masks.
+
+    Raises:
+        PairingErrors: what any source cannot pair.
+    """
+    cases: dict[str, Pair] = {}
+    problems: list[str] = []
+    for name, source in sources.items():
+        try:
+            pairs = source.pairs()
+        except PairingErrors as error:
+            pairs = error.pairs
+            problems += error.messages
+        for pair in pairs:
+            masks = tuple(replace(mask, label=name) for mask in pair.masks)
+            before = cases[pair.case].masks if pair.case in cases else ()
+            cases[pair.case] = replace(pair, masks=before + masks)
+    if problems:
+        raise PairingErrors(list(dict.fromkeys(problems)), list(cases.values()))
+    return list(cases.values())
 
 
 def _split_folders(folder: Path) -> list[tuple[Path, str]]:

@@ -394,3 +394,22 @@ def test_real_retinas_have_a_suffix_on_their_masks(real: Path) -> None:
             cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in (pair.image, pair.mask_paths[0])
         )
         assert image.shape == mask.shape
+
+
+def test_a_folder_of_masks_for_each_class(tmp_path: Path) -> None:
+    for part in ("images", "masks/disc", "masks/cup"):
+        (tmp_path / part).mkdir(parents=True)
+        for i in range(3):
+            cv2.imwrite(str(tmp_path / part / f"{i}.png"), np.zeros((8, 8), np.uint8))
+    source = Folder(root=str(tmp_path), mask_dir={"disc": "masks/disc", "cup": "masks/cup"})
+    assert list(source.classes) == ["disc", "cup"]
+    assert source.has_layout(tmp_path)
+    pairs = source.pairs()
+    assert [pair.case for pair in pairs] == [f"images/{i}.png" for i in range(3)]
+    for pair in pairs:
+        assert [(m.label, m.path.parent.name) for m in pair.masks] == [("disc",) * 2, ("cup",) * 2]
+    (tmp_path / "masks/cup/1.png").unlink()
+    with pytest.raises(PairingErrors, match=r"1\.png"):
+        source.pairs()
+    with pytest.raises(ValueError, match="disc, cup"):
+        Folder(root=str(tmp_path), mask_dir=source.mask_dir, classes={"disc": 1})
