@@ -121,6 +121,7 @@ def build_module(
         class_names=data.class_names,
         groups=data.groups,
         threshold=cfg.threshold,
+        overlap=data.preprocessing.overlap,
         seed=cfg.seed,
         metadata={
             "config": content,
@@ -130,6 +131,7 @@ def build_module(
                 "size": list(data.preprocessing.size),
                 "channels": data.preprocessing.channels,
                 "window": data.window,
+                "overlap": data.preprocessing.overlap,
                 "normalize": data.normalize,
                 "mean": mean,
                 "std": std,

@@ -21,6 +21,7 @@ LOADING = {
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 
+CROSS_ENTROPY = "seg.losses.ce.CELoss"
 _SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 _STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
@@ -132,6 +133,13 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
     """Values that cannot go together."""
     if cfg.get("int8") and cfg.get("format") != "onnx":
         yield f"int8={as_typed(cfg['int8'])}: only ONNX files are quantised; set format=onnx"
+    if nodes.get("dataset.overlap") is True and len(nodes.get("dataset.classes") or "1") > 1:
+        for path, node in nodes.items():
+            if is_target(node) and node["_target_"] == CROSS_ENTROPY:
+                yield (
+                    f"{path}: cross-entropy is of classes of which each pixel has one; with "
+                    "dataset.overlap=true take loss=bce or loss=bce_dice"
+                )
     if cfg.get("early_stopping") is not None and cfg.get("stages"):
         yield "early_stopping: it ends the whole run, stages included; use one of both"
     length, epochs = cfg.get("schedule_epochs"), nodes.get("trainer.max_epochs")

@@ -20,13 +20,8 @@ from seg.data.cache_folder import build_prefix, dead_builds
 from seg.data.errors import DataError, DataErrors
 from seg.data.near_duplicates.hash import empty, fingerprint, near_pairs
 from seg.data.pairs import Pair
-from seg.data.preprocess import (
-    Preprocessing,
-    foreground_of,
-    image_to_size,
-    mask_to_size,
-    read_pair,
-)
+from seg.data.planes import foreground_of
+from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
 
 log = logging.getLogger(__name__)
 

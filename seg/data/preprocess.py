@@ -78,12 +78,6 @@ def mask_to_size(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def foreground_of(mask: np.ndarray) -> np.ndarray:
-    """(H, W) bool: the pixels of any class, of indices (H, W) or planes (H, W, K)."""
-    labelled = (mask != BACKGROUND) & (mask != IGNORE)
-    return labelled if mask.ndim == 2 else labelled.any(axis=2)
-
-
 def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, bool]:
     """One case at its own size.
 

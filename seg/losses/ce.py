@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from seg.losses.target import IGNORE
+from seg.losses.target import IGNORE, is_planes
 
 
 def cross_entropy(logits: Tensor, target: Tensor, *, weight: Tensor | None = None) -> Tensor:
@@ -44,4 +44,9 @@ class CELoss(nn.Module):
         )
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        if is_planes(target):
+            raise ValueError(
+                "cross-entropy is of classes of which each pixel has one; with "
+                "dataset.overlap=true take loss=bce or loss=bce_dice"
+            )
         return cross_entropy(logits, target, weight=self.weight)

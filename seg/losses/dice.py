@@ -4,7 +4,7 @@ it.
 
 from torch import Tensor, nn
 
-from seg.losses.target import one_hot, probabilities, valid_pixels
+from seg.losses.target import is_planes, one_hot, probabilities, valid_pixels
 
 
 def soft_dice(
@@ -13,7 +13,7 @@ def soft_dice(
     """Soft Dice in 0-1 of every image and class (N, C), or of every class over the batch (C,) if
     pooled.
 
-    probs, target: (N, C, H, W) in 0-1. valid: (N, 1, H, W), pixels that count.
+    probs, target: (N, C, H, W) in 0-1. valid: (N, 1 or C, H, W), pixels that count.
     smooth: added above and below, in pixels; with it, empty and predicted empty scores 1.
     """
     dims = (0, 2, 3) if pooled else (2, 3)
@@ -39,10 +39,11 @@ class DiceLoss(nn.Module):
         self.pooled = pooled
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        probs = probabilities(logits)
+        planes = is_planes(target)
+        probs = probabilities(logits, planes=planes)
         truth = one_hot(target, probs.shape[1])
-        if probs.shape[1] > 1:
+        if probs.shape[1] > 1 and not planes:
             probs, truth = probs[:, 1:], truth[:, 1:]  # background would drown the mean
-        valid = valid_pixels(target).unsqueeze(1)
+        valid = valid_pixels(target)
         dice = soft_dice(probs, truth, valid, smooth=self.smooth, pooled=self.pooled)
         return 1 - dice.mean()

@@ -7,23 +7,35 @@ from torch import Tensor
 IGNORE = 255
 
 
+def is_planes(target: Tensor) -> bool:
+    """Whether the target has a plane for each class, (N, C, H, W), which may share pixels."""
+    return target.ndim == 4
+
+
 def valid_pixels(target: Tensor) -> Tensor:
-    """(N, H, W) bool: False at ignored pixels."""
-    return target != IGNORE
+    """(N, 1, H, W) bool, False at ignored pixels; (N, C, H, W) of a target of planes."""
+    valid = target != IGNORE
+    return valid if is_planes(target) else valid.unsqueeze(1)
 
 
 def one_hot(target: Tensor, channels: int) -> Tensor:
     """(N, H, W) int64 to (N, C, H, W) float: foreground alone for one channel, else every class.
 
-    Ignored pixels are background here; the caller leaves them out with `valid_pixels`.
+    Planes (N, C, H, W) stay as they are. Ignored pixels are background here; the caller leaves
+    them out with `valid_pixels`.
     """
     target = target.masked_fill(target == IGNORE, 0)
+    if is_planes(target):
+        return target.float()
     if channels == 1:
         return (target > 0).unsqueeze(1).float()
     return F.one_hot(target, channels).movedim(-1, 1).float()
 
 
-def probabilities(logits: Tensor) -> Tensor:
-    """(N, C, H, W) logits to float32 probabilities: sigmoid of one channel, softmax of more."""
+def probabilities(logits: Tensor, *, planes: bool = False) -> Tensor:
+    """(N, C, H, W) logits to float32 probabilities: sigmoid of one channel, softmax of more; the
+    sigmoid of each where the target is `planes`.
+    """
     logits = logits.float()
-    return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
+    each = planes or logits.shape[1] == 1
+    return torch.sigmoid(logits) if each else torch.softmax(logits, dim=1)

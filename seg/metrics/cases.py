@@ -13,14 +13,17 @@ from seg.metrics.overlap import METRICS
 IGNORE = 255
 
 
-def decide(logits: Tensor, threshold: float) -> Tensor:
-    """Logits (N, C, H, W) to class indices (N, H, W).
+def decide(logits: Tensor, threshold: float, *, overlap: bool = False) -> Tensor:
+    """Logits (N, C, H, W) to class indices (N, H, W), or to planes (N, C, H, W).
 
     Args:
         logits: one channel is the foreground's, several are the classes, background first.
         threshold: in 0-1; a single channel is foreground above it. Several channels take the
             likeliest class.
+        overlap: whether each channel is a class of its own, there above the threshold.
     """
+    if overlap:
+        return (torch.sigmoid(logits.float()) > threshold).long()
     if logits.shape[1] > 1:
         return logits.argmax(dim=1)
     return (torch.sigmoid(logits[:, 0].float()) > threshold).long()
@@ -30,17 +33,21 @@ def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
     """Counts of each image and foreground class.
 
     Args:
-        prediction: (N, H, W) class indices, 0 is background.
-        target: (N, H, W) class indices; 255 is ignored.
+        prediction: (N, H, W) class indices, 0 is background; or planes (N, classes, H, W).
+        target: likewise; 255 is ignored.
         classes: number of foreground classes.
 
     Returns:
         (N, classes, 4) int64: tp, fp, fn, tn in pixels.
     """
-    valid = target != IGNORE
     rows = []
     for index in range(1, classes + 1):
-        predicted, true = (prediction == index) & valid, (target == index) & valid
+        if target.ndim == 4:
+            called, truth, value = prediction[:, index - 1], target[:, index - 1], 1
+        else:
+            called, truth, value = prediction, target, index
+        valid = truth != IGNORE
+        predicted, true = (called == value) & valid, (truth == value) & valid
         tp = (predicted & true).sum((1, 2))
         fp, fn = predicted.sum((1, 2)) - tp, true.sum((1, 2)) - tp
         rows.append(torch.stack([tp, fp, fn, valid.sum((1, 2)) - tp - fp - fn], dim=1))
@@ -63,7 +70,7 @@ class CaseCounts(torchmetrics.Metric):
         self.add_state("counts", default=[], dist_reduce_fx="cat")
 
     def update(self, prediction: Tensor, target: Tensor, case: Tensor) -> None:
-        """Add a batch. prediction, target: (N, H, W) indices. case: (N,) row of each image."""
+        """Add a batch. prediction, target: as for `confusion`. case: (N,) row of each image."""
         self.cases.append(case)
         self.counts.append(confusion(prediction, target, classes=self.classes))
 

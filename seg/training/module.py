@@ -26,7 +26,9 @@ class SegmentationModule(pl.LightningModule):
         stages: with which losses and optimizers it is trained, and how long.
         class_names: foreground classes, index 1 first.
         groups: the group of every case, in the order of the data module's rows.
-        threshold: probability above which a pixel is foreground, where there is one class.
+        threshold: probability above which a pixel is foreground, where there is one class, or
+            each has a probability of its own.
+        overlap: whether classes may share pixels: a logit for each, and none for the background.
         seed: from which each batch's randomness (dropout) is drawn.
         metadata: plain containers that make a checkpoint self-contained.
     """
@@ -40,6 +42,7 @@ class SegmentationModule(pl.LightningModule):
         class_names: Sequence[str],
         groups: Sequence[str],
         threshold: float = 0.5,
+        overlap: bool = False,
         seed: int = 0,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -54,6 +57,7 @@ class SegmentationModule(pl.LightningModule):
         self.class_names = list(class_names)
         self.groups = list(groups)
         self.threshold = threshold
+        self.overlap = overlap
         self.seed = seed
         self.schedule_length = 0
         self.metadata = metadata or {}
@@ -71,13 +75,17 @@ class SegmentationModule(pl.LightningModule):
         return self.model(self.normalize(image))
 
     def predict(self, image: Tensor) -> Tensor:
-        """image: (N, C, H, W) as stored, 0-255. Returns class indices (N, H, W)."""
-        return decide(self(image), self.threshold)
+        """image: (N, C, H, W) as stored, 0-255. Returns class indices (N, H, W), or planes."""
+        return self._decide(self(image))
+
+    def _decide(self, logits: Tensor) -> Tensor:
+        return decide(logits, self.threshold, overlap=self.overlap)
 
     def require_contract(self, batch: dict[str, Tensor]) -> None:
         """Raises ValueError if the model or a loss does not fit one sample, batched."""
         classes = len(self.class_names)
-        expected = (1, classes + 1 if classes > 1 else 1, *batch["mask"].shape[1:])
+        channels = classes if self.overlap or classes == 1 else classes + 1
+        expected = (1, channels, *batch["mask"].shape[-2:])
         self.eval()
         with torch.no_grad():
             logits = self(batch["image"])
@@ -91,7 +99,8 @@ class SegmentationModule(pl.LightningModule):
                 except Exception as error:
                     raise ValueError(
                         f"the loss of stage {stage.name} cannot be called as loss(logits (N, C, "
-                        f"H, W), target (N, H, W) int64): {str(error).splitlines()[0]}"
+                        f"H, W), target (N, {'C, ' * self.overlap}H, W) int64): "
+                        f"{str(error).splitlines()[0]}"
                     ) from error
                 if value.ndim:
                     raise ValueError(f"the loss of stage {stage.name} gives {tuple(value.shape)}")
@@ -104,7 +113,7 @@ class SegmentationModule(pl.LightningModule):
         with torch.no_grad():
             index = SPLITS.index(split)
             self.means[index].update(loss.detach(), len(target))
-            self.tables[index].update(decide(logits, self.threshold), target, batch["case"])
+            self.tables[index].update(self._decide(logits), target, batch["case"])
         return loss
 
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:

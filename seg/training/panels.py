@@ -30,7 +30,8 @@ def predict_rows(
     """Predict some samples, with the module in eval mode.
 
     Returns:
-        Images (N, H, W, C) in 0-255, references and predictions (N, H, W) as class indices.
+        Images (N, H, W, C) in 0-255, references and predictions (N, H, W) as class indices, or
+        (N, K, H, W) as planes.
     """
     batch = samples.__getitems__(list(positions))
     training = module.training

@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from seg.cli.check import check
-from seg.cli.compose import CONF_DIR, ConfigError, compose, out_channels
+from seg.cli.compose import CONF_DIR, ConfigError, compose, out_channels, plain
 
 GROUPS = sorted(d.name for d in CONF_DIR.iterdir() if d.is_dir())
 CHOICES = [
@@ -95,7 +95,17 @@ def test_a_stages_rate_reaches_its_schedule() -> None:
 
 @pytest.mark.parametrize(("classes", "channels"), [(None, 1), ({"a": 1}, 1), ({"a": 1, "b": 2}, 3)])
 def test_out_channels_follow_the_classes(classes: dict | None, channels: int) -> None:
-    assert out_channels(classes) == channels
+    assert out_channels(classes, overlap=False) == channels
+    assert out_channels(classes, overlap=True) == len(classes or "1")
+
+
+def test_a_folder_of_masks_for_each_class_names_the_classes() -> None:
+    assert compose(["dataset=folder", "dataset.root=x"]).model.out_channels == 1
+    both = ["dataset=folder", "dataset.root=x", "dataset.mask_dir={disc: d, cup: c}"]
+    assert compose(both).model.out_channels == 3
+    both.append("dataset.overlap=true")
+    assert compose(both).model.out_channels == 2
+    assert plain(compose(both).dataset)["classes"] == {"disc": None, "cup": None}
 
 
 def test_the_message_of_many_problems_stays_short() -> None:

@@ -12,7 +12,6 @@ from seg.data.errors import DataError
 from seg.data.pairs import MaskFile, Pair
 from seg.data.preprocess import (
     Preprocessing,
-    foreground_of,
     image_to_size,
     mask_to_size,
     preprocessing,
@@ -202,9 +201,6 @@ def test_files_of_classes_that_share_pixels_are_planes(tmp_path: Path) -> None:
     _, mask, _ = read_pair(Pair("a", (image,), (), "g"), shape)
     assert mask.shape == (4, 5, 2)
     assert not mask.any()
-    assert foreground_of(np.array([[[1, 0], [0, 255], [0, 0], [255, 1]]])).tolist() == [
-        [True, False, False, True]
-    ]
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".png", ".tif"])

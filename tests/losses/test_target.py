@@ -31,7 +31,7 @@ def _batch(channels, *, ignored=0.0, seed=0):
 
 def test_only_255_is_ignored():
     target = torch.tensor([[[0, 1], [254, 255]]])
-    assert valid_pixels(target).tolist() == [[[True, True], [True, False]]]
+    assert valid_pixels(target).tolist() == [[[[True, True], [True, False]]]]
 
 
 def test_one_channel_holds_the_foreground_alone():
@@ -153,3 +153,66 @@ def test_training_with_a_loss_alone_finds_the_mask(loss):
         loss(logits, target).backward()
         optimizer.step()
     assert torch.equal((logits[:, 0] > 0).long(), target)
+
+
+MULTI_LABEL = {
+    "bce": BCELoss(),
+    "bce_weighted": BCELoss(pos_weight=[3.0, 1.0, 0.5]),
+    "dice": DiceLoss(),
+    "dice_pooled": DiceLoss(pooled=True),
+    "bce_dice": WeightedSum(losses=[BCELoss(pos_weight=2.0), DiceLoss()], weights=[1.0, 0.5]),
+}
+
+
+def _planes(*, ignored: float = 0.3, seed: int = 0):
+    """logits (3, 3, 6, 7) and planes of three classes, a share of each ignored."""
+    g = torch.Generator().manual_seed(seed)
+    logits = 2 * torch.randn(3, 3, 6, 7, generator=g)
+    target = torch.randint(0, 2, (3, 3, 6, 7), generator=g)
+    return logits, target.masked_fill(torch.rand(3, 3, 6, 7, generator=g) < ignored, 255)
+
+
+@pytest.mark.parametrize("name", ["dice", "dice_pooled", "bce"])
+@pytest.mark.parametrize("ignored", [0.0, 0.3])
+def test_classes_that_share_pixels_are_binary_problems(name, ignored):
+    """Each channel scores what it would as the single channel of a binary problem."""
+    logits, target = _planes(ignored=ignored)
+    loss = MULTI_LABEL[name]
+    alone = torch.stack([loss(logits[:, k : k + 1], target[:, k]) for k in range(3)])
+    weight = (target != 255).sum((0, 2, 3)).float() if name == "bce" else torch.ones(3)
+    expected = (alone * weight).sum() / weight.sum()  # BCE: the mean over all pixels that count
+    assert loss(logits, target).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_sum_and_weights_of_classes_that_share_pixels():
+    logits, target = _planes()
+    p, valid, y = torch.sigmoid(logits), target != 255, target == 1
+    weight = torch.tensor([3.0, 1.0, 0.5])[:, None, None]
+    bce = -(weight * y * p.log() + ~y * (1 - p).log())[valid].mean()
+    assert MULTI_LABEL["bce_weighted"](logits, target).item() == pytest.approx(bce.item())
+    total = BCELoss(pos_weight=2.0)(logits, target) + 0.5 * DiceLoss()(logits, target)
+    assert MULTI_LABEL["bce_dice"](logits, target).item() == pytest.approx(total.item())
+
+
+@pytest.mark.parametrize("name", MULTI_LABEL)
+def test_ignored_pixels_of_a_plane_give_no_gradient(name):
+    logits, target = _planes()
+    logits.requires_grad_()
+    MULTI_LABEL[name](logits, target).backward()
+    assert not logits.grad[target == 255].any()
+    assert logits.grad[target != 255].abs().min() > 0
+    everything = torch.full_like(target, 255)
+    assert torch.isfinite(MULTI_LABEL[name](logits, everything))
+
+
+def test_cross_entropy_and_weights_of_other_classes_are_refused():
+    logits, target = _planes()
+    with pytest.raises(ValueError, match="loss=bce"):
+        CELoss()(logits, target)
+    with pytest.raises(ValueError, match="2 entries for 3"):
+        BCELoss(pos_weight=[1.0, 2.0])(logits, target)
+
+
+def test_the_weight_of_the_foreground_is_not_in_the_state():
+    """A checkpoint of any version has the same keys."""
+    assert BCELoss(pos_weight=3.0).state_dict() == {}

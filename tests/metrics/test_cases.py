@@ -230,3 +230,18 @@ def test_a_class_in_no_image_leaves_the_positive_figures_to_the_other(absent):
 def test_the_mean_over_images_is_that_of_the_images_scored_alone():
     means = [summarize_class(BY_HAND[i : i + 1])["dice"] for i in range(4)]
     assert summarize_class(BY_HAND)["dice"] == pytest.approx(np.mean(means))
+
+
+def test_classes_that_share_pixels_are_decided_and_counted_each_for_itself():
+    g = torch.Generator().manual_seed(0)
+    logits = torch.randn(4, 3, 5, 6, generator=g)
+    planes = torch.randint(0, 2, (4, 3, 5, 6), generator=g)
+    planes[torch.rand(planes.shape, generator=g) < 0.2] = 255
+    decided = decide(logits, 0.7, overlap=True)
+    counts = confusion(decided, planes, classes=3)
+    for k in range(3):
+        alone = decide(logits[:, k : k + 1], 0.7)
+        assert torch.equal(decided[:, k], alone)
+        assert torch.equal(counts[:, k : k + 1], confusion(alone, planes[:, k], classes=1))
+    expected = [_reference_confusion(decided[:, k], planes[:, k], 1)[:, 0] for k in range(3)]
+    assert np.array_equal(counts.numpy(), np.stack(expected, axis=1))
