@@ -58,6 +58,7 @@ def prepare(cfg: DictConfig) -> None:
         refused=refused,
         by_file=cfg.dataset.split.by == "file",
     )
+    content["dataset"] = build.source_keys(cfg)  # what it is the audit of
     if cfg.against is not None:
         other = Path(cfg.against).expanduser()
         shared = audit.shared_images(facts, prints, other, progress=progress.with_bar)

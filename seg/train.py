@@ -51,6 +51,8 @@ def train(cfg: DictConfig) -> float:
         run.write_config()
         data.setup()
         log.info("%s", data.describe())
+        for line in data.missing_classes():
+            log.warning("%s", line)
         module = build.build_module(cfg, config, data, model, stages)
         with tensorboard.event_file(run) as writer:
             run.write_split(data.split_rows())

@@ -17,6 +17,7 @@ from seg.cli.check import DOWNLOAD, LOADING
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.data.sources import Source
+from seg.metrics.overlap import existing
 from seg.models.normalize import Normalize
 from seg.report import panels
 from seg.runs import distributed
@@ -24,7 +25,7 @@ from seg.runs.folder import MONITOR, RunFolder
 from seg.training import checkpoint, progress, pruning, weights
 from seg.training.epoch_log import EpochLog
 from seg.training.hardware import Hardware
-from seg.training.module import SegmentationModule
+from seg.training.module import SPLITS, SegmentationModule
 from seg.training.panels import Panels, fixed_cases
 from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
 from seg.training.stages import NextStage, Stage, Stopping
@@ -32,11 +33,15 @@ from seg.training.stages import NextStage, Stage, Stopping
 PANEL_ROWS = 5
 
 
-def build_source(cfg: DictConfig) -> Source:
-    """The data set; it gets the keys of `dataset` that neither load nor download."""
+def source_keys(cfg: DictConfig) -> dict[str, Any]:
+    """The keys of `dataset` that neither load nor download: which files, and what they mean."""
     node = compose.plain(cfg.dataset)
-    own = {key: value for key, value in node.items() if key not in LOADING | DOWNLOAD}
-    return instantiate(own, _convert_="all")
+    return {key: value for key, value in node.items() if key not in LOADING | DOWNLOAD}
+
+
+def build_source(cfg: DictConfig) -> Source:
+    """The data set."""
+    return instantiate(source_keys(cfg), _convert_="all")
 
 
 def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
@@ -120,6 +125,7 @@ def build_module(
         stages=stages,
         class_names=data.class_names,
         groups=data.groups,
+        existing={split: existing(data.classes_in(split)) for split in SPLITS},
         threshold=cfg.threshold,
         overlap=data.preprocessing.overlap,
         seed=cfg.seed,

@@ -32,7 +32,7 @@ class Pair:
         a: a position.
         b: a position.
         difference: of the statistic.
-        low: of the 95 % interval of the difference, bootstrap by group.
+        low: of the 95 % interval of the difference, bootstrap by group; NaN for a single group.
         high: of the same interval.
         p: two-sided, of this pair alone.
         p_holm: after correction.
@@ -214,6 +214,8 @@ def against(
     weights = group_weights(len(mine), seed=seed)
     drawn = resampled(mine[None], statistic, weights) - resampled(theirs, statistic, weights)
     low, high = bounds(statistic.sign * drawn)
+    if not statistic.has_interval(mine):
+        low, high = np.full((2, len(theirs)), np.nan)
     columns = np.stack([values, low, high, p, p, *effect_sizes(differences)], axis=1)
     return [Pair(a, b, *row) for b, row in zip(others, columns.tolist(), strict=True)]
 

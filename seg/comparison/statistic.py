@@ -2,7 +2,8 @@
 
 `dice`: mean over images. `dice_positive`: over images whose reference has foreground.
 `dice_pooled`: all pixels together. `dice_group`: mean over the groups' volumes. `dice/NAME`: of one
-class; else the mean of the classes, as in `seg.metrics.cases.summarize`.
+class; else the mean of the classes that the reference masks have, as in
+`seg.metrics.cases.summarize`.
 """
 
 import difflib
@@ -24,6 +25,7 @@ LOWER_IS_BETTER = {
     "hd", "hd95", "assd", "asd", "masd", "ece", "brier", "nll", "loss", "lesion_fp", "lesion_fn",
     "failed",
 }  # fmt: skip
+SHARES = {*METRICS, "nsd", "lesion_f1", "brier", "ece", "failed"}  # from 0 to 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,13 @@ class Statistic:
         )
 
     @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest value that the figure can have."""
+        if self.column in SHARES:
+            return 0.0, 1.0
+        return (0.0 if self.column in LOWER_IS_BETTER else -math.inf), math.inf
+
+    @property
     def sign(self) -> int:
         """1 if higher is better, else -1."""
         return -1 if self.column in LOWER_IS_BETTER else 1
@@ -80,18 +89,23 @@ class Statistic:
 
     def _totals(self, table: CaseTable, groups: NDArray[np.intp]) -> NDArray[np.float64]:
         chosen = slice(None) if self.index is None else slice(self.index, self.index + 1)
-        counts = table.counts[:, chosen]
+        counts, exists = table.counts[:, chosen], table.existing[chosen]
         if self.kind in ("pooled", "group"):
             counts = _sum_by(counts, groups)
             if self.kind == "pooled":
-                return counts
+                return counts * exists[:, None]
             values = METRICS[self.column](*np.moveaxis(counts, -1, 0))
-            return np.stack([values, np.ones_like(values)], axis=-1)
+            return np.stack([values, np.ones_like(values)], axis=-1) * exists[:, None]
         values = table.values[self.column][:, chosen]
-        valid = np.isfinite(values)
+        valid = np.isfinite(values) & exists
         if self.kind == "positive":
             valid = valid & (counts[..., 0] + counts[..., 2] > 0)
         return _sum_by(np.stack([np.where(valid, values, 0), valid], axis=-1), groups)
+
+    def has_interval(self, totals: NDArray[np.float64]) -> bool:
+        """Whether (G, C, K) totals are of several groups: a single one tells nothing of others."""
+        filled = totals.sum(-1) if self.kind == "pooled" else totals[..., 1]
+        return bool(((filled > 0).sum(0) > 1).any())
 
     def of(self, totals: NDArray[np.float64]) -> NDArray[np.float64]:
         """(..., C, K) totals to (...) figures; NaN where no case is left to make one of."""
@@ -137,7 +151,7 @@ class Spread:
         n: how many values.
         mean: of them.
         deviation: standard deviation with n - 1, NaN for a single value.
-        low: of the 95 % t-interval of the mean, NaN without one.
+        low: of the 95 % t-interval of the mean, NaN without one (see `bootstrap.t_interval`).
         high: of the same interval.
     """
 
@@ -148,9 +162,18 @@ class Spread:
     high: float = math.nan
 
     @classmethod
-    def over(cls, values: Sequence[float], *, interval: bool = False) -> "Spread":
-        """The spread of some values; the interval is for independent ones, such as seeds."""
+    def over(
+        cls, values: Sequence[float], *, within: tuple[float, float] | None = None
+    ) -> "Spread":
+        """The spread of some values.
+
+        Args:
+            values: at least one.
+            within: for independent values, such as those of seeds, which then have an interval: the
+                range of the figure.
+        """
         n, mean = len(values), math.fsum(values) / len(values)
         squares = math.fsum((value - mean) ** 2 for value in values)
         deviation = math.sqrt(squares / (n - 1)) if n > 1 else math.nan
-        return cls(n, mean, deviation, *(t_interval(values) if interval else ()))
+        interval = () if within is None else t_interval(values, within=within)
+        return cls(n, mean, deviation, *interval)

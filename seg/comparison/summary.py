@@ -111,6 +111,9 @@ def measure(
     tables = [table for c in configurations for table in c.tables]
     require_same_cases(configurations, column=Statistic.named(metric, tables[:1]).column)
     statistic = Statistic.named(metric, tables)
+    first = tables[0]
+    if absent := [c for c, exists in zip(first.classes, first.existing, strict=True) if not exists]:
+        notes.append(f"class {', '.join(absent)} has no pixel in these cases: no figure of it")
     groups, names, regrouped = common_groups(configurations)
     if regrouped:
         notes.append(f"the runs group the cases differently; the coarsest, {len(names)}, is used")
@@ -145,12 +148,14 @@ def _entries(
         statistic = Statistic.named(name, tables)
         totals = np.stack([statistic.totals(c.tables, groups) for c in configurations])
         low, high = paired_tests.bounds(paired_tests.resampled(totals, statistic, weights))
-        for i, value in enumerate(statistic.of(totals.sum(1))):
-            entries[i].figures[name] = Interval(float(value), float(low[i]), float(high[i]))
+        for i, value in enumerate(statistic.of(totals.sum(1)).tolist()):
+            ends = (float(low[i]), float(high[i])) if statistic.has_interval(totals[i]) else ()
+            entries[i].figures[name] = Interval(value, *ends)
     for entry in entries:
         c = entry.configuration
         if len(c.tables) > 1:
-            entry.seeds = Spread.over([_alone(ranked, table) for table in c.tables], interval=True)
+            values = [_alone(ranked, table) for table in c.tables]
+            entry.seeds = Spread.over(values, within=ranked.range)
         if c.folds:
             means = [float(np.mean([_alone(ranked, t) for t in fold])) for fold in c.folds]
             entry.folds = Spread.over(means)  # folds share training cases: no interval

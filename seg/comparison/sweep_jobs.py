@@ -199,7 +199,7 @@ def _shared(position: int, configuration: Configuration, test: SweepTest) -> dic
         row |= {METRIC: Spread.over(values).mean} if values else {}
     row = {f"{SHARED}{key}": value for key, value in row.items()}
     if pair := test.pairs.get(position):
-        row |= {"behind": pair.difference, "behind_low": pair.low, "behind_high": pair.high}
+        row |= _with_ends({"behind": Interval(pair.difference, pair.low, pair.high)})
         row |= {"behind_p": pair.p_holm, "behind_shows": result_of(pair)}
     return row
 

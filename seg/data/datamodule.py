@@ -9,12 +9,14 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
 from seg.data import Progress, no_progress, shared_memory
 from seg.data.cache import Cache, load
 from seg.data.dataset import EpochSampler, SegmentationDataset
 from seg.data.pairs import Pair
+from seg.data.planes import class_pixels
 from seg.data.preprocess import preprocessing
 from seg.data.sources import Source, read_pairs
 from seg.data.split import assign, file
@@ -122,6 +124,30 @@ class SegmentationDataModule(pl.LightningDataModule):
             f"{len(self.pairs)} cases at {size}: {', '.join(parts)}; "
             f"{empty:.0%} without foreground; split {split_id}"
         )
+
+    def classes_in(self, split: str) -> NDArray[np.bool_]:
+        """Which foreground classes, (C,), have a pixel in the masks of a split."""
+        found = np.zeros(len(self.class_names), dtype=bool)
+        for row in self.rows(split):
+            found |= np.array(class_pixels(self.cache.masks[row], len(found))[1:]) > 0
+            if found.all():
+                break
+        return found
+
+    def missing_classes(self) -> list[str]:
+        """A line for each split that lacks classes: which, and what follows."""
+        lines = []
+        for split in filter(self.rows, SPLITS):
+            found = self.classes_in(split)
+            names = [self.class_names[j] for j in np.flatnonzero(~found)]
+            if split == "train":
+                then = "the network cannot learn it"
+            elif found.any():
+                then = "no figure of it, and means are over the other classes"
+            else:
+                then = "figures there only tell whether empty masks stayed empty"
+            lines += [f"class {', '.join(names)} has no pixel in {split}: {then}"] if names else []
+        return lines
 
     def statistics(self) -> tuple[list[float], list[float]]:
         """Mean and deviation of each channel of the training images, in 0-255."""

@@ -1,5 +1,6 @@
 """Uncertainty of a figure: the bootstrap, resampled by group, and the interval over seeds."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -56,10 +57,27 @@ def group_weights(groups: int, *, resamples: int = 1000, seed: int = 0) -> NDArr
     return weights
 
 
-def t_interval(values: Sequence[float], *, level: float = 0.95) -> tuple[float, float]:
-    """Student's interval of the mean of a few independent values (seeds); NaN for a single one."""
-    if len(values) < 2:
-        return float("nan"), float("nan")
+def t_interval(
+    values: Sequence[float],
+    *,
+    level: float = 0.95,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> tuple[float, float]:
+    """Student's interval of the mean of a few independent values (seeds). Student 1908.
+
+    Two values have none: with one degree of freedom it is 12.7 standard errors to each side, and
+    says less than the two values themselves. The ends are cut to the range of the figure: the mean
+    lies in that range, so the cut interval covers it as often as the whole one.
+
+    Args:
+        values: of each seed.
+        level: of the interval, 0-1.
+        within: the least and greatest value of the figure, such as 0 and 1 for Dice.
+    Returns:
+        Low and high end; NaN for fewer than three values.
+    """
+    if len(values) < 3:
+        return math.nan, math.nan
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
     mean = float(np.mean(values))
-    return mean - float(half), mean + float(half)
+    return max(mean - float(half), within[0]), min(mean + float(half), within[1])

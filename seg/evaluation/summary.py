@@ -8,6 +8,7 @@ There are two, so that a training that is repeated gives its test.json to the la
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.evaluation.bootstrap import bootstrap, group_weights
+from seg.evaluation.entries import Json, false_positives, with_absent, with_intervals
 from seg.evaluation.score import SURFACE, CaseScores
 from seg.metrics.calibration import ece
 from seg.metrics.cases import summarize, summarize_class
 from seg.metrics.lesions import f1
-from seg.metrics.overlap import METRICS
+from seg.metrics.overlap import METRICS, existing_in
 from seg.metrics.threshold_curves import average_precision
 from seg.runs.case_table import write_cases
 
@@ -46,24 +48,28 @@ def summarize_test(
     """
     # A group of one slice is a volume too, also in a resample that has no other.
     has_volumes = len(set(groups)) < len(groups)
+    exists = existing_in(counts)
+    of_all = partial(summarize, classes=exists)  # also those that a resample lacks
 
-    def intervals(table: NDArray, measure: Any) -> dict[str, dict[str, float]]:
+    def intervals(table: NDArray, measure: Any) -> Json:
         values = measure(table, groups if has_volumes else None)
         bounds = bootstrap(table, groups, lambda t, g: measure(t, g if has_volumes else None))
-        return {
-            name: {"value": value, "low": bounds[name][0], "high": bounds[name][1]}
-            for name, value in values.items()
-        }
+        return with_intervals(values, bounds, table, groups)
 
-    classes = {name: intervals(counts[:, j], summarize_class) for j, name in enumerate(class_names)}
-    metrics = intervals(counts, summarize) if len(class_names) > 1 else classes[class_names[0]]
+    classes = {
+        name: intervals(counts[:, j], summarize_class)
+        for j, name in enumerate(class_names)
+        if exists[j]
+    }
+    metrics = intervals(counts, of_all) if len(class_names) > 1 else classes[class_names[0]]
     return {
         "split": split,
         "cases": len(counts),
         "groups": len(set(groups)),
         "size": list(size),
         "metrics": metrics,
-        "classes": classes,
+        "classes": with_absent(classes, class_names, metrics),
+        **false_positives(counts, class_names, exists),
     }
 
 
@@ -77,8 +83,8 @@ def summarize_evaluation(
 ) -> dict[str, Any]:
     """What <split>.json of an evaluation holds.
 
-    `metrics` are the means over the classes. A figure that no case can have, such as that of
-    positive images where there is none, is left out.
+    `metrics` are the means over the classes that the reference masks have. A figure that no case
+    can have, such as that of positive images where there is none, is left out.
 
     Args:
         scores: the table of cases.
@@ -89,10 +95,21 @@ def summarize_evaluation(
     """
     groups = len(set(scores.groups))
     columns = _columns(scores)
+    exists = existing_in(scores.counts)
     values, resampled = (
-        [_class_figures(scores, columns, j, weights) for j in range(len(class_names))]
+        {j: _class_figures(scores, columns, j, weights) for j in np.flatnonzero(exists)}
         for weights in (np.ones((1, groups)), group_weights(groups))
     )
+
+    def intervals(values: Figures, resampled: Figures, counts: NDArray) -> Json:
+        known = {name: float(value[0]) for name, value in values.items() if not np.isnan(value[0])}
+        bounds = {name: np.nanpercentile(resampled[name], TAILS).tolist() for name in known}
+        return with_intervals(known, bounds, counts, scores.groups)
+
+    metrics = intervals(_mean([*values.values()]), _mean([*resampled.values()]), scores.counts)
+    classes = {
+        class_names[j]: intervals(values[j], resampled[j], scores.counts[:, j]) for j in values
+    }
     return {
         "split": split,
         "cases": len(scores.cases),
@@ -100,10 +117,9 @@ def summarize_evaluation(
         "failed": int(scores.failed.sum()),
         "size": "original",
         **facts,
-        "metrics": _with_intervals(_mean(values), _mean(resampled)),
-        "classes": {
-            name: _with_intervals(values[j], resampled[j]) for j, name in enumerate(class_names)
-        },
+        "metrics": metrics,
+        "classes": with_absent(classes, class_names, metrics),
+        **false_positives(scores.counts, class_names, exists),
         "protocols": protocols,
     }
 
@@ -130,7 +146,8 @@ def write_scores(path: Path, scores: CaseScores, class_names: Sequence[str]) -> 
 
 
 def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:
-    """Positions of the `rows` cases with the lowest, middle and highest Dice, mean over classes.
+    """Positions of the `rows` cases with the lowest, middle and highest Dice, mean over the classes
+    that any of them has.
 
     Cases that are empty in reference and prediction are left out, unless all are.
 
@@ -138,7 +155,7 @@ def worst_median_best(counts: NDArray, rows: int) -> dict[str, list[int]]:
         counts: (M, C, 4) tp, fp, fn, tn in pixels.
         rows: how many cases of each kind; all where there are fewer.
     """
-    dice = METRICS["dice"](*np.moveaxis(counts, -1, 0)).mean(1)
+    dice = METRICS["dice"](*np.moveaxis(counts, -1, 0))[:, existing_in(counts)].mean(1)
     visible = counts[..., :3].sum((1, 2)) > 0  # tp, fp or fn
     order = [i for i in np.argsort(dice, kind="stable").tolist() if visible[i] or not visible.any()]
     rows = min(rows, len(order))
@@ -206,13 +223,3 @@ def _mean(by_class: Sequence[Figures]) -> Figures:
         sums = np.where(known, stacked, 0).sum(0)
         means[name] = np.where(known.any(0), sums / np.maximum(known.sum(0), 1), np.nan)
     return means
-
-
-def _with_intervals(values: Figures, resampled: Figures) -> dict[str, dict[str, float]]:
-    figures = {}
-    for name, value in values.items():
-        if np.isnan(value[0]):
-            continue
-        low, high = np.nanpercentile(resampled[name], TAILS)
-        figures[name] = {"value": float(value[0]), "low": float(low), "high": float(high)}
-    return figures

@@ -11,7 +11,7 @@ from seg.evaluation.stream import PredictedCase
 from seg.inference.model import Postprocess
 from seg.inference.segmentation import decide, fill_holes, largest_component
 from seg.metrics.calibration import failed, worst
-from seg.metrics.overlap import class_dice
+from seg.metrics.overlap import class_dice, existing
 from seg.metrics.threshold_curves import best_threshold, level_counts
 
 MINIMUM_GAIN = 0.001  # of mean Dice over images; a smaller one may be chance
@@ -24,7 +24,7 @@ class Tuned:
     Args:
         threshold: on the probability of a single class.
         postprocess: the classes of each step.
-        before: mean Dice over the cases and classes, before.
+        before: mean Dice over the cases and the classes that they have, before.
         after: the same with what was chosen.
         lines: each choice and its gain, for the log.
     """
@@ -53,9 +53,11 @@ def tune(
     if len(classes) == 1:
         best, _ = best_threshold(np.stack([_levels(prediction) for prediction in predict()]))
         thresholds += [best] if best != threshold else []
-    scores = np.stack(
-        [_variants(prediction, thresholds, len(classes)) for prediction in predict()]
-    ).mean(0)
+    rows, found = [], np.zeros(len(classes), dtype=bool)
+    for prediction in predict():
+        rows.append(_variants(prediction, thresholds, len(classes)))
+        found |= np.isin(np.arange(1, len(classes) + 1), prediction.reference)
+    scores, exists = np.stack(rows).mean(0), existing(found)
     at = 0  # scores: (thresholds, classes, 4)
     if len(thresholds) > 1:
         gain = scores[1, 0, 0] - scores[0, 0, 0]
@@ -64,6 +66,9 @@ def tune(
     chosen: dict[str, list[str]] = {"largest_component": [], "fill_holes": []}
     after = []
     for index, name in enumerate(classes):
+        if not exists[index]:
+            lines.append(f"{name}: no validation mask has it, nothing is chosen for it")
+            continue
         plain, largest, filled, both = scores[at, index]
         gain = largest - plain
         keeps_largest = bool(gain > MINIMUM_GAIN)
@@ -74,7 +79,7 @@ def tune(
         chosen["largest_component"] += [name] if keeps_largest else []
         chosen["fill_holes"] += [name] if fills else []
         after.append(filled if fills else unfilled)
-    before = float(scores[0, :, 0].mean())
+    before = float(scores[0, exists, 0].mean())
     return Tuned(thresholds[at], chosen, before, float(np.mean(after)), lines)
 
 

@@ -8,7 +8,7 @@ import torchmetrics
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seg.metrics.overlap import METRICS
+from seg.metrics.overlap import METRICS, existing_in
 
 IGNORE = 255
 
@@ -85,7 +85,12 @@ class CaseCounts(torchmetrics.Metric):
         return cases, counts[first]
 
 
-def summarize(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str, float]:
+def summarize(
+    counts: NDArray,
+    groups: Sequence[str] | None = None,
+    *,
+    classes: NDArray[np.bool_] | None = None,
+) -> dict[str, float]:
     """Every overlap figure of M cases; over several classes, the mean without background.
 
     `dice`, ...: mean over images. `dice_positive`, `iou_positive`: over images whose reference has
@@ -95,8 +100,10 @@ def summarize(counts: NDArray, groups: Sequence[str] | None = None) -> dict[str,
     Args:
         counts: (M, classes, 4) tp, fp, fn, tn.
         groups: the group of each case; without it there are no group figures.
+        classes: (C,) which ones count; without it those of `existing_in`.
     """
-    by_class = [summarize_class(counts[:, i], groups) for i in range(counts.shape[1])]
+    chosen = np.flatnonzero(existing_in(counts) if classes is None else classes)
+    by_class = [summarize_class(counts[:, i], groups) for i in chosen]
     names = dict.fromkeys(name for figures in by_class for name in figures)
     means = {}
     for name in names:

@@ -56,6 +56,25 @@ def class_dice(reference: NDArray, mask: NDArray, index: int, *, ignore: int = 2
     return float(dice(tp, np.count_nonzero(called) - tp, np.count_nonzero(true) - tp, 0))
 
 
+def existing(pixels: ArrayLike) -> NDArray[np.bool_]:
+    """Which classes have figures, (C,): those that any reference mask has; all if none is there.
+
+    A class without a reference pixel has nothing that could be found: a figure of it would be 1, or
+    0 for a single false alarm, and move the mean of the classes. Where all reference masks are
+    empty, the figures tell whether they stayed empty.
+
+    Args:
+        pixels: (C,) of each class in all reference masks together.
+    """
+    found = np.asarray(pixels) > 0
+    return found if found.any() else np.ones_like(found)
+
+
+def existing_in(counts: NDArray) -> NDArray[np.bool_]:
+    """`existing` of a table of cases. counts: (M, C, 4)."""
+    return existing(counts[..., [0, 2]].sum((0, 2)))
+
+
 def _ratio(above: ArrayLike, below: ArrayLike, fp: ArrayLike, fn: ArrayLike) -> NDArray[np.float64]:
     above, below = np.asarray(above, np.float64), np.asarray(below, np.float64)
     at_zero = np.where(np.add(fp, fn) == 0, 1.0, 0.0)

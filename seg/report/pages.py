@@ -55,6 +55,8 @@ def _environment(**options: Any) -> Environment:
     )
     environment.filters |= {
         "number": text.number,
+        "limits": lambda ends: text.limits(*ends),
+        "interval": lambda figure: text.interval(*figure),
         "chance": text.chance,
         "cut": text.cut,
         "sort_key": sort_key,

@@ -13,6 +13,7 @@ def show_test(content: dict[str, Any], folder: Path, console: Console) -> None:
     height, width = content["size"]
     caption = "95 % intervals: bootstrap over groups"
     console.print(_figures(content, where=f"at {height}x{width}", caption=caption))
+    _show_absent(content, console)
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False, markup=False)
 
 
@@ -24,6 +25,7 @@ def show_evaluation(content: dict[str, Any], folder: Path, console: Console) -> 
         "definitions: python -m seg.evaluate --help"
     )
     console.print(_figures(content, where=where, caption=caption))
+    _show_absent(content, console)
     if content["protocols"]:
         console.print(_protocols(content["protocols"]))
     if content["failed"]:
@@ -52,10 +54,20 @@ def _figures(content: dict[str, Any], *, where: str, caption: str) -> Table:
         for position, (_, values) in enumerate(columns):
             f = values.get(metric)
             # with several classes, only the intervals of their mean fit a terminal
-            shown = f"  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]" if f and not position else ""
-            cells.append("-" if f is None else f"{f['value']:.4f}{shown}")
+            shown = ""
+            if f and f["low"] is not None and not position:
+                shown = f"  [dim]{f['low']:.3f} - {f['high']:.3f}[/dim]"
+            cells.append("-" if f is None or f["value"] is None else f"{f['value']:.4f}{shown}")
         table.add_row(metric, *cells)
     return table
+
+
+def _show_absent(content: dict[str, Any], console: Console) -> None:
+    """A line for each class that no reference mask has."""
+    for name, found in content.get("absent", {}).items():
+        wrong = f"predicted in {found['false_positive_cases']} of {content['cases']} cases"
+        line = f"{name}: in no reference mask, so that it has no figure; {wrong}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _protocols(protocols: dict[str, dict[str, Any]]) -> Table:

@@ -16,7 +16,9 @@ def number(value: float, digits: int = 4) -> str:
 
 
 def limits(low: float, high: float, digits: int = 4) -> str:
-    """The two ends of an interval: `0.4225 to 0.5585`."""
+    """The two ends of an interval: `0.4225 to 0.5585`; a dash without one."""
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return "-"
     return f"{number(low, digits)} to {number(high, digits)}"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.metrics.overlap import METRICS
+from seg.metrics.overlap import METRICS, existing_in
 from seg.runs import atomic
 
 COUNTS = ("tp", "fp", "fn", "tn")
@@ -44,6 +44,11 @@ class CaseTable:
         """(M, C + 1): pixels of each class in the reference mask, and all valid pixels."""
         tp, _, fn, _ = np.moveaxis(self.counts, -1, 0)
         return np.column_stack([tp + fn, self.counts[:, :1].sum(-1)])
+
+    @property
+    def existing(self) -> NDArray[np.bool_]:
+        """(C,): the classes that have figures, see `metrics.overlap.existing`."""
+        return existing_in(self.counts)
 
     def keep(self, cases: Iterable[str]) -> "CaseTable":
         """The rows of some cases."""

@@ -3,6 +3,7 @@
 import csv
 import logging
 import time
+from math import isfinite
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -55,12 +56,14 @@ class EpochLog(pl.Callback):
         seconds = time.perf_counter() - self.epoch_started
         figures = {k: float(v) for k, v in trainer.callback_metrics.items() if "/" in k}
         row = {"epoch": str(epoch), "stage": pl_module.stage.name, "lr": f"{self.lr:.6g}"}
-        row |= {"seconds": f"{seconds:.2f}"} | {k: f"{v:.6f}" for k, v in sorted(figures.items())}
+        row |= {"seconds": f"{seconds:.2f}"}
+        row |= {k: f"{v:.6f}" if isfinite(v) else "" for k, v in sorted(figures.items())}
         self.rows.append(row)
         self._write()
         if self.writer is not None:
             for name, value in {"lr": self.lr, "seconds": seconds, **figures}.items():
-                self.writer.add_scalar(name, value, epoch)
+                if isfinite(value):  # a class that the split lacks has no figure
+                    self.writer.add_scalar(name, value, epoch)
             self.writer.flush()
         best = figures["val/dice"] > self.best
         self.best = max(self.best, figures["val/dice"])

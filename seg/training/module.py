@@ -1,12 +1,14 @@
 """The LightningModule: a model, what normalises its input, and the stages it is trained in."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 import torchmetrics
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
@@ -15,6 +17,7 @@ from seg.training.epoch_state import gather, position, restore
 from seg.training.stages import Stage, configure, schedule_length
 
 SPLITS = ("train", "val", "test")
+BY_CLASS = ("dice", "iou")  # figures that an epoch has of each class; NaN without a pixel of it
 
 
 class SegmentationModule(pl.LightningModule):
@@ -26,6 +29,7 @@ class SegmentationModule(pl.LightningModule):
         stages: with which losses and optimizers it is trained, and how long.
         class_names: foreground classes, index 1 first.
         groups: the group of every case, in the order of the data module's rows.
+        existing: by split, (C,) which classes its masks have (see `metrics.overlap.existing`).
         threshold: probability above which a pixel is foreground, where there is one class, or
             each has a probability of its own.
         overlap: whether classes may share pixels: a logit for each, and none for the background.
@@ -41,6 +45,7 @@ class SegmentationModule(pl.LightningModule):
         stages: Sequence[Stage],
         class_names: Sequence[str],
         groups: Sequence[str],
+        existing: Mapping[str, NDArray[np.bool_]],
         threshold: float = 0.5,
         overlap: bool = False,
         seed: int = 0,
@@ -56,6 +61,7 @@ class SegmentationModule(pl.LightningModule):
         self.stage_index = 0
         self.class_names = list(class_names)
         self.groups = list(groups)
+        self.existing = dict(existing)
         self.threshold = threshold
         self.overlap = overlap
         self.seed = seed
@@ -157,11 +163,12 @@ class SegmentationModule(pl.LightningModule):
         cases, counts = table.compute()
         loss = mean.compute()
         groups = [self.groups[i] for i in cases]
-        figures = summarize(counts, groups if len(set(groups)) < len(groups) else None)
+        groups = groups if len(set(groups)) < len(groups) else None
+        figures = summarize(counts, groups, classes=self.existing[split])
         if len(self.class_names) > 1:
             for i, name in enumerate(self.class_names):
-                of_class = summarize_class(counts[:, i])
-                figures |= {f"{key}/{name}": of_class[key] for key in ("dice", "iou")}
+                of_class = summarize_class(counts[:, i]) if self.existing[split][i] else {}
+                figures |= {f"{key}/{name}": of_class.get(key, math.nan) for key in BY_CLASS}
         self.counts[split] = (cases, counts)
         table.reset()
         mean.reset()

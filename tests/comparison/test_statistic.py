@@ -86,13 +86,67 @@ def test_distances_are_better_where_they_are_lower(table):
     assert Statistic.named("dice_pooled", [table]).sign == 1
 
 
-def test_a_spread_has_an_interval_only_where_it_is_wanted_and_there_are_several_values():
-    two = Spread.over([0.5, 0.7], interval=True)
-    assert (two.n, two.mean) == (2, pytest.approx(0.6))
-    assert two.deviation == pytest.approx(np.std([0.5, 0.7], ddof=1))
-    half = 12.7062047 * two.deviation / np.sqrt(2)  # t with one degree of freedom, 97.5 %
-    assert (two.low, two.high) == pytest.approx((0.6 - half, 0.6 + half))
-    assert np.isnan(Spread.over([0.5, 0.7]).low)
-    one = Spread.over([0.5], interval=True)
-    assert one.mean == 0.5
-    assert np.isnan([one.deviation, one.low, one.high]).all()
+def test_a_spread_has_an_interval_only_where_it_is_wanted_and_there_are_three_values():
+    values = [0.5, 0.7, 0.6]
+    three = Spread.over(values, within=(0, 1))
+    assert (three.n, three.mean) == (3, pytest.approx(0.6))
+    assert three.deviation == pytest.approx(np.std(values, ddof=1))
+    half = 4.30265273 * three.deviation / np.sqrt(3)  # t with two degrees of freedom, 97.5 %
+    assert (three.low, three.high) == pytest.approx((0.6 - half, 0.6 + half))
+    assert np.isnan(Spread.over(values).low)
+    for few in ([0.5, 0.7], [0.5]):
+        spread = Spread.over(few, within=(0, 1))
+        assert spread.mean == pytest.approx(np.mean(few))
+        assert np.isnan([spread.low, spread.high]).all()
+
+
+def test_an_interval_over_seeds_stays_in_the_range_of_the_figure(table):
+    table.values["hd95"] = table.values["dice"]
+
+    def ends(name: str, values: list[float]) -> tuple[float, float]:
+        spread = Spread.over(values, within=Statistic.named(name, [table]).range)
+        return spread.low, spread.high
+
+    low, high = ends("dice", [0.02, 0.3, 0.1])
+    assert low == 0 < high < 1
+    low, high = ends("dice_pooled", [0.98, 0.7, 0.9])
+    assert 0 < low < high == 1
+    low, high = ends("hd95", [2.0, 30.0, 9.0])  # pixels
+    assert low == 0
+    assert high > 30
+
+
+def _with_absent(table: CaseTable) -> CaseTable:
+    """The table with a further class that no reference has and some predictions have."""
+    absent = np.zeros((len(table.cases), 1, 4))
+    absent[::3, 0, 1] = 7
+    absent[..., 3] = table.counts[:, :1].sum(-1) - absent[..., 1]
+    convention = (absent[..., 1] == 0).astype(float)
+    return CaseTable(
+        table.cases,
+        table.groups,
+        (*table.classes, "nowhere"),
+        np.concatenate([table.counts, absent], axis=1),
+        {name: np.hstack([values, convention]) for name, values in table.values.items()},
+    )
+
+
+@pytest.mark.parametrize("name", ["dice", "iou_pooled", "dice_group", "dice_positive"])
+def test_a_class_that_no_reference_has_is_in_no_mean(table, name):
+    wide = _with_absent(table)
+    _, groups = np.unique(table.groups, return_inverse=True)
+
+    def value(name: str, table: CaseTable) -> float:
+        statistic = Statistic.named(name, [table])
+        return float(statistic.of(statistic.totals([table], groups).sum(0)))
+
+    assert value(name, wide) == pytest.approx(value(name, table), abs=1e-12)
+    assert np.isnan(value(f"{name}/nowhere", wide))
+
+
+def test_a_single_group_has_no_interval(table):
+    for name in ("dice", "dice_pooled"):
+        statistic = Statistic.named(name, [table])
+        _, groups = np.unique(table.groups, return_inverse=True)
+        assert statistic.has_interval(statistic.totals([table], groups))
+        assert not statistic.has_interval(statistic.totals([table], np.zeros_like(groups)))

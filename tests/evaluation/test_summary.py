@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -117,7 +118,47 @@ def test_a_split_without_foreground_has_no_positive_figures():
 
 def test_a_single_case_can_be_summed_up():
     content = _summary(np.array([[[8, 2, 2, 88]]]), ["a"], ["a"])
-    assert content["metrics"]["dice"] == pytest.approx({"value": 0.8, "low": 0.8, "high": 0.8})
+    assert content["metrics"]["dice"] == {"value": pytest.approx(0.8), "low": None, "high": None}
+
+
+@pytest.mark.parametrize("groups", [["a"] * 3, ["a", "b", "c"]])
+def test_a_figure_of_a_single_group_has_no_interval(groups: list[str]) -> None:
+    counts = np.array([[[8, 2, 2, 88]], [[0, 0, 0, 99]], [[0, 1, 0, 99]]])
+    figures = _summary(counts, groups, ["x"])["metrics"]
+    for name, figure in figures.items():
+        alone = len(set(groups)) == 1 or name.endswith("_positive")  # one case has foreground
+        assert (figure["low"] is None, figure["high"] is None) == (alone, alone), name
+
+
+def test_a_class_without_reference_pixels_is_in_no_mean_also_not_in_a_resample() -> None:
+    """Class b is in the first group alone, c nowhere but in a prediction."""
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 50, (6, 3, 4))
+    counts[1:, 1, [0, 2]] = 0
+    counts[:, 2, [0, 2]] = 0
+    groups = list("uvwxyz")
+    content = _summary(counts, groups, ["a", "b", "c"])
+    tp, fp, fn = np.moveaxis(counts[:, :2, :3], -1, 0)
+    dice = 2 * tp / (2 * tp + fp + fn)  # (cases, classes); no denominator is 0
+    assert content["metrics"]["dice"]["value"] == pytest.approx(dice.mean())
+    assert content["classes"]["b"]["dice"]["value"] == pytest.approx(dice[:, 1].mean())
+    assert set(content["classes"]["c"]["dice"].values()) == {None}
+    assert content["absent"]["c"] == {
+        "false_positive_cases": 6, "false_positives": int(counts[:, 2, 1].sum()),
+    }  # fmt: skip
+    # a resample without the first group still counts class b, as the mean of the whole does
+    generator = np.random.default_rng(0)
+    drawn = [dice[generator.integers(0, 6, 6)].mean() for _ in range(1000)]
+    bounds = np.percentile(drawn, [2.5, 97.5])
+    got = content["metrics"]["dice"]
+    assert (got["low"], got["high"]) == pytest.approx(bounds, abs=1e-12)
+
+
+def test_the_worst_case_is_by_the_classes_that_any_case_has() -> None:
+    counts = np.zeros((3, 2, 4), int)
+    counts[:, 0] = [[9, 1, 1, 0], [5, 5, 5, 0], [1, 9, 9, 0]]
+    counts[0, 1, 1] = 50  # of a class that no mask has
+    assert worst_median_best(counts, 1) == {"worst": [2], "median": [1], "best": [0]}
 
 
 def test_the_figures_can_be_made_again_from_the_table(tmp_path, binary):
@@ -178,7 +219,8 @@ def test_figures_and_intervals_are_those_of_the_loop(classes: int, groups: int) 
             assert got["value"] == pytest.approx(value, abs=1e-12), name
             assert (got["low"], got["high"]) == pytest.approx(bounds[name], abs=1e-9), name
 
-    check(content["metrics"], scores.counts, summarize)
+    everywhere = np.ones(classes, dtype=bool)  # also in a resample that lacks a class
+    check(content["metrics"], scores.counts, partial(summarize, classes=everywhere))
     for j, name in enumerate(names):
         check(content["classes"][name], scores.counts[:, j], summarize_class)
 
@@ -198,8 +240,10 @@ def test_every_other_figure_is_the_mean_of_its_column() -> None:
 def test_a_class_that_is_nowhere_leaves_out_what_it_has_no_case_for() -> None:
     scores = random_scores(classes=1)
     nothing = np.zeros((4, 4), np.uint8)
-    empty = score_case(np.zeros((1, 4, 4)), nothing, nothing, case="e", group="e")
-    figures = evaluated(stack([empty, empty]), ["a"])["metrics"]
+    empty = [
+        score_case(np.zeros((1, 4, 4)), nothing, nothing, case=name, group=name) for name in "ef"
+    ]
+    figures = evaluated(stack(empty), ["a"])["metrics"]
     assert "dice_positive" not in figures
     assert "ap" not in figures
     assert figures["dice"] == {"value": 1, "low": 1, "high": 1}

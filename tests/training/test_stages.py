@@ -3,6 +3,7 @@
 import functools
 import warnings
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -12,7 +13,7 @@ from seg.losses.bce import BCELoss
 from seg.losses.dice import DiceLoss
 from seg.models.normalize import Normalize
 from seg.training.checkpoint import AtomicCheckpointIO, best_and_last, read
-from seg.training.module import MONITOR, SegmentationModule
+from seg.training.module import MONITOR, SPLITS, SegmentationModule
 from seg.training.schedules import cosine
 from seg.training.stages import NextStage, Stage, configure, stage_at
 
@@ -143,6 +144,7 @@ def _train(folder, stages, *, resume=None, spoil=-1, cut=-1, epochs=None):
         stages=stages,
         class_names=["disc"],
         groups=[str(i) for i in range(8)],
+        existing=dict.fromkeys(SPLITS, np.array([True])),
     )
     best = folder / "best.ckpt"
     record = Record(best, epochs, cut)

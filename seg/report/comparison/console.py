@@ -1,5 +1,6 @@
 """A comparison on the console: one screen, and the verdict in one sentence."""
 
+from math import isnan
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -63,7 +64,7 @@ def _rows(comparison: Comparison) -> list[list[str]]:
     rows = [["rank", "configuration", name, "95 %", *over, "behind", "p"]]
     for i, entry in enumerate(comparison.entries[:ENTRIES]):
         value, low, high = entry.figures[name]
-        interval = f"{number(low, 3)} - {number(high, 3)}"
+        interval = "-" if isnan(low) else f"{number(low, 3)} - {number(high, 3)}"
         row = [text.rank(entry), entry.label, number(value), interval]
         if several:
             spread = entry.seeds or entry.folds

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from seg.comparison.paired_tests import ALPHA, Pair
 from seg.comparison.summary import Comparison, RankedConfiguration
-from seg.report.text import counted, limits, number, probability
+from seg.report.text import counted, interval, probability
 
 NAMED = 3  # configurations in a sentence
 
@@ -76,10 +76,9 @@ def verdict(comparison: Comparison) -> str:
     first, *others = comparison.entries
     name = comparison.metric.name
     if not others:
-        value, low, high = first.figures[name]
         return (
             f"One configuration, nothing to compare it with: {first.label}, "
-            f"{name} {number(value)} ({limits(low, high)})."
+            f"{name} {interval(*first.figures[name])}."
         )
     if len(comparison.leaders) == 1:
         rest = "" if len(others) == 1 else f", the runner-up of {len(others)}"
@@ -97,8 +96,8 @@ def verdict(comparison: Comparison) -> str:
 
 def _difference(pair: Pair, comparison: Comparison) -> str:
     after = " after Holm" if len(comparison.pairs) > 1 else ""
-    interval = limits(pair.low, pair.high)
-    return f"{number(pair.difference)} ({interval}), {probability(pair.p_holm)}{after}"
+    difference = interval(pair.difference, pair.low, pair.high)
+    return f"{difference}, {probability(pair.p_holm)}{after}"
 
 
 def _either(names: Sequence[str]) -> str:

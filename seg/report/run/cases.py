@@ -42,7 +42,7 @@ class CaseFigures:
     Args:
         table: the cases.
         column: the figure, a column of the table.
-        values: (M,), mean over the classes that have one; NaN where none has.
+        values: (M,), mean over the classes that any case has; NaN where none has a value.
     """
 
     table: CaseTable
@@ -87,7 +87,8 @@ class CaseFigures:
             members = group_of == index
             pooled = METRICS["dice"](*np.moveaxis(self.table.counts[members].sum(0), -1, 0))
             mean = float(_finite_mean(self.values[None, members])[0])
-            groups.append(Group(name, int(members.sum()), mean, float(np.mean(pooled))))
+            dice = float(pooled[self.table.existing].mean())
+            groups.append(Group(name, int(members.sum()), mean, dice))
         means = {g.name: self._sign * g.mean if math.isfinite(g.mean) else 0 for g in groups}
         return sorted(groups, key=lambda group: (means[group.name], group.name))
 
@@ -134,6 +135,8 @@ def case_figures(table: CaseTable, metric: str) -> CaseFigures:
         values = table.values[column]
     if class_name in table.classes:
         values = values[:, [table.classes.index(class_name)]]
+    else:
+        values = values[:, table.existing]
     return CaseFigures(table, column or "dice", _finite_mean(values))
 
 

@@ -167,6 +167,9 @@ def _case_caveats(table: CaseTable) -> Iterator[Caveat]:
         yield _caveat("false alarms", alarms, alarms=len(alarms), cases=cases)
     if share > EMPTY:
         yield _caveat("mostly empty", percent=100 * share)
+    for j in np.flatnonzero(~table.existing):
+        count = counted(int((fp[:, j] > 0).sum()), "test case")
+        yield _caveat("class without pixels", name=table.classes[j], cases=count)
 
 
 def _class_caveats(result: Result) -> Iterator[Caveat]:

@@ -56,7 +56,7 @@ def read(folder: Path, *, metric: str = "dice", source: str = "test") -> Report:
     run = RunFolder(folder)
     problems = list(run.problems)
     headline = _headline(run, metric=metric, source=source)
-    audit = None if run.split is None else _find_audit(folder, run.split.digests)
+    audit = None if run.split is None else _find_audit(run)
     panels = [(run.test_panel(kind), f"test, {kind} cases") for kind in TEST_PANELS]
     for path in run.panels()[-1:]:
         epoch = path.stem.removeprefix("epoch_").lstrip("0")
@@ -93,23 +93,31 @@ def _headline(run: RunFolder, *, metric: str, source: str) -> Headline | None:
     return Headline(metric, figures[name], result)
 
 
-def _find_audit(folder: Path, digests: dict[str, tuple[str, str]]) -> dict[str, Any] | None:
-    """The newest audit of the same images and masks, by their digests, where `seg.prepare` writes
-    it: beside the folder of the runs, or of the sweep. Its split may be another.
+def _find_audit(run: RunFolder) -> dict[str, Any] | None:
+    """The newest audit of the same images and masks, by their digests, with the same classes and
+    all else that says what they mean, where `seg.prepare` writes it: beside the folder of the runs,
+    or of the sweep. Its split and image size may be others.
     """
-    root = folder.parent.parent
+    root = run.path.parent.parent
     paths = [*root.glob("prepare/*/*/audit.json"), *root.parent.glob("prepare/*/*/audit.json")]
     paths.sort(key=lambda path: path.parent.name, reverse=True)
     for path in paths[:AUDITS]:
         try:
-            if split_table.read(path.with_name(split_table.FILE_NAME)).digests != digests:
+            table = split_table.read(path.with_name(split_table.FILE_NAME))
+            if table.digests != run.split.digests:
                 continue
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue  # a broken one is not of this run
-        if _is_audit(content):
+        if _is_audit(content) and _is_read_alike(content["dataset"], run):
             return content
     return None
+
+
+def _is_read_alike(dataset: dict[str, Any], run: RunFolder) -> bool:
+    """Whether the data set's own keys, but for its place, are those of the run."""
+    own = {key: run.get(f"dataset.{key}") for key in dataset if key != "root"}
+    return json.loads(json.dumps(own)) == {key: dataset[key] for key in own}
 
 
 def _is_audit(content: Any) -> bool:
@@ -118,6 +126,8 @@ def _is_audit(content: Any) -> bool:
         return False
     pairs, warnings, errors = map(content.get, ("near_duplicates", "warnings", "errors"))
     if not all(isinstance(part, list) for part in (pairs, warnings, errors)):
+        return False
+    if not isinstance(content.get("dataset"), dict):  # of an earlier version: of which classes?
         return False
     sizes = [content[key] for key in ("width", "height") if content.get(key) is not None]
     return (

@@ -109,6 +109,8 @@ def _seeds(best: dict[str, Any], others: Sequence[dict[str, Any]]) -> str:
     """The tests are of these very networks: a sentence where other seeds may turn the order."""
     name = f"{SHARED}{METRIC}_seeds"
     shown = [row for row in others if row.get("behind_shows") == "better"]
+    if shown and f"{name}_mean" in best and f"{name}_low" not in best:
+        return "That is of these very networks: two seeds are too few to tell what others would do."
     overlap = sum(row.get(f"{name}_high", -1.0) >= best.get(f"{name}_low", 2.0) for row in shown)
     if not overlap:
         return ""

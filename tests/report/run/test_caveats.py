@@ -109,7 +109,8 @@ def audit(run, **changes):
     """An audit of the same files where seg.prepare writes it."""
     place = run.parents[1] / "prepare" / "polyps" / "2026-01-01_00-00-00"
     place.mkdir(parents=True)
-    content = {"count": 200, "near_duplicates": [], "warnings": [], "errors": []} | changes
+    content = {"count": 200, "near_duplicates": [], "warnings": [], "errors": []}
+    content |= {"dataset": {"root": "/elsewhere", "classes": {"polyp": 1}}} | changes
     (place / "audit.json").write_text(json.dumps(content))
     write_split(place / "split.csv")
     return place
@@ -126,6 +127,17 @@ def test_errors_of_the_audit_are_told(run):
     audit(run, errors=[{"kind": "size", "text": "3 masks of another size"}])
     assert kinds(run) == ALWAYS | {"audit"}
     assert caveat_of(run, "audit").names == ("3 masks of another size",)
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [{"classes": {"polyp": 255}}, {"classes": None}, {"classes": {"polyp": 1, "tool": 9}},
+     {"classes": {"polyp": 1}, "ignore_value": 7}, None],
+)  # fmt: skip
+def test_an_audit_of_the_same_files_with_other_classes_is_not_believed(run, dataset):
+    audit(run, errors=[{"kind": "values", "text": "3 masks of other values"}], dataset=dataset)
+    assert read(run).audit is None
+    assert kinds(run) == ALWAYS
 
 
 def test_an_audit_of_other_files_is_not_believed(run):

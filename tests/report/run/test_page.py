@@ -366,7 +366,7 @@ def test_an_audit_of_the_same_files_adds_its_sizes_and_warnings(run):
     size = {"count": 200, "min": 332.0, "median": 500.0, "max": 1072.0}
     content = {
         "count": 200, "width": size, "near_duplicates": [], "masks": 200, "empty": 3, "errors": [],
-        "warnings": [{"kind": "small", "text": "4 tiny <masks>"}],
+        "warnings": [{"kind": "small", "text": "4 tiny <masks>"}], "dataset": {},
     }  # fmt: skip
     (place / "audit.json").write_text(json.dumps(content))
     write_split(place / "split.csv", {"images/000_0.png": {"split": "test"}})  # a split of its own
@@ -385,7 +385,7 @@ def test_an_audit_of_another_form_is_not_believed(run, changes):
     place = run.parents[1] / "prepare" / "polyps" / "2026-01-01_00-00-00"
     place.mkdir(parents=True)
     write_split(place / "split.csv")
-    sound = {"near_duplicates": [], "warnings": [], "errors": []}
+    sound = {"near_duplicates": [], "warnings": [], "errors": [], "dataset": {}}
     (place / "audit.json").write_text(json.dumps(sound))
     assert read(run).audit == sound
     (place / "audit.json").write_text(json.dumps(sound | changes))
