@@ -36,8 +36,9 @@ def prepare(cfg: DictConfig) -> None:
         size = cache_folder.clear(cache_dir) / 1e6
         log.info("%s: %.1f MB of decoded data deleted", cache_dir, size)
         return
+    download(cfg.dataset, build.build_source(cfg))
+    build.name_classes(cfg)
     source = build.build_source(cfg)
-    download(cfg.dataset, source)
     folder = fresh_folder(Path(cfg.output_dir).expanduser().absolute() / "prepare" / cfg.name)
     pairs, unpaired = read_pairs(source)
     shape = build.build_preprocessing(cfg, source)

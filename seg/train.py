@@ -33,6 +33,7 @@ def train(cfg: DictConfig) -> float:
     Returns:
         The best val/dice; a search maximises it, and never sees the test.
     """
+    build.name_classes(cfg)
     config = compose.plain(cfg)
     weights.require_form(cfg.checkpoints.weights)
     devices = config["trainer"]["devices"]

@@ -44,6 +44,15 @@ def build_source(cfg: DictConfig) -> Source:
     return instantiate(source_keys(cfg), _convert_="all")
 
 
+def name_classes(cfg: DictConfig) -> None:
+    """Write the classes that the data set's own files name into the configuration.
+
+    The outputs of the network follow `dataset.classes`, and the run folder records it.
+    """
+    if not isinstance(compose.plain(cfg.dataset.classes), dict):
+        cfg.dataset.classes = build_source(cfg).classes
+
+
 def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
     """How the data set's files become arrays."""
     node = compose.plain(cfg.dataset)

@@ -156,7 +156,7 @@ def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
         background = [name for name, value in classes.items() if value in (0, [0])]
         for name in background:
             yield f"dataset.classes.{name}: background is value 0 and not listed"
-    elif classes is not None:
+    elif classes is not None and not isinstance(classes, list):  # a list of names: some sources
         yield f"dataset.classes={classes}: must be null, or name: mask value"
     if not isinstance(split, Mapping):
         yield f"dataset.split: must hold {', '.join(sorted(_SPLIT))}"

@@ -36,9 +36,10 @@ def out_channels(classes: Any, *, overlap: bool) -> int:
     return count if count == 1 or overlap else count + 1
 
 
-def class_names(folders: Any) -> dict[str, None] | None:
-    """`dataset.classes` where `dataset.mask_dir` has a folder for each class."""
-    return dict.fromkeys(folders) if isinstance(folders, Mapping) else None
+def class_names(folders: Any, suffixes: Any) -> dict[str, None] | None:
+    """`dataset.classes` where `dataset.mask_dir` or `mask_suffix` has one for each class."""
+    by_class = next((one for one in (folders, suffixes) if isinstance(one, Mapping)), None)
+    return None if by_class is None else dict.fromkeys(by_class)
 
 
 # A configuration is resolved, checked and built only where this module is imported.

@@ -114,6 +114,9 @@ DATASET = {
     "dataset.window": Rule(_is_window, "null, percentile, or [low, high] in stored units"),
     "dataset.overlap": FLAG,
     "dataset.axis": one_of(0, 1, 2),
+    "dataset.recursive": FLAG,
+    "dataset.missing_masks": one_of("error", "empty"),
+    "dataset.exclude": or_null(or_list(text("a glob of files, relative to the root"))),
     "dataset.normalize": one_of("unit", "dataset", "image"),
     "dataset.url": or_null(URL),
     "dataset.mirrors": Rule(

@@ -2,12 +2,12 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seg.data.errors import DataError, DataErrors
-from seg.data.formats import is_image, patient_of, slice_count, stem_of
+from seg.data.formats import is_image, patient_of, slice_count
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,8 @@ class Pair:
 
     @property
     def mask_paths(self) -> tuple[Path, ...]:
-        return tuple(mask.path for mask in self.masks)
+        """Each mask file once."""
+        return tuple(dict.fromkeys(mask.path for mask in self.masks))
 
 
 class PairingErrors(DataErrors):
@@ -118,46 +119,22 @@ def content(folder: Path) -> str:
     return ", ".join([*names, *["..."][: len(paths) > 6]]) or "nothing at all"
 
 
-def _by_stem(files: Iterable[Path], suffix: str, problems: list[str]) -> dict[str, Path]:
-    by_stem: dict[str, Path] = {}
-    for file in files:
-        if not stem_of(file).endswith(suffix):
-            continue
-        stem = stem_of(file).removesuffix(suffix)
-        if stem in by_stem:
-            problems.append(f"{file}: same name as {by_stem[stem].name}; keep one of them")
-        by_stem[stem] = file
-    return by_stem
+def settled(pairs: list[Pair], problems: list[str], *, root: Path) -> list[Pair]:
+    """The pairs of a source once all its files are listed; says how many have no mask.
 
-
-def pair_by_name(
-    images: Iterable[Path],
-    masks: Iterable[Path],
-    *,
-    image_suffix: str = "",
-    mask_suffix: str = "",
-    problems: list[str],
-) -> list[tuple[Path, Path]]:
-    """Match files whose names, without extension and suffix, are equal.
-
-    A mask without an image is a warning, since such files are common and harmless.
-
-    Args:
-        image_suffix: the end of image names, before the extension; mask_suffix likewise.
-        problems: gets a message for every image without a mask and every ambiguous name.
+    Raises:
+        PairingErrors: there are problems.
+        ValueError: no case has a mask.
     """
-    by_image = _by_stem(images, image_suffix, problems)
-    by_mask = _by_stem(masks, mask_suffix, problems)
-    problems += [
-        f"{image}: no mask named {stem}{mask_suffix}.*; add it or remove the image"
-        for stem, image in by_image.items()
-        if stem not in by_mask
-    ]
-    unused = [mask.name for stem, mask in by_mask.items() if stem not in by_image]
-    if unused:
-        names = ", ".join(unused[:5])
-        log.warning("%d masks have no image and are not used: %s", len(unused), names)
-    return [(image, by_mask[stem]) for stem, image in by_image.items() if stem in by_mask]
+    if problems:
+        raise PairingErrors(problems, pairs)
+    with_mask = {pair.image: bool(pair.masks) for pair in pairs}
+    negatives = len(with_mask) - sum(with_mask.values())
+    if negatives and negatives == len(with_mask):
+        raise ValueError(f"{root}: none of its {negatives} images has a mask; check the names")
+    if negatives:
+        log.info("%d of %d images have no mask and count as negatives", negatives, len(with_mask))
+    return pairs
 
 
 def check_group_rule(rule: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seg.data.errors import DataErrors
+from seg.data.matching import Matching
 from seg.data.pairs import (
     MaskFile,
     Pair,
@@ -17,7 +18,6 @@ from seg.data.pairs import (
     image_files,
     locate,
     natural_key,
-    pair_by_name,
 )
 from seg.data.sources.folder import Folder
 from seg.data.sources.lgg import LGG
@@ -44,9 +44,9 @@ def test_pairs_are_by_name_where_listing_orders_differ(tmp_path: Path) -> None:
     # A listing in text order gives 1, 10, 2 for one folder and 1, 2, 10 for the other.
     images = touch(*(tmp_path / "images" / f"{i}.png" for i in range(1, 13)))
     masks = touch(*(tmp_path / "masks" / f"{i}_m.png" for i in range(1, 13)))
-    pairs = pair_by_name(images, sorted(masks), mask_suffix="_m", problems=[])
+    pairs = Matching(mask_suffix="_m").match(images, {None: sorted(masks)})
     assert len(pairs) == 12
-    assert all(f"{image.stem}_m" == mask.stem for image, mask in pairs)
+    assert all(f"{image.stem}_m" == mask.path.stem for (image,), (mask,) in pairs)
 
 
 def test_extensions_may_differ_also_in_case(tmp_path: Path) -> None:
@@ -141,8 +141,8 @@ def test_problems_are_added_to_the_list_and_the_other_pairs_returned(tmp_path: P
     images = touch(*(tmp_path / "images" / n for n in ("a.png", "b.png", "b.jpg", "c.png")))
     masks = touch(tmp_path / "masks" / "a.png")
     problems = ["an earlier one"]
-    pairs = pair_by_name(images, masks, problems=problems)
-    assert [(i.name, m.name) for i, m in pairs] == [("a.png", "a.png")]
+    pairs = Matching(problems=problems).match(images, {None: masks})
+    assert [(i.name, m.path.name) for (i,), (m,) in pairs] == [("a.png", "a.png")]
     assert problems[0] == "an earlier one"
     assert [p.split(":")[0].rpartition("/")[2] for p in problems[1:]] == ["b.jpg", "b.jpg", "c.png"]
     assert len(PairingErrors(problems).messages) == 4

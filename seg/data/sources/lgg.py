@@ -7,7 +7,8 @@ Buda et al. 2019, doi:10.1016/j.compbiomed.2019.05.002;
 from dataclasses import dataclass
 from pathlib import Path
 
-from seg.data.pairs import MaskFile, Pair, PairingErrors, image_files, locate, pair_by_name
+from seg.data.matching import Matching
+from seg.data.pairs import Pair, image_files, locate, settled
 
 MASK_SUFFIX = "_mask"
 
@@ -38,18 +39,18 @@ class LGG:
         layout = "kaggle_3m/ with its TCGA_* folders"
         root = locate(self.root, has_layout=self.has_layout, layout=layout)
         pairs: list[Pair] = []
-        problems: list[str] = []
+        matching = Matching(mask_suffix=MASK_SUFFIX)
         for patient in sorted(p for p in root.glob("TCGA_*") if p.is_dir()):
             files = image_files(patient)
-            masks = [f for f in files if f.stem.endswith(MASK_SUFFIX)]
-            images = [f for f in files if not f.stem.endswith(MASK_SUFFIX)]
-            matches = pair_by_name(images, masks, mask_suffix=MASK_SUFFIX, problems=problems)
+            masks = {None: [f for f in files if matching.is_mask(f)]}
             pairs += [
-                Pair(f"{patient.name}/{image.name}", (image,), (MaskFile(mask),), patient.name)
-                for image, mask in matches
+                Pair(f"{patient.name}/{images[0].name}", images, of_case, patient.name)
+                for images, of_case in matching.match(
+                    (f for f in files if not matching.is_mask(f)), masks
+                )
             ]
-        if problems:
-            raise PairingErrors(problems, pairs)
+        matching.report()
+        pairs = settled(pairs, matching.problems, root=root)
         if not pairs:
             raise FileNotFoundError(f"{root}: no images in its TCGA_* folders")
         return pairs

@@ -1,6 +1,5 @@
 """The images that `input` names, and the names of their masks."""
 
-import csv
 import glob
 import os
 from collections import Counter
@@ -8,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seg.data import table_file
 from seg.data.formats import is_image, stem_of
 from seg.data.pairs import content, image_files, natural_key
 
@@ -108,15 +108,18 @@ def _of_glob(source: str, path: Path) -> Iterator[tuple[Path, Path]]:
 
 def _of_table(table: Path, base: Path) -> Iterator[tuple[Path, Path]]:
     try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            rows = [row for row in csv.reader(handle) if any(cell.strip() for cell in row)]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"input={table}: {error}; save it as CSV in UTF-8") from error
-    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+        rows = [row for _, row in table_file.read(table)]
+    except ValueError as error:
+        raise ValueError(f"input={error}") from error
+    header = [cell.lower() for cell in rows[0]] if rows else []
     column = header.index("image") if "image" in header else 0
     # without a column `image` a first row is a header only if it names no file
-    has_header = "image" in header or (rows and not Path(rows[0][0].strip()).suffix)
-    cells = [row[column].strip() for row in rows[1 if has_header else 0 :] if len(row) > column]
+    has_header = "image" in header or (rows and not Path(rows[0][0]).suffix)
+    cells = [
+        table_file.as_path(row[column])
+        for row in rows[1 if has_header else 0 :]
+        if len(row) > column
+    ]
     files = [base / Path(cell).expanduser() for cell in cells if cell]
     if not files:
         raise ValueError(f"input={table}: names no images; give a column `image`, one path a row")

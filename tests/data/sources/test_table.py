@@ -131,7 +131,7 @@ def test_rows_that_a_rule_does_not_fit_are_named(tmp_path: Path) -> None:
     ("text", "message"),
     [
         (b"file,mask\na,b\n", r"image and mask, .*file, mask"),
-        (b"image;mask\na;b\n", r"image and mask, .*image;mask"),
+        (b"image|mask\na|b\n", r"image and mask, .*image\|mask"),
         (b"", r"image and mask, .*none"),
         (b"image,mask\n", r"no rows"),
         (b"image,mask\nm\xfcller.png,b\n", r"UTF-8"),
