@@ -1,5 +1,6 @@
 """Every layout that `Folder` knows, and every fault that may be in it."""
 
+import logging
 import re
 from pathlib import Path
 
@@ -413,3 +414,109 @@ def test_a_folder_of_masks_for_each_class(tmp_path: Path) -> None:
         source.pairs()
     with pytest.raises(ValueError, match="disc, cup"):
         Folder(root=str(tmp_path), mask_dir=source.mask_dir, classes={"disc": 1})
+
+
+# Several files of a case, subfolders, files that are left out, images without mask.
+
+
+def busi(root: Path) -> Folder:
+    """Class folders with masks beside their images, as BUSI has them."""
+    for kind, masks in (("benign", 2), ("malignant", 1), ("normal", 0)):
+        for number in (1, 2):
+            touch(root / kind / f"{kind} ({number}).png")
+            for k in range(masks):
+                touch(root / kind / f"{kind} ({number})_mask{f'_{k}' * bool(k)}.png")
+    return Folder(
+        root=str(root), image_dir=".", mask_dir=".", mask_suffix="_mask*", recursive=True,
+        missing_masks="empty",
+    )  # fmt: skip
+
+
+def test_class_folders_are_searched_and_are_no_groups(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("seg").propagate = True
+    pairs = busi(tmp_path).pairs()
+    assert [(p.case, len(p.masks), p.group) for p in pairs] == [
+        (name, count, name)
+        for kind, count in (("benign", 2), ("malignant", 1), ("normal", 0))
+        for name in (f"{kind}/{kind} (1).png", f"{kind}/{kind} (2).png")
+    ]
+    assert "2 of 6 images have no mask" in caplog.text
+    grouped = Folder(
+        root=str(tmp_path), image_dir=".", mask_dir=".", mask_suffix="_mask*", group="folder",
+        missing_masks="empty",
+    )  # fmt: skip
+    assert {p.group for p in grouped.pairs()} == {"benign", "malignant", "normal"}
+
+
+def test_equal_names_in_two_subfolders_are_two_cases(tmp_path: Path) -> None:
+    for part in ("images", "masks"):
+        touch(*(tmp_path / part / kind / "1.png" for kind in ("a", "b/c")))
+    pairs = Folder(root=str(tmp_path), recursive=True).pairs()
+    assert [(p.case, p.mask_paths) for p in pairs] == [
+        ("images/a/1.png", (tmp_path / "masks/a/1.png",)),
+        ("images/b/c/1.png", (tmp_path / "masks/b/c/1.png",)),
+    ]
+
+
+def test_masks_within_the_images_folder_are_no_images(tmp_path: Path) -> None:
+    touch(tmp_path / "a.png", tmp_path / "x" / "b.png")
+    touch(tmp_path / "masks" / "a.png", tmp_path / "masks" / "x" / "b.png")
+    pairs = Folder(root=str(tmp_path), image_dir=".", recursive=True).pairs()
+    assert [p.case for p in pairs] == ["a.png", "x/b.png"]
+
+
+def test_no_mask_at_all_is_refused_even_where_masks_may_be_missing(tmp_path: Path) -> None:
+    touch(tmp_path / "images" / "a.png", tmp_path / "masks" / "a_seg.png")
+    with pytest.raises(ValueError, match="none of its 1 images"):
+        Folder(root=str(tmp_path), missing_masks="empty").pairs()
+
+
+@pytest.mark.parametrize(
+    ("patterns", "left"),
+    [
+        ("*_superpixels.png", ["a.jpg", "b.jpg"]),
+        (["*_superpixels.png", "images/b.jpg"], ["a.jpg"]),
+        (["*_superpixels.png", "b.*"], ["a.jpg"]),
+    ],
+)
+def test_excluded_files_are_left_out_and_a_pattern_without_match_is_said(
+    tmp_path: Path, patterns: str | list, left: list, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ISIC has superpixels beside its images."""
+    logging.getLogger("seg").propagate = True
+    for name in ("a", "b"):
+        touch(tmp_path / "images" / f"{name}.jpg", tmp_path / "masks" / f"{name}.png")
+        touch(tmp_path / "images" / f"{name}_superpixels.png")
+    assert len(pytest.raises(DataErrors, Folder(root=str(tmp_path)).pairs).value.messages) == 2
+    pairs = Folder(root=str(tmp_path), exclude=patterns).pairs()
+    assert [p.image.name for p in pairs] == left
+    assert not [r for r in caplog.records if r.levelno == logging.WARNING and "exclude" in r.msg]
+    patterns = [patterns] if isinstance(patterns, str) else patterns
+    Folder(root=str(tmp_path), exclude=[*patterns, "*.bmp"]).pairs()
+    said = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert any("exclude=*.bmp: matches no file" in text for text in said)
+
+
+def test_several_files_of_a_case_are_its_channels(tmp_path: Path) -> None:
+    for name in ("p1", "p2"):
+        touch(tmp_path / "images" / f"{name}_0000.png", tmp_path / "images" / f"{name}_0001.png")
+        touch(tmp_path / "masks" / f"{name}.png")
+    pairs = Folder(root=str(tmp_path), image_suffix=["_0000", "_0001"]).pairs()
+    assert [(p.case, [i.name for i in p.images]) for p in pairs] == [
+        (f"images/{n}_0000.png", [f"{n}_0000.png", f"{n}_0001.png"]) for n in ("p1", "p2")
+    ]
+
+
+def test_a_class_that_an_image_lacks_may_have_no_file(tmp_path: Path) -> None:
+    folders = {"disc": "masks/disc", "cup": "masks/cup"}
+    touch(*(tmp_path / d / "a.png" for d in ("images", *folders.values())))
+    touch(tmp_path / "images/b.png", tmp_path / "masks/disc/b.png")
+    source = Folder(root=str(tmp_path), mask_dir=folders, missing_masks="empty")
+    assert [[m.label for m in p.masks] for p in source.pairs()] == [["disc", "cup"], ["disc"]]
+    beside = Folder(
+        root=str(tmp_path), image_dir="masks/disc", mask_dir="masks/cup",
+        mask_suffix={"x": "", "y": ""},
+    )  # fmt: skip
+    assert list(beside.classes) == ["x", "y"]

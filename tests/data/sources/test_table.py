@@ -1,5 +1,6 @@
 """Cases from a CSV: what it may say, and every fault that it may have."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -172,3 +173,57 @@ def test_volumes_are_cut_and_those_that_do_not_fit_are_named(tmp_path: Path) -> 
     assert [(p.case, p.group, p.split, p.plane) for p in caught.value.pairs] == [
         (f"v.nii.gz#{i}", "g", "val", (1, i)) for i in range(3)
     ]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("slash", ["/", "\\"])
+def test_every_spreadsheet_program_s_table_reads_the_same(
+    tmp_path: Path, delimiter: str, mark: str, slash: str
+) -> None:
+    plain = table(tmp_path, *ROWS).pairs()
+    text = mark + "\r\n".join(ROWS).replace(",", delimiter).replace("/", slash) + "\r\n"
+    (tmp_path / "other.csv").write_bytes(text.encode())
+    assert Table(root=str(tmp_path), table="other.csv").pairs() == plain
+
+
+def test_a_column_for_each_class_and_several_images_of_a_case(tmp_path: Path) -> None:
+    lines = (
+        "image,image_2,image_10,mask_disc,mask_cup",
+        "a.png,a2.png,a10.png,a_d.png,a_c.png",
+        "b.png,b2.png,b10.png,b_d.png,",
+    )
+    messages, _ = problems(table(tmp_path, *lines))
+    assert [m.split(":")[0] for m in messages] == ["line 3"]
+    source = table(tmp_path, *lines, missing_masks="empty")
+    assert list(source.classes) == ["disc", "cup"]
+    first, second = source.pairs()
+    assert [i.name for i in first.images] == ["a.png", "a2.png", "a10.png"]
+    assert [(m.path.name, m.label) for m in first.masks] == [
+        ("a_d.png", "disc"),
+        ("a_c.png", "cup"),
+    ]
+    assert [m.label for m in second.masks] == ["disc"]
+    only = table(tmp_path, *lines[:2], classes=["cup"])
+    assert list(only.classes) == ["cup"]
+    assert [[m.label for m in p.masks] for p in only.pairs()] == [["cup"]]
+    with pytest.raises(ValueError, match=r"rim.*disc, cup"):
+        table(tmp_path, *lines, classes=["rim"])
+    with pytest.raises(ValueError, match=r"mask, mask_disc"):
+        table(tmp_path, "image,mask,mask_disc", "a,b,c")
+
+
+def test_an_empty_mask_cell_may_be_a_negative(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("seg").propagate = True
+    lines = ("image,mask,mask_2", "a.png,m.png,m2.png", "b.png,,", "c.png,n.png,")
+    assert problems(table(tmp_path, *lines))[0][0].startswith("line 3: the mask")
+    pairs = table(tmp_path, *lines, missing_masks="empty").pairs()
+    assert [len(p.masks) for p in pairs] == [2, 0, 1]
+    assert "1 of 3 images have no mask" in caplog.text
+
+
+def test_rows_of_excluded_images_are_left_out(tmp_path: Path) -> None:
+    pairs = table(tmp_path, *ROWS, exclude="p1/*").pairs()
+    assert [p.case for p in pairs] == ["p2/a.png", "p3/a.png"]
