@@ -96,6 +96,7 @@ def find_cases(
         own,
         classes=other.classes,
         ignore_value=other.ignore_value,
+        mask_threshold=other.mask_threshold,
         window=own.window if other.window is None else other.window,
     )
     index_map = match_classes(model.classes, list(source.classes or {"foreground": 255}))

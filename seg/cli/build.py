@@ -57,7 +57,10 @@ def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
     """How the data set's files become arrays."""
     node = compose.plain(cfg.dataset)
     return preprocessing(
-        **{key: node[key] for key in ("image_size", "channels", "window", "overlap")},
+        **{
+            key: node[key]
+            for key in ("image_size", "channels", "window", "overlap", "mask_threshold")
+        },
         classes=source.classes,
         ignore_value=source.ignore_value,
     )

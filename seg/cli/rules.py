@@ -113,6 +113,7 @@ DATASET = {
         lambda v: v == "auto" or count(0).allows(v), "auto, or a count from 0"),
     "dataset.window": Rule(_is_window, "null, percentile, or [low, high] in stored units"),
     "dataset.overlap": FLAG,
+    "dataset.mask_threshold": or_null(positive("a stored mask value above 0")),
     "dataset.axis": one_of(0, 1, 2),
     "dataset.recursive": FLAG,
     "dataset.missing_masks": one_of("error", "empty"),

@@ -155,7 +155,8 @@ def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Prepro
         VERSION,
         cv2.__version__.split(".")[0],  # its resizing differs between major versions
         pre.size, pre.channels, pre.classes, pre.ignore_value, pre.window, pre.overlap,
-        [(p.case, p.plane, len(p.images), [m.label for m in p.masks]) for p in pairs],
+        pre.mask_threshold,
+        [(p.case, p.plane, len(p.images), [(m.label, m.entry) for m in p.masks]) for p in pairs],
         images,
         masks,
     ]  # fmt: skip

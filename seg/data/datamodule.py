@@ -39,6 +39,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             `image` (of each image); the training module applies it.
         cache_dir: where decoded arrays are kept.
         window: for images of more than 8 bits (see `images.read_image`).
+        mask_threshold: stored value from which masks of one class are foreground.
         overlap: whether classes may share pixels; masks are planes then.
         augmentation: `augmentation(image=, mask=)` for training batches, or None.
         seed: of the order of training cases and of their augmentation.
@@ -56,6 +57,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         normalize: str,
         cache_dir: str,
         window: list[float] | str | None = None,
+        mask_threshold: float | None = None,
         overlap: bool = False,
         augmentation: Callable | None = None,
         seed: int = 0,
@@ -66,8 +68,9 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.source = source
         self.window = window
         meaning = {"classes": source.classes, "ignore_value": source.ignore_value}
+        meaning |= {"mask_threshold": mask_threshold, "overlap": overlap}
         self.preprocessing = preprocessing(
-            image_size=image_size, channels=channels, window=window, overlap=overlap, **meaning
+            image_size=image_size, channels=channels, window=window, **meaning
         )
         self.batch_size = batch_size
         self.num_workers = num_workers

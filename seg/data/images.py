@@ -13,6 +13,7 @@ from seg.data.formats.pictures import Plane
 
 # Largest difference between the channels of a JPEG that still counts as grey (chroma rounding).
 _JPEG_GREY_SPREAD = 32
+_FRACTIONS = "save whole numbers, or dataset.mask_threshold=0.5 for probabilities"
 
 
 def read_image(
@@ -61,6 +62,7 @@ def read_mask(
     palette_as_colours: bool = False,
     plane: Plane | None = None,
     planes: int | None = None,
+    fractions: bool = False,
 ) -> tuple[np.ndarray, bool]:
     """The mask's stored values, and whether the format is lossy (JPEG).
 
@@ -72,6 +74,7 @@ def read_mask(
             do, and files whose palette shows that the indices mean nothing (`_indices_mislead`).
         plane: as for `read_image`.
         planes: a file of so many channels has one for each class, and no colours.
+        fractions: whether floats need not be whole numbers; they stay as they are.
 
     Raises:
         DataError: the file cannot be used as a mask, such as for fractions or transparent parts.
@@ -90,10 +93,10 @@ def read_mask(
         values = values[..., :-1]
     if in_colour:
         values = _without_equal_channels(values, lossy=lossy)
-    if values.dtype.kind == "f":
+    if values.dtype.kind == "f" and not (fractions and np.isfinite(values).all()):
         whole = values.astype(np.int64) if np.isfinite(values).all() else None
         if whole is None or (whole != values).any():
-            raise DataError(path, "mask with fractions", "save whole numbers")
+            raise DataError(path, "mask with fractions", _FRACTIONS)
         values = whole
     if in_colour and values.ndim == 3 and values.dtype != np.uint8:
         raise DataError(path, f"colour mask of type {values.dtype}", "save it with 8 bits")

@@ -2,23 +2,14 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from seg.data.errors import DataError
+from seg.data.grey_masks import PNG, binarise
 
 BACKGROUND, IGNORE = 0, 255
 
-# A lossy binary mask has greys only along its outlines. Measured between 32 and 223: at most 0.66 %
-# of the pixels in 405 Kvasir-SEG masks, 7.6 % where retinal vessels were shrunk to 256x256, from
-# 67 % in photographs; and no 5x5 patch of even grey in any of these masks, nor at JPEG quality
-# 10 or enlarged 4 times, but at least 14 of them in 100 blood cell masks of three levels. A disc
-# of a third grey is detected from 9 pixels across at quality 75, and from 15 at quality 10.
-GREYS = slice(32, 224)
-_MAX_GREY_SHARE = 0.15
-_PATCH, _PATCH_RANGE = 5, 48
-
-_PNG = "save the masks as PNG"
+_SOFT = 5  # so many values of no class, in a mask of one class, are greys of soft outlines
 
 
 def to_indices(
@@ -98,8 +89,8 @@ def _indexed(
         index_of[code] = IGNORE
     if lossy:
         if len(classes or "1") > 1 or ignore_value is not None:
-            raise DataError(path, "JPEG blurs the values of its classes", _PNG)
-        values = _binarise(values, path)
+            raise DataError(path, "JPEG blurs the values of its classes", PNG)
+        values = binarise(values, path)
     if in_colour:
         if classes is None or not uses_colours(classes) and not _may_be_colours(classes):
             fix = "give the colours: dataset.classes='{name: [255, 0, 0]}'"
@@ -108,7 +99,13 @@ def _indexed(
         values = red << 16 | green << 8 | blue  # (H, W)
     indices, unknown = _look_up(values, index_of)
     if unknown.size:
-        _refuse(unknown, size=values.size, in_colour=in_colour, binary=classes is None, path=path)
+        soft = len(classes or "1") == 1 and not in_colour and len(np.unique(unknown)) >= _SOFT
+        half = 128 if values.dtype == np.uint8 else (int(unknown.max()) + 1) // 2
+        fix = f"dataset.mask_threshold={half} if it is one class with soft outlines" if soft else ""
+        _refuse(
+            unknown, size=values.size, in_colour=in_colour, binary=classes is None, path=path,
+            fix=fix,
+        )  # fmt: skip
     # 1 and 255 are foreground in different conventions: with both in one mask, they mean something
     # else, such as two classes, or 255 for ignored pixels.
     binary = classes is None and ignore_value not in (1, 255)
@@ -205,7 +202,9 @@ def _look_up(values: np.ndarray, index_of: dict[int, int]) -> tuple[np.ndarray, 
     return table[nearest], values[keys[nearest] != values]
 
 
-def _refuse(unknown: np.ndarray, *, size: int, in_colour: bool, binary: bool, path: Path) -> None:
+def _refuse(
+    unknown: np.ndarray, *, size: int, in_colour: bool, binary: bool, path: Path, fix: str
+) -> None:
     values, counts = np.unique(unknown, return_counts=True)
     order = np.argsort(-counts)[:4]
     names = [f"'#{v:06x}'" if in_colour else str(v) for v in values[order].tolist()]
@@ -217,33 +216,5 @@ def _refuse(unknown: np.ndarray, *, size: int, in_colour: bool, binary: bool, pa
     kind = "colour" if in_colour else "value"
     where = "in a binary mask, which holds 0 and 1 or 0 and 255" if binary else "of no class"
     ignore = "" if in_colour else f" or dataset.ignore_value={names[0]}"
-    raise DataError(
-        path, f"{kind} {listed} {where}", f"dataset.classes='{{name: {names[0]}}}'{ignore}"
-    )
-
-
-def _binarise(values: np.ndarray, path: Path) -> np.ndarray:
-    """A lossy binary mask (H, W) as 0 and 255: 128 and above is foreground."""
-    if values.ndim == 3:
-        raise DataError(path, "JPEG in colour is no binary mask", _PNG)
-    brightest = int(values.max())
-    if 0 < brightest < GREYS.start:
-        reason = f"JPEG mask of values 0 to {brightest} only: JPEG does not keep such values"
-        raise DataError(path, reason, _PNG)
-    if 0 < brightest < GREYS.stop:
-        raise DataError(path, f"JPEG mask without white, its brightest grey is {brightest}", _PNG)
-    grey = ((values >= GREYS.start) & (values < GREYS.stop)).astype(np.uint8)
-    share = grey.mean()
-    if share > _MAX_GREY_SHARE:
-        reason = f"JPEG mask of which {100 * share:.0f} % is neither black nor white"
-        raise DataError(path, reason, _PNG)
-    if share:
-        # Greys along an outline go from black to white within a few pixels. A patch that is all
-        # grey and even is an area of its own: a third class, which thresholding would lose.
-        square = np.ones((_PATCH, _PATCH), np.uint8)
-        inside = cv2.erode(grey, square, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
-        even = cv2.dilate(values, square) - cv2.erode(values, square) < _PATCH_RANGE
-        if (inside & even).any():
-            level = int(np.median(values[inside & even]))
-            raise DataError(path, f"JPEG mask with a third grey level, about {level}", _PNG)
-    return np.where(values >= 128, 255, 0).astype(np.uint8)
+    fix = fix or f"dataset.classes='{{name: {names[0]}}}'{ignore}"
+    raise DataError(path, f"{kind} {listed} {where}", fix)

@@ -20,10 +20,12 @@ class MaskFile:
 
     Args:
         label: the class of all its foreground; None where its values say it (`dataset.classes`).
+        entry: the image's id in a file of COCO, which is about many.
     """
 
     path: Path
     label: str | None = None
+    entry: int | str | None = None
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from seg.data import annotations
 from seg.data.errors import DataError
 from seg.data.formats.intensity import Window
+from seg.data.grey_masks import from_threshold
 from seg.data.images import check_geometry, read_image, read_mask
 from seg.data.masks import BACKGROUND, IGNORE, to_indices, to_planes, uses_colours
 from seg.data.pairs import MaskFile, Pair
@@ -26,6 +28,8 @@ class Preprocessing:
         window: for more than 8 bits, (low, high) in stored units that become 0 and 255, or
             "percentile", or None (see `images.read_image`).
         overlap: whether a pixel may be of several classes; masks are planes then (`unite`).
+        mask_threshold: stored value from which a mask file of one class is foreground; None where
+            its values are those of the class.
     """
 
     size: tuple[int, int]
@@ -34,6 +38,7 @@ class Preprocessing:
     ignore_value: int | None
     window: Window = None
     overlap: bool = False
+    mask_threshold: float | None = None
 
 
 def preprocessing(
@@ -90,8 +95,7 @@ def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, b
     """
     image = read_channels(pair, pre)
     parts = read_mask_files(pair, pre)
-    for path in (*pair.images[1:], *pair.mask_paths):
-        check_geometry(pair.image, path, plane=pair.plane)
+    check_files(pair)
     mask = unite(parts, pre, size=image.shape[:2])
     return image, mask, any(part.lossy for part in parts)
 
@@ -120,6 +124,16 @@ def read_channels(pair: Pair, pre: Preprocessing) -> np.ndarray:
     return np.concatenate(images, axis=2)
 
 
+def check_files(pair: Pair) -> None:
+    """Raise DataError unless all files of a case have one size, orientation and position.
+
+    Annotations are checked where they are drawn.
+    """
+    masks = (path for path in pair.mask_paths if not annotations.is_annotation(path))
+    for path in (*pair.images[1:], *masks):
+        check_geometry(pair.image, path, plane=pair.plane)
+
+
 class MaskPart(NamedTuple):
     """What one mask file of a case holds: `values` and `lossy` as from `images.read_mask`."""
 
@@ -132,9 +146,26 @@ def read_mask_files(pair: Pair, pre: Preprocessing) -> list[MaskPart]:
     """The stored values of each mask file. Raises DataError for a file that cannot be read."""
     as_colours = uses_colours(pre.classes)
     options = {"palette_as_colours": as_colours, "plane": pair.plane}
+    options["fractions"] = pre.mask_threshold is not None
     if pre.overlap and not as_colours:
         options["planes"] = len(pre.classes or ())
-    return [MaskPart(file, *read_mask(file.path, **options)) for file in pair.masks]
+    drawn = {"classes": pre.classes or (), "overlap": pre.overlap}
+    parts = [
+        MaskPart(file, annotations.read(file, pair.image, **drawn), False)
+        if annotations.is_annotation(file.path)
+        else MaskPart(file, *read_mask(file.path, **options))
+        for file in pair.masks
+    ]
+    return parts if pre.mask_threshold is None else [_thresholded(part, pre) for part in parts]
+
+
+def _thresholded(part: MaskPart, pre: Preprocessing) -> MaskPart:
+    path = part.file.path
+    if part.file.label is None and len(pre.classes or "1") > 1:
+        fix = "dataset.mask_threshold is for files of one class: take it out"
+        raise DataError(path, f"has the classes {', '.join(pre.classes)}", fix)
+    options = {"ignore_value": pre.ignore_value, "path": path}
+    return MaskPart(part.file, from_threshold(part.values, pre.mask_threshold, **options), False)
 
 
 def unite(parts: Sequence[MaskPart], pre: Preprocessing, *, size: tuple[int, int]) -> np.ndarray:
@@ -178,7 +209,7 @@ def _labels(part: MaskPart, pre: Preprocessing) -> np.ndarray:
     labels = to_indices(
         part.values,
         lossy=part.lossy,
-        classes=pre.classes if label is None else None,
+        classes=pre.classes if label is None and pre.mask_threshold is None else None,
         ignore_value=pre.ignore_value,
         path=part.file.path,
     )

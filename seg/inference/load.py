@@ -95,6 +95,7 @@ class Loader:
                 window=shape["window"],
                 classes=data.get("classes"),
                 ignore_value=data.get("ignore_value"),
+                mask_threshold=data.get("mask_threshold"),
             )
             mean, std = list(shape["mean"]), list(shape["std"])
             normalize = Normalize(mode=shape["normalize"], mean=mean, std=std)

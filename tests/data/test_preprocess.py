@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from seg.data.errors import DataError
+from seg.data.grey_masks import from_threshold
+from seg.data.masks import to_indices
 from seg.data.pairs import MaskFile, Pair
 from seg.data.preprocess import (
     Preprocessing,
@@ -243,3 +245,72 @@ def test_planes_are_resized_one_by_one() -> None:
     assert small.shape == (16, 24, 6)
     for k in range(6):
         assert np.array_equal(small[..., k], mask_to_size(planes[..., k], (16, 24)))
+
+
+# Masks of greys: dataset.mask_threshold.
+
+
+def soft_disc(side: int = 40) -> np.ndarray:
+    """A disc with a soft outline, (H, W) float in 0-1."""
+    y, x = np.mgrid[:side, :side] - side / 2
+    return np.clip((12 - np.hypot(y, x)) / 4 + 0.5, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "dtype", "threshold"),
+    [
+        ("m.png", 255, np.uint8, 128),
+        ("m.png", 255, np.uint8, 30),
+        ("m.jpg", 255, np.uint8, 128),
+        ("m.png", 65535, np.uint16, 32768),
+        ("m.npy", 1, np.float32, 0.5),
+        ("m.tif", 1, np.float32, 0.25),
+    ],
+)
+def test_greys_are_foreground_from_the_threshold_on(
+    tmp_path: Path, name: str, scale: float, dtype: type, threshold: float
+) -> None:
+    values = (soft_disc() * scale).astype(dtype)
+    path = tmp_path / name
+    np.save(path, values) if name.endswith("npy") else cv2.imwrite(str(path), values)
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((40, 40), np.uint8))
+    pair = Pair("a.png", (tmp_path / "a.png",), (MaskFile(path),), "g")
+    for classes in (None, {"polyp": [1, 255]}, {"lesion": 7}):
+        pre = Preprocessing((40, 40), 1, classes, None, mask_threshold=threshold)
+        _, mask, _ = read_pair(pair, pre)
+        expected = values >= threshold
+        if name.endswith("jpg"):
+            assert (mask != expected).mean() < 0.01
+        else:
+            np.testing.assert_array_equal(mask, expected)
+    if name != "m.jpg":  # a JPEG's greys are cut at half without it
+        with pytest.raises(DataError, match=r"dataset\.mask_threshold="):
+            read_pair(pair, Preprocessing((40, 40), 1, None, None))
+
+
+def test_a_threshold_keeps_ignored_pixels_and_masks_of_0_and_1(tmp_path: Path) -> None:
+    values = np.array([[0, 1], [1, 0]], np.uint8)
+    same = from_threshold(values, 128, ignore_value=None, path=tmp_path)
+    np.testing.assert_array_equal(same, values)
+    values = np.array([[0, 90, 130], [200, 255, 1]], np.uint8)
+    labels = from_threshold(values, 128, ignore_value=255, path=tmp_path)
+    options = {"lossy": False, "classes": None, "path": tmp_path}
+    assert to_indices(labels, ignore_value=255, **options).tolist() == [[0, 0, 1], [1, 255, 0]]
+    labels = from_threshold(values, 128, ignore_value=1, path=tmp_path)
+    assert to_indices(labels, ignore_value=1, **options).tolist() == [[0, 0, 1], [1, 1, 255]]
+
+
+def test_a_threshold_that_leaves_nothing_of_probabilities_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"0\.9.*mask_threshold=0\.5"):
+        from_threshold(np.array([[0.2, 0.9]]), 128, ignore_value=None, path=tmp_path)
+
+
+def test_a_threshold_is_for_files_of_one_class(tmp_path: Path) -> None:
+    for name in ("a", "m", "n"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), (soft_disc() * 255).astype(np.uint8))
+    pre = Preprocessing((40, 40), 1, {"disc": None, "cup": None}, None, mask_threshold=128)
+    image, mask = (tmp_path / "a.png",), tmp_path / "m.png"
+    with pytest.raises(DataError, match=r"disc, cup; dataset\.mask_threshold"):
+        read_pair(Pair("a.png", image, (MaskFile(mask),), "g"), pre)
+    of_class = read_pair(Pair("a.png", image, (MaskFile(mask, "cup"),), "g"), pre)[1]
+    assert np.unique(of_class).tolist() == [0, 2]

@@ -4,11 +4,12 @@ from pathlib import Path
 from types import ModuleType
 
 from seg.data.errors import data_errors
-from seg.data.formats import dicom, nifti, pictures
+from seg.data.formats import dicom, embedded, nifti, pictures
 from seg.data.formats.pictures import Header, Pixels, Plane
 
 NIFTI_SUFFIXES = frozenset({".nii", ".nii.gz"})
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
+EMBEDDED_SUFFIX = ".json"
 IMAGE_SUFFIXES = pictures.SUFFIXES | NIFTI_SUFFIXES | DICOM_SUFFIXES
 
 
@@ -34,7 +35,7 @@ def slice_count(path: Path, axis: int) -> int | None:
     A NIfTI volume has the axes 0 to 2; with one slice along axis 2 it is a picture. A DICOM file
     of several frames has axis 0 alone, its frames. Raises DataError for any other axis.
     """
-    if _format(path) is pictures:
+    if _format(path) in (pictures, embedded):
         return None
     with data_errors(path):
         return _format(path).slice_count(path, axis)
@@ -67,7 +68,7 @@ def read_header(path: Path, plane: Plane | None = None) -> Header:
 def check_position(image_path: Path, mask_path: Path) -> None:
     """Raise DataError for two volumes of one format that differ in shape or position in space."""
     file_format = _format(image_path)
-    if file_format is not pictures and file_format is _format(mask_path):
+    if file_format in (dicom, nifti) and file_format is _format(mask_path):
         with data_errors(image_path):
             file_format.check_position(image_path, mask_path)
 
@@ -76,4 +77,6 @@ def _format(path: Path) -> ModuleType:
     suffix = suffix_of(path)
     if suffix in NIFTI_SUFFIXES:
         return nifti
+    if suffix == EMBEDDED_SUFFIX:
+        return embedded
     return dicom if suffix in DICOM_SUFFIXES else pictures

@@ -46,15 +46,15 @@ class Pixels(NamedTuple):
     inverted: bool = False  # the lowest value is white
 
 
-def decode(path: Path, plane: Plane | None) -> Pixels:
-    """The picture as stored; call it within `data_errors`."""
+def decode(path: Path, plane: Plane | None, data: bytes | None = None) -> Pixels:
+    """The picture as stored, in the file or in these bytes; call it within `data_errors`."""
     if path.suffix.lower() == ".npy":
         array = open_npy(path)
         if array.shape[2:] == (2,):
             raise DataError(path, "2 channels", "save (H, W) or (H, W, 3)")
         pixels = Pixels(np.array(array, dtype=array.dtype.newbyteorder("=")))
     else:
-        data = path.read_bytes()
+        data = path.read_bytes() if data is None else data
         decode_format = _decode_tiff if data[:4] in _TIFF_MAGIC else _decode_pillow
         pixels = decode_format(data, path)
     values = pixels.values

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from seg.data.errors import DataError
-from seg.data.masks import GREYS, IGNORE
+from seg.data.grey_masks import GREYS
+from seg.data.masks import IGNORE
 from seg.data.near_duplicates.hash import Fingerprint, fingerprint
 from seg.data.pairs import Pair
 from seg.data.preprocess import MaskPart, Preprocessing, unite

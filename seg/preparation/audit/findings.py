@@ -133,8 +133,8 @@ def file_errors(data: AuditedSet, unpaired: Sequence[str]) -> Iterator[dict]:
             error["cases"] = list(dict.fromkeys(i for i, _ in of_kind))
             if kind == VALUES and data.rims:
                 error["text"] += (
-                    f"; {', '.join(data.rims)} seem to be soft rims: save the masks anew, resized "
-                    "without interpolation"
+                    f"; {', '.join(data.rims)} seem to be soft rims: "
+                    "dataset.mask_threshold=128 cuts them"
                 )
             yield error
 

@@ -13,10 +13,10 @@ from seg.data.cache import THREADS, case_digests
 from seg.data.errors import DataError, data_errors
 from seg.data.formats import is_image, read_header, suffix_of
 from seg.data.formats.pictures import PILLOW_FORMATS, open_npy
-from seg.data.images import check_geometry, read_image
+from seg.data.images import read_image
 from seg.data.near_duplicates.hash import Fingerprint, fingerprint
 from seg.data.pairs import Pair
-from seg.data.preprocess import Preprocessing, read_channels, read_mask_files, unite
+from seg.data.preprocess import Preprocessing, check_files, read_channels, read_mask_files, unite
 from seg.preparation.audit.facts import GEOMETRY, UNREADABLE, CaseFacts, measure_image, measure_mask
 
 _PIXELS = {
@@ -54,8 +54,7 @@ def scan(
         with facts.noting(UNREADABLE, mask_path):
             measure_mask(facts, read_mask_files(pair, pre), pre)
         with facts.noting(GEOMETRY, pair.image):
-            for path in (*pair.images[1:], *pair.mask_paths):
-                check_geometry(pair.image, path, plane=pair.plane)
+            check_files(pair)
         return facts
 
     with ThreadPoolExecutor(THREADS) as pool:

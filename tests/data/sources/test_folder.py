@@ -435,6 +435,7 @@ def busi(root: Path) -> Folder:
 def test_class_folders_are_searched_and_are_no_groups(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "seg")
     logging.getLogger("seg").propagate = True
     pairs = busi(tmp_path).pairs()
     assert [(p.case, len(p.masks), p.group) for p in pairs] == [

@@ -107,7 +107,7 @@ def test_all_faulty_rows_are_named_with_their_lines_and_the_others_returned(
         "fine.png,fine_m.png,g,",
     )
     messages, sound = problems(source)
-    named = {3: "the mask", 4: "the mask", 6: "split 'holdout'", 7: "good.png is listed in line 2",
+    named = {3: "the image", 4: "the mask", 6: "split 'holdout'", 7: "good.png is listed in line 2",
              8: "the group", 9: "the mask"}  # fmt: skip
     assert [message.split(":")[0] for message in messages] == [f"line {i}" for i in named]
     assert all(words in text for words, text in zip(named.values(), messages, strict=True))
@@ -216,6 +216,7 @@ def test_a_column_for_each_class_and_several_images_of_a_case(tmp_path: Path) ->
 def test_an_empty_mask_cell_may_be_a_negative(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, "seg")
     logging.getLogger("seg").propagate = True
     lines = ("image,mask,mask_2", "a.png,m.png,m2.png", "b.png,,", "c.png,n.png,")
     assert problems(table(tmp_path, *lines))[0][0].startswith("line 3: the mask")
