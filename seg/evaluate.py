@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
@@ -102,7 +101,7 @@ def find_cases(
     index_map = match_classes(model.classes, list(source.classes or {"foreground": 255}))
     predict = partial(predict, preprocessing=preprocessing, index_map=index_map)
     cases = dataset_cases(source, cfg.dataset.split.by)
-    return cases, HydraConfig.get().runtime.choices.dataset, predict
+    return cases, cfg.dataset.name, predict
 
 
 def warn_of_other_data(path: Path, data: Path) -> None:

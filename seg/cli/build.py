@@ -83,7 +83,7 @@ def require_data(node: DictConfig, source: Source) -> None:
 def build_data(cfg: DictConfig, hardware: Hardware) -> SegmentationDataModule:
     """The batches of a data set. Raises FileNotFoundError where there are no data."""
     node = compose.plain(cfg.dataset)
-    loading = {key: value for key, value in node.items() if key in LOADING}
+    loading = {key: value for key, value in node.items() if key in LOADING - {"name"}}
     if loading["num_workers"] == "auto":
         loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
     source = build_source(cfg)

@@ -16,8 +16,8 @@ from seg.data.split.draw import check_sizes
 
 # Keys of `dataset` that are not its source's: of the data module, and of the download.
 LOADING = {
-    "image_size", "channels", "window", "mask_threshold", "overlap", "batch_size", "num_workers",
-    "split", "normalize", "cache_dir",
+    "name", "image_size", "channels", "window", "mask_threshold", "overlap", "batch_size",
+    "num_workers", "split", "normalize", "cache_dir",
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 

@@ -10,11 +10,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from seg.data.sources.nnunet import channels_of
+
 _SEG = Path(__file__).parents[1]
 _PACKAGED = _SEG / "conf"
 CONF_DIR = _PACKAGED if _PACKAGED.is_dir() else _SEG.parent / "conf"
 
 MAX_LINES = 18
+LAYOUTS = ("folder", "table", "instances", "coco", "labelme", "nnunet")  # of any data set
 
 
 class ConfigError(ValueError):
@@ -42,12 +45,22 @@ def class_names(folders: Any, suffixes: Any) -> dict[str, None] | None:
     return None if by_class is None else dict.fromkeys(by_class)
 
 
+def dataset_name(choice: str, *, _parent_: DictConfig) -> str:
+    """`dataset.name`: the choice; where that says only the layout, the name of the root."""
+    root = None if OmegaConf.is_missing(_parent_, "root") else _parent_.get("root")
+    if choice not in LAYOUTS or root is None:
+        return choice
+    return Path(str(root)).expanduser().absolute().resolve().name or choice
+
+
 # A configuration is resolved, checked and built only where this module is imported.
 OmegaConf.register_new_resolver(
     "out_channels",
     lambda classes, *, _root_: out_channels(classes, overlap=_root_.dataset.get("overlap", False)),
     replace=True,
 )
+OmegaConf.register_new_resolver("dataset_name", dataset_name, replace=True)
+OmegaConf.register_new_resolver("nnunet_channels", channels_of, replace=True)
 OmegaConf.register_new_resolver("class_names", class_names, replace=True)
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network when it is imported
 
@@ -77,12 +90,18 @@ def compose_here(config_name: str, overrides: list[str]) -> DictConfig:
             if not target.startswith(("hydra.", "hydra_plugins.")):
                 raise ConfigError([f"hydra.{part}: refused, {target} is not of Hydra"])
     HydraConfig.instance().set_config(cfg)  # `name` reads the choices from there
-    OmegaConf.set_struct(cfg, False)
-    name = cfg.name if "name" in cfg else None
-    del cfg["hydra"]
-    if name is not None:
-        cfg.name = name
+    drop_hydra(cfg)
     return cfg
+
+
+def drop_hydra(cfg: DictConfig) -> None:
+    """Take out the node `hydra`; names that are made of its choices stay as they are now."""
+    OmegaConf.set_struct(cfg, False)
+    nodes = [node for node in (cfg, cfg.get("dataset")) if node and "name" in node]
+    names = [node.name for node in nodes]
+    del cfg["hydra"]
+    for node, name in zip(nodes, names, strict=True):
+        node.name = name
 
 
 def _targets(node: Any) -> Iterator[str]:

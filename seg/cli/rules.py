@@ -105,6 +105,7 @@ _MODEL_FILE = {
 }
 DATASET = {
     "dataset.root": path(),
+    "dataset.name": NAME,
     "dataset.cache_dir": path(),
     "dataset.image_size": Rule(_is_size, "a side in pixels, or [height, width]"),
     "dataset.channels": Rule(one_of(1, 3).allows, "1 (grey) or 3 (RGB)"),

@@ -15,7 +15,18 @@ KEY = "seg"
 VERSION = 1  # of the layout below
 # Keys that name places on the machine of the training, or that only it needs.
 PATHS = ("output_dir", "init_from", "resume")
-DATA_PATHS = ("root", "cache_dir", "image_dir", "mask_dir", "url", "mirrors", "by_hand", "kaggle")
+DATA_PATHS = (
+    "root",
+    "cache_dir",
+    "image_dir",
+    "mask_dir",
+    "annotations",
+    "table",
+    "url",
+    "mirrors",
+    "by_hand",
+    "kaggle",
+)
 
 
 def of_graph(

@@ -15,8 +15,12 @@ log = logging.getLogger(__name__)
 # keys that say how and where a run was started, not what it is; data are compared by their contents
 LAUNCH_KEYS = (
     "resume", "output_dir", "dataset.cache_dir", "dataset.num_workers", "dataset.root",
-    "checkpoints", "panels_every",
+    "checkpoints", "panels_every", "name", "dataset.name",
 )  # fmt: skip
+# what keys mean that an earlier version did not have
+EARLIER = {
+    "dataset.overlap": False, "dataset.recursive": False, "dataset.missing_masks": "error",
+}  # fmt: skip
 
 
 def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
@@ -179,7 +183,7 @@ def _differences(
     for key in sorted(before.keys() | now.keys(), key=str):
         if f"{prefix}{key}" in ignored:
             continue
-        a, b = before.get(key), now.get(key)
+        a, b = (side.get(key, EARLIER.get(f"{prefix}{key}")) for side in (before, now))
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             different += _differences(a, b, f"{prefix}{key}.", ignored)
         elif a != b:

@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from seg.cli.check import check
-from seg.cli.compose import ConfigError
+from seg.cli.compose import ConfigError, drop_hydra
 from seg.runs import watchdog
 from seg.runs.folder import RunFolder
 from seg.sweeps import folder as sweep_folder
@@ -84,10 +84,7 @@ def compose_job(
         composed = loader.load_sweep_config(config, list(overrides))
         holder.set_config(composed)  # the interpolation of `name` reads the choices from there
         choices = OmegaConf.to_container(composed.hydra.runtime.choices)
-        OmegaConf.set_struct(composed, False)
-        name = composed.name
-        del composed["hydra"]
-        composed.name = name
+        drop_hydra(composed)
         return composed, choices
     finally:
         holder.cfg = before

@@ -6,7 +6,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from seg.cli.check import check
-from seg.cli.compose import CONF_DIR, ConfigError, compose, out_channels, plain
+from seg.cli.compose import CONF_DIR, LAYOUTS, ConfigError, compose, out_channels, plain
 
 GROUPS = sorted(d.name for d in CONF_DIR.iterdir() if d.is_dir())
 CHOICES = [
@@ -23,18 +23,21 @@ def test_the_groups_were_found() -> None:
     assert len(CHOICES) > 25
 
 
+def required(choice: str) -> list[str]:
+    """What a choice needs beside its name."""
+    root = ["dataset.root=somewhere"] if choice in (*LAYOUTS, "custom") else []
+    return [*root, "dataset.annotations=x.json"] if choice == "coco" else root
+
+
 @pytest.mark.parametrize(("group", "choice"), TRAINED)
 def test_every_choice_composes_and_passes_check(group: str, choice: str) -> None:
-    overrides = [f"{group}={choice}"]
-    if choice in ("folder", "table", "custom"):
-        overrides.append("dataset.root=somewhere")
-    check(compose(overrides))
+    check(compose([f"{group}={choice}", *required(choice)]))
 
 
 @pytest.mark.parametrize("choice", [c for g, c in CHOICES if g == "dataset"])
 def test_every_data_set_can_be_prepared(choice: str) -> None:
-    root = ["dataset.root=somewhere"] if choice in ("folder", "table") else []
-    check(compose([f"dataset={choice}", *root], config_name="prepare"), command="prepare")
+    overrides = [f"dataset={choice}", *required(choice)]
+    check(compose(overrides, config_name="prepare"), command="prepare")
 
 
 @pytest.mark.parametrize(("group", "choice"), [c for c in CHOICES if c[0] in ("loss", "model")])
@@ -112,3 +115,23 @@ def test_the_message_of_many_problems_stays_short() -> None:
     message = str(ConfigError([f"key{i}: no such key" for i in range(50)]))
     assert len(message.splitlines()) <= 20
     assert "32" in message.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["dataset=kvasir"], "kvasir"),
+        (["dataset=kvasir", "dataset.root=/data/BUSI"], "kvasir"),
+        (["dataset=folder", "dataset.root=/data/BUSI"], "BUSI"),
+        (["dataset=folder", "dataset.root=/data/BUSI/"], "BUSI"),
+        (["dataset=table", "dataset.root=/data/x y"], "x y"),
+        (["dataset=coco", "dataset.root=/data/c", "dataset.annotations=a.json"], "c"),
+        (["dataset=folder", "dataset.root=/data/BUSI", "dataset.name=mine"], "mine"),
+        (["dataset=folder"], "folder"),  # refused later, for the missing root
+    ],
+)
+def test_a_run_is_called_by_its_data_set(overrides: list, name: str) -> None:
+    cfg = compose(overrides)
+    assert cfg.name == f"{name}-unet-bce_dice"
+    assert cfg.dataset.name == name
+    assert compose(overrides, config_name="prepare").name == name

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
@@ -34,7 +35,8 @@ class LabelMe:
     def image(self) -> Path:
         """Where the image is: as the file says, or beside it by its name, or within the file."""
         named = PureWindowsPath(str(self.content.get("imagePath") or ""))  # takes both slashes
-        beside = [self.path.parent / Path(*named.parts), self.path.parent / named.name]
+        said = os.path.normpath(self.path.parent / Path(*named.parts))
+        beside = [Path(said), self.path.parent / named.name]
         if found := [path for path in beside if named.name and path.is_file()]:
             return found[0]
         return self.path if self.content.get("imageData") else beside[-1]
@@ -64,7 +66,7 @@ def load(path: Path) -> LabelMe:
     return _load(path, status.st_mtime_ns, status.st_size)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=10_000)
 def _load(path: Path, modified: int, size: int) -> LabelMe:
     with data_errors(path):
         content = json.loads(path.read_bytes())
@@ -73,6 +75,7 @@ def _load(path: Path, modified: int, size: int) -> LabelMe:
         is_coco = isinstance(content, dict) and "annotations" in content
         fix = f"dataset=coco dataset.annotations={path}" if is_coco else "take it out"
         raise DataError(path, "is no file of LabelMe, it has no shapes with labels", fix)
+    content["imageData"] = bool(content.get("imageData"))  # megabytes, which nobody needs here
     return LabelMe(path, content)
 
 

@@ -11,7 +11,8 @@ from PIL import Image
 from seg.data.errors import DataError
 from seg.data.formats import is_image, patient_of, read_header, slice_count, stem_of
 from seg.data.images import read_image, read_mask
-from seg.data.pairs import image_files, pair_by_name
+from seg.data.matching import Matching
+from seg.data.pairs import image_files
 
 from .written import (
     BYTES,
@@ -222,5 +223,5 @@ def test_other_archives_and_hidden_files_are_no_images(tmp_path):
 def test_volumes_are_paired_by_name_over_formats(tmp_path):
     images = [tmp_path / f"p{i}_0000.nii.gz" for i in (1, 2, 10)]
     masks = [tmp_path / "p10.nii", tmp_path / "p2.nii.gz", tmp_path / "p1.png"]
-    pairs = pair_by_name(images, masks, image_suffix="_0000", problems=[])
-    assert [mask.name for _, mask in pairs] == ["p1.png", "p2.nii.gz", "p10.nii"]
+    pairs = Matching(image_suffix="_0000").match(images, {None: masks})
+    assert [mask.path.name for _, (mask,) in pairs] == ["p1.png", "p2.nii.gz", "p10.nii"]
