@@ -49,7 +49,7 @@ def name_classes(cfg: DictConfig) -> None:
 
     The outputs of the network follow `dataset.classes`, and the run folder records it.
     """
-    if not isinstance(compose.plain(cfg.dataset.classes), dict):
+    if not isinstance(compose.plain(cfg.dataset)["classes"], dict):
         cfg.dataset.classes = build_source(cfg).classes
 
 
