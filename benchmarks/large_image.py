@@ -80,7 +80,8 @@ def predict(way: str, run: Path, folder: Path, tile: int) -> dict[str, float]:
         if way != "at once":
             model = wrap(
                 model,
-                tta="flips" in way,
+                tta="flips" in way and "flips",
+                tta_check=False,  # the time of four views, whatever the run's training had
                 tile=tile if "tiles" in way else "auto",
                 scale=max(model.preprocessing.size) / tile if way == "scale" else None,
             )

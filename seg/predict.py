@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from seg.cli import compose
-from seg.cli.stored_run import build_loader
+from seg.cli.stored_run import build_loader, with_symmetries
 from seg.data.errors import DataErrors
 from seg.inference.ensemble import join
 from seg.inference.files import inputs, output
@@ -23,7 +23,7 @@ from seg.inference.model import NO_POSTPROCESS, LoadedModel
 from seg.inference.native_scale import ScaledPredictor
 from seg.inference.resized import ResizedPredictor
 from seg.inference.sliding_window import SlidingWindow
-from seg.inference.tta import TestTimeAugmentation
+from seg.inference.tta import TestTimeAugmentation, choose
 from seg.launch import launch
 from seg.report import predictions
 from seg.training.hardware import Hardware, choose_hardware
@@ -33,8 +33,8 @@ log = logging.getLogger("seg.predict")  # __name__ is __main__ here
 TABLE, SHEET = "predictions.csv", "contact_sheet.png"
 # Keys that change what is written for an image; others say how fast, or which images.
 SETTINGS = ("values", "probabilities", "overlays", "threshold", "postprocess", "tile", "scale",
-            "overlap", "tta")  # fmt: skip
-WRAPPING = ("tta", "tile", "scale", "overlap", "batch_size")  # arguments of `wrap`
+            "overlap", "tta", "tta_check")  # fmt: skip
+WRAPPING = ("tta", "tta_check", "tile", "scale", "overlap", "batch_size")  # arguments of `wrap`
 
 
 def predict(cfg: DictConfig) -> list[dict[str, Any]]:
@@ -89,6 +89,7 @@ def wrap(
     model: LoadedModel,
     *,
     tta: bool | str = False,
+    tta_check: bool = True,
     tile: int | str | None = "auto",
     scale: float | None = None,
     overlap: float = 0.25,
@@ -106,7 +107,8 @@ def wrap(
         raise ValueError(f"tile={tile} must be auto, null or a number of pixels")
     predictor, size = model.predictor, model.preprocessing.size
     if tta:
-        predictor = TestTimeAugmentation(predictor, transforms="flips" if tta is True else tta)
+        views = choose(tta, with_symmetries(model), check=tta_check)
+        predictor = TestTimeAugmentation(predictor, symmetries=views)
     if scale is not None:
         predictor = ScaledPredictor(predictor, scale=scale, tile=tile, overlap=overlap)
     elif tile in ("auto", None):

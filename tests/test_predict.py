@@ -26,6 +26,7 @@ from seg.cli.check import check
 from seg.cli.compose import ConfigError, compose
 from seg.data.errors import DataErrors
 from seg.data.preprocess import Preprocessing
+from seg.data.symmetries import FLIPS
 from seg.inference.model import NO_POSTPROCESS, LoadedModel, Predictor
 from seg.inference.native_scale import ScaledPredictor
 from seg.inference.resized import ResizedPredictor
@@ -68,6 +69,7 @@ def make_run(
         "config": config, "classes": list(classes), "threshold": 0.5,
         "preprocessing": {"size": [32, 32], "channels": channels, "window": None,
                           "normalize": "dataset", "mean": mean, "std": std},
+        "symmetries": {"trained": list(FLIPS), "mirrored": []},
         **more,
     }  # fmt: skip
     (folder / "checkpoints").mkdir(parents=True)
@@ -376,6 +378,65 @@ def test_an_ensemble_with_views_is_the_mean_of_all(run: Path, images: Path, tmp_
     )
     result = np.load(tmp_path / "out" / "probabilities" / "c.npy")
     np.testing.assert_allclose(result, mean, atol=1e-5)
+
+
+def without_record(run: Path, augmentation: dict | None) -> Path:
+    """A checkpoint of an earlier version: its configuration says what training had."""
+    path = run / "checkpoints" / "best.ckpt"
+    content = torch.load(path, weights_only=True)
+    del content["seg"]["symmetries"]
+    if augmentation is not None:
+        content["seg"]["config"]["augmentation"] = augmentation
+    torch.save(content, path)
+    return path
+
+
+def pipeline(*transforms: dict) -> dict:
+    return {"_target_": "albumentations.Compose", "transforms": list(transforms)}
+
+
+FLIP = {"_target_": "albumentations.HorizontalFlip", "p": 0.5}
+
+
+def test_views_of_an_earlier_checkpoint_are_those_of_its_augmentation(
+    run: Path, images: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = without_record(run, pipeline(FLIP))
+    with caplog.at_level("INFO"):
+        run_predict(path, images / "c.bmp", tmp_path / "out", "tta=flips", "probabilities=npy")
+    image = read(images / "c.bmp")
+    mean = (_reference_probs(image) + _reference_probs(image[:, ::-1].copy())[..., ::-1]) / 2
+    result = np.load(tmp_path / "out" / "probabilities" / "c.npy")
+    np.testing.assert_allclose(result, mean, atol=1e-5)
+    assert any("horizontal flip" in r.message for r in caplog.records)
+
+
+@pytest.mark.parametrize("tta", ["flips", "d4", "true"])
+@pytest.mark.parametrize("augmentation", [
+    pipeline(),
+    pipeline({**FLIP, "p": 0}),
+    None,
+    pipeline(FLIP, {"_target_": "somewhere.Else"}),
+    pipeline(FLIP, {"_target_": "albumentations.load", "filepath_or_buffer": "a.json"}),
+    pipeline(FLIP, {"_target_": "torch.nn.Identity"}),
+    pipeline(FLIP, {"_target_": "os.system", "command": "touch ran"}),
+])  # fmt: skip
+def test_views_that_training_had_not_stop_the_prediction(
+    run: Path, images: Path, tmp_path: Path, augmentation: dict | None, tta: str
+) -> None:
+    path = without_record(run, augmentation)
+    with pytest.raises(ValueError, match="tta_check=false"):
+        run_predict(path, images, tmp_path / "out", f"tta={tta}")
+    assert not list(tmp_path.rglob("*.csv"))
+    assert not (tmp_path / "out" / "a.png").exists()
+    run_predict(path, images, tmp_path / "out", f"tta={tta}", "tta_check=false")
+    assert (tmp_path / "out" / "a.png").exists()
+
+
+def test_classes_of_two_sides_are_never_mirrored(images: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", classes=("left", "right"))
+    with pytest.raises(ValueError, match="left and right"):
+        run_predict(run, images, tmp_path / "out", "tta=flips")
 
 
 def test_a_configuration_is_refused_with_all_that_is_wrong(run: Path, images: Path) -> None:

@@ -22,7 +22,7 @@ from seg.models.normalize import Normalize
 from seg.report import panels
 from seg.runs import distributed
 from seg.runs.folder import MONITOR, RunFolder
-from seg.training import checkpoint, progress, pruning, weights
+from seg.training import checkpoint, progress, pruning, symmetries, weights
 from seg.training.epoch_log import EpochLog
 from seg.training.hardware import Hardware
 from seg.training.module import SPLITS, SegmentationModule
@@ -145,6 +145,7 @@ def build_module(
             "config": content,
             "classes": data.class_names,
             "data": data.fingerprint(),
+            "symmetries": symmetries.record(data),
             "preprocessing": {
                 "size": list(data.preprocessing.size),
                 "channels": data.preprocessing.channels,

@@ -196,6 +196,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "scale": or_null(number("a factor up to 8", lambda v: 0 < v <= 8)),
         "overlap": number("a share from 0 to 0.75", lambda v: 0 <= v <= 0.75),
         "tta": one_of(True, False, "flips", "d4"),
+        "tta_check": FLAG,
         "axis": one_of(None, 0, 1, 2),
         "batch_size": count(1),
     },

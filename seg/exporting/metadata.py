@@ -54,6 +54,7 @@ def of_graph(
         ],
         "batch": "any" if any_batch else 1,
         "int8": None,
+        "symmetries": model.symmetries,
         "training": _training(model),
         "versions": {"seg": seg.__version__, "torch": str(torch.__version__)},
     }
@@ -73,6 +74,7 @@ def of_weights(model: LoadedModel, preprocessing: Mapping[str, Any]) -> dict[str
         "preprocessing": dict(preprocessing),
         "threshold": model.threshold,
         "postprocess": {step: list(names) for step, names in model.postprocess.items()},
+        "symmetries": model.symmetries,
         "training": _training(model),
         "versions": {"seg": seg.__version__, "torch": str(torch.__version__)},
     }

@@ -89,6 +89,7 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
             mean=list(shape["mean"]),
             std=list(shape["std"]),
             members=[path],
+            symmetries=about.get("symmetries"),
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(

@@ -133,6 +133,7 @@ class Loader:
             axis=data.get("axis", AXIS),
             members=[path],
             config=config,
+            symmetries=about.get("symmetries"),
         )
 
 

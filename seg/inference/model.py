@@ -60,6 +60,8 @@ class LoadedModel:
         members: the file of each network; several for an ensemble.
         axis: along which volumes were cut in training.
         config: of the training; empty for exported graphs and ensembles.
+        symmetries: what `training.symmetries.record` says of the training; None where the file is
+            of an earlier version, and for ensembles.
     """
 
     predictor: Predictor
@@ -72,6 +74,7 @@ class LoadedModel:
     members: list[Path]
     axis: int = AXIS
     config: dict[str, Any] = field(default_factory=dict)
+    symmetries: dict[str, Any] | None = None
 
     @property
     def path(self) -> Path:

@@ -1,17 +1,58 @@
 """Test-time augmentation: the mean of the predictions of an image's mirror images and turns."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seg.inference.model import Predictor
+from seg.data.mirrored_classes import Partners, find_partners
+from seg.data.symmetries import FLIPS, VIEWS, View
+from seg.inference.model import LoadedModel, Predictor
 
-# Whether rows and columns are exchanged, then the image turned upside down, then mirrored.
-View = tuple[bool, bool, bool]
-FLIPS: tuple[View, ...] = tuple((False, up, left) for up in (False, True) for left in (False, True))
-VIEWS = {"flips": FLIPS, "d4": FLIPS + tuple((True, up, left) for _, up, left in FLIPS)}
+log = logging.getLogger(__name__)
+
+UNCHANGED: View = (False, False, False)
+TURNS = tuple(name for name, (turned, _, _) in VIEWS.items() if turned)
+FORCE = "tta_check=false uses it all the same"
+
+
+def choose(tta: bool | str, model: LoadedModel, *, check: bool = True) -> list[str]:
+    """The views of an image that its prediction is the mean of, beside the image itself.
+
+    A network that was never shown mirror images predicts them badly, and so the mean with them.
+
+    Args:
+        tta: true for all views that the training had; `flips` for those of them that are mirror
+            images; `d4` for all of them, among which there must be turns by 90 degrees.
+        check: false for all mirror images, or all views with `d4`, whatever the training had.
+    Raises:
+        ValueError: the training had none, or it is not known, or names of classes say that they
+            are each other's mirror image.
+    """
+    wanted = {True: tuple(VIEWS), "flips": FLIPS, "d4": TURNS}[tta]
+    if not check:
+        return list(VIEWS if tta == "d4" else FLIPS)
+    where = f"tta={'true' if tta is True else tta}: {model.path}"
+    if model.symmetries is None:
+        raise ValueError(f"{where} does not say which flips its training had; {FORCE}")
+    trained = list(model.symmetries["trained"])
+    if not set(wanted).intersection(trained):
+        what = {"flips": "flips", "d4": "turns by 90 degrees"}.get(tta, "flips and turns")
+        had = f" (it had: {', '.join(trained)}; tta=true)" if trained else ""
+        raise ValueError(f"{where} was trained without {what}{had}; leave tta out, or {FORCE}")
+    views = [name for name in trained if tta != "flips" or name in FLIPS]
+    recorded = [Partners(**fields) for fields in model.symmetries["mirrored"]]
+    for pair in recorded or find_partners(model.classes):
+        if not (exchanging := pair.exchanged_by(views)):
+            continue
+        text = f"{where}: {pair}, and {', '.join(exchanging)} would exchange them"
+        if "names" in pair.by:
+            raise ValueError(f"{text}; leave tta out, or {FORCE}")
+        log.warning("%s, unless the network tells them apart by their look", text)
+    log.info("%s: the mean of the image and %s", where, ", ".join(views))
+    return views
 
 
 class TestTimeAugmentation:
@@ -23,21 +64,19 @@ class TestTimeAugmentation:
 
     Args:
         predictor: predicts each view.
-        transforms: `flips` for the image and its three mirror images, `d4` for these turned by 90
-            degrees as well. A turned image that is not square is resized like any other, so that a
-            network whose input is not square sees objects in other proportions.
+        symmetries: names of `symmetries.VIEWS` that are predicted beside the image itself. A turned
+            image that is not square is resized like any other, so that a network whose input is not
+            square sees objects in other proportions.
         views_at_once: views that are predicted together, of one image or of several.
     """
 
     def __init__(
-        self, predictor: Predictor, *, transforms: str = "flips", views_at_once: int = 16
+        self, predictor: Predictor, *, symmetries: Collection[str] = FLIPS, views_at_once: int = 16
     ) -> None:
-        if transforms not in VIEWS:
-            raise ValueError(f"tta={transforms} is none of {', '.join(VIEWS)}")
         if views_at_once < 1:
             raise ValueError(f"views_at_once={views_at_once} must be at least 1")
         self.predictor = predictor
-        self.views = VIEWS[transforms]
+        self.views = (UNCHANGED, *(VIEWS[name] for name in symmetries))
         self.views_at_once = views_at_once
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:

@@ -134,6 +134,7 @@ def test_the_rules_of_training(key: str, allowed: list, refused: list) -> None:
         ("scale", [None, 0.5, 8], [0, 8.1, "auto"]),
         ("overlap", [0, 0.75], [0.8, -0.1]),
         ("tta", [True, False, "flips", "d4"], [1, "all", None]),
+        ("tta_check", [True, False], [1, "flips", None]),
         ("axis", [None, 0, 1, 2], [3, -1, "z", True]),
         ("threshold", [None, 0.5], [0, 1]),
     ],

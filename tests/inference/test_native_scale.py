@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from seg.data.symmetries import VIEWS
 from seg.inference.native_scale import (
     LARGEST,
     ScaledPredictor,
@@ -106,9 +107,9 @@ def test_overlap_covers_the_receptive_field_and_leaves_pixels_to_blend(
 def test_views_are_those_of_one_pass_in_windows_as_well(budget: int) -> None:
     image, network = picture(256, 288), predictor(32)
     scaled = ScaledPredictor(
-        TestTimeAugmentation(network, transforms="d4"), scale=1.0, budget=budget
+        TestTimeAugmentation(network, symmetries=VIEWS), scale=1.0, budget=budget
     )
-    views = TestTimeAugmentation(at_size(network, None), transforms="d4").probabilities(image)
+    views = TestTimeAugmentation(at_size(network, None), symmetries=VIEWS).probabilities(image)
     result = scaled.probabilities(image)
     assert np.abs(result - views)[:, 30:-30, 30:-30].max() < 1e-5
     assert scaled.windows.predictor.views_at_once == 1  # the budget is for one
