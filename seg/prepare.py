@@ -2,10 +2,11 @@
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.console import Console
 from seg.cli import build, compose
 from seg.data import cache_folder
 from seg.data.errors import DataErrors
+from seg.data.mirrored_classes import find_partners
 from seg.data.near_duplicates.hash import near_pairs, stack
 from seg.data.pairs import Pair
 from seg.data.sources import Source, read_pairs
@@ -27,6 +29,8 @@ from seg.training import progress
 from seg.training.hardware import choose_hardware
 
 log = logging.getLogger("seg.prepare")  # __name__ is __main__ here
+
+MIRRORED = 200  # masks that are looked at for classes that mirror each other
 
 
 def prepare(cfg: DictConfig) -> None:
@@ -60,6 +64,12 @@ def prepare(cfg: DictConfig) -> None:
         by_file=cfg.dataset.split.by == "file",
     )
     content["dataset"] = build.source_keys(cfg)  # what it is the audit of
+    classes = shape.classes or content["discovered_classes"]
+    read = audit.reader(pairs, dataclasses.replace(shape, classes=classes))
+    partners = find_partners(list(classes or ()), readable_masks(read, facts, count=MIRRORED))
+    narrow = audit.narrow_values(facts, shape.window)
+    content["warnings"][:0] = audit.mirrored(partners)
+    content["warnings"][:0] = [audit.finding("value range", narrow.text)] if narrow else []
     if cfg.against is not None:
         other = Path(cfg.against).expanduser()
         shared = audit.shared_images(facts, prints, other, progress=progress.with_bar)
@@ -71,8 +81,6 @@ def prepare(cfg: DictConfig) -> None:
         rows = file.rows(pairs, [f.group for f in facts], labels, *digests)
         atomic.write_csv(folder / split_table.FILE_NAME, [file.COLUMNS, *rows])
     views.show(content, Console())
-    classes = shape.classes or content["discovered_classes"]
-    read = audit.reader(pairs, dataclasses.replace(shape, classes=classes))
     views.contact_sheet(content, read, folder / "contact_sheet.png")
     views.distributions(content, folder / "distributions.png")
     log.info("%s: %s", folder, ", ".join(sorted(path.name for path in folder.iterdir())))
@@ -81,7 +89,15 @@ def prepare(cfg: DictConfig) -> None:
         log.info("%s: %.1f MB of decoded data (clear_cache=true deletes it)", cache_dir, size)
     refuse(content, planned=cfg.plan is not None)
     if cfg.plan is not None:
-        write_plan(cfg, facts, classes, labels, read)
+        window = narrow.window if narrow and narrow.window else cfg.dataset.window
+        write_plan(cfg, facts, classes, labels, read, mirrored=bool(partners), window=window)
+
+
+def readable_masks(
+    read: audit.Read, facts: Sequence[audit.CaseFacts], *, count: int = 40
+) -> Iterator[np.ndarray]:
+    """Class indices (H, W) of about `count` cases with foreground."""
+    return (mask for i in plan.sample(facts, count) if (mask := read(i)[1]) is not None)
 
 
 def download(node: DictConfig, source: Source) -> None:
@@ -138,19 +154,22 @@ def write_plan(
     classes: dict[str, Any] | None,
     labels: Sequence[str] | None,
     read: audit.Read,
+    *,
+    mirrored: bool,
+    window: Any,
 ) -> None:
     """Write experiment/NAME.yaml in the folder where the command was started."""
     outputs = compose.out_channels(classes, overlap=cfg.dataset.overlap)
     device = choose_hardware("auto", "auto")
     machine = plan.time_machine(device, channels=3, outputs=outputs, batch=8)
-    masks = (read(i)[1] for i in plan.sample(facts))
     text = plan.plan(
         facts,
-        dataset=compose.plain(cfg.dataset),
+        dataset=compose.plain(cfg.dataset) | {"window": window},
         choice=HydraConfig.get().runtime.choices.dataset,
         classes=classes,
         trained=(labels or []).count("train") or round(0.7 * len(facts)),
-        structure=plan.structure_width(mask for mask in masks if mask is not None),
+        structure=plan.structure_width(readable_masks(read, facts)),
+        mirrored=mirrored,
         machine=machine,
         minutes=cfg.minutes,
         name=cfg.plan,

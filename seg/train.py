@@ -54,6 +54,8 @@ def train(cfg: DictConfig) -> float:
         log.info("%s", data.describe())
         for line in data.missing_classes():
             log.warning("%s", line)
+        if narrow := data.narrow_values():
+            log.warning("%s", narrow.text)
         module = build.build_module(cfg, config, data, model, stages)
         with tensorboard.event_file(run) as writer:
             run.write_split(data.split_rows())

@@ -17,12 +17,15 @@ import cv2
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from seg.cli.compose import compose
 from seg.data.errors import DataErrors
 from seg.prepare import prepare
 from seg.train import train
+from tests.data.test_mirrored_classes import two_organs
+from tests.training.test_symmetries import write_set
 
 ROOT = Path(__file__).parents[1]
 
@@ -300,3 +303,65 @@ def test_the_command_exits_with_its_status(folder: Path, tmp_path: Path) -> None
     done = command(*data, "--multirun")
     assert done.returncode == 1
     assert "--multirun" in done.stderr
+
+
+def deep_set(root: Path, highest: list[int]) -> Path:
+    """16-bit pictures of values up to `highest`, with masks."""
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (root / part).mkdir(parents=True)
+    for i, top in enumerate(highest):
+        mask = np.zeros((48, 48), np.uint8)
+        cv2.circle(mask, [int(x) for x in rng.integers(12, 36, 2)], 8, 255, -1)
+        image = rng.random((48, 48)) * top * 0.5 + (mask > 0) * top * 0.5
+        cv2.imwrite(str(root / "images" / f"{i}.png"), image.astype(np.uint16))
+        cv2.imwrite(str(root / "masks" / f"{i}.png"), mask)
+    return root
+
+
+@pytest.mark.parametrize(
+    ("highest", "window", "key"),
+    [
+        ([4000] * 16, [0, 4095], "'dataset.window=[0, 4095]'"),
+        ([40, 200, 1000, 4095] * 4, "percentile", "dataset.window=percentile"),
+        ([65535] * 16, None, None),
+    ],
+)
+def test_nearly_black_images_are_named_and_planned_with_a_window(
+    highest: list[int], window: object, key: str | None, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, tiny: list[str], caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    root = deep_set(tmp_path / "deep", highest)
+    arguments = ["dataset=folder", f"dataset.root={root}", f"output_dir={tmp_path / 'out'}"]
+    lines = [*arguments, "dataset.image_size=32", *tiny[-3:], "trainer.accelerator=cpu"]
+    run(*arguments, "plan=mine", "minutes=0.1")
+    texts = [w["text"] for w in json.loads(
+        (folder_of(tmp_path / "out") / "audit.json").read_text())["warnings"]]  # fmt: skip
+    assert [key for text in texts if "dataset.window" in text] == ([key] if key else [])
+    assert all(key in text for text in texts if "dataset.window" in text)
+    node = yaml.safe_load((tmp_path / "experiment" / "mine.yaml").read_text())["dataset"]
+    assert node.get("window") == window
+    caplog.clear()
+    train(compose(lines))
+    warned = [r.message for r in caplog.records if "dataset.window" in r.message]
+    assert [key in message for message in warned] == ([True] if key else [])
+    if key:  # as printed, it works
+        caplog.clear()
+        train(compose([*lines, key.strip("'")]))
+        assert not [r for r in caplog.records if "dataset.window" in r.message]
+
+
+def test_left_and_right_are_named_and_planned_without_flips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = write_set(tmp_path / "organs", list(two_organs(40, seed=0)))
+    arguments = ["dataset=folder", f"dataset.root={root}", "minutes=0.1"]
+    for name, classes in (("sides", "{left: 1, right: 2}"), ("unnamed", "null")):
+        output = tmp_path / name
+        run(*arguments, f"dataset.classes={classes}", f"output_dir={output}", f"plan={name}")
+        audit = json.loads((folder_of(output) / "audit.json").read_text())
+        assert [w["kind"] for w in audit["warnings"]].count("mirrored classes") == 1
+        defaults = yaml.safe_load((tmp_path / f"experiment/{name}.yaml").read_text())["defaults"]
+        assert {"override /augmentation": "rotate_zoom"} in defaults

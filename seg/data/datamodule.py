@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from seg.data import Progress, no_progress, shared_memory
+from seg.data import Progress, no_progress, shared_memory, value_ranges
 from seg.data.cache import Cache, load
 from seg.data.dataset import EpochSampler, SegmentationDataset
 from seg.data.pairs import Pair
@@ -162,6 +162,14 @@ class SegmentationDataModule(pl.LightningDataModule):
             total += [image.mean((0, 1)), (image**2).mean((0, 1))]
         mean, square = total / len(rows)
         return mean.tolist(), np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()
+
+    def narrow_values(self) -> value_ranges.Finding | None:
+        """What is wrong where many training images are nearly black, white or grey."""
+        rows = self.rows("train")
+        rows = rows[:: max(1, len(rows) // value_ranges.SAMPLE)]
+        pairs, images = [self.pairs[i] for i in rows], [self.cache.images[i] for i in rows]
+        bands = list(value_ranges.bands_of_images(pairs, images))
+        return value_ranges.examine(bands, self.preprocessing.window)
 
     def fingerprint(self) -> str:
         """sha256 of split.csv: cases, groups, their split and the digests of the files."""

@@ -103,6 +103,7 @@ def plan(
     classes: Mapping[str, Any] | None,
     trained: int,
     structure: float | None,
+    mirrored: bool,
     machine: Machine,
     minutes: float,
     name: str,
@@ -116,6 +117,7 @@ def plan(
         classes: as configured or discovered.
         trained: number of training cases.
         structure: median width in pixels of the thinnest class, None where all masks are empty.
+        mirrored: whether classes are each other's mirror image, such as left and right.
         machine: from `time_machine`.
         minutes: of training.
         name: NAME.
@@ -155,7 +157,7 @@ def plan(
         empty=f"{empty:.0%}",
         machine=machine,
         choice=choice,
-        augmentation=_augmentation(square, epochs, long=long),
+        augmentation=_augmentation(square, epochs, long=long, mirrored=mirrored),
         loss=loss,
         source=_source_keys(dataset, classes),
         image_size=f"{height if square else [height, width]} # {why_side}",
@@ -171,7 +173,9 @@ def plan(
     )
 
 
-def _augmentation(square: bool, epochs: int, *, long: bool) -> str:
+def _augmentation(square: bool, epochs: int, *, long: bool, mirrored: bool) -> str:
+    if mirrored:
+        return "rotate_zoom # flips would exchange classes that mirror each other"
     if square and long:
         return "strong # any turn, scale, light and colour"
     why = f"{epochs} epochs are too few for more" if square else "turns by 90 degrees need a square"

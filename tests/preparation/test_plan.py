@@ -36,7 +36,9 @@ def planned(machine: plan.Machine = CPU, minutes: float = 20, **changes: Any) ->
         "axis": 2, "classes": None, "ignore_value": None, "window": None,
         "split": {"val": 0.1, "test": 0.2, "seed": 3, "file": None},
     }  # fmt: skip
-    arguments = {"facts": facts(), "classes": None, "trained": 70, "structure": 40.0} | changes
+    arguments = {
+        "facts": facts(), "classes": None, "trained": 70, "structure": 40.0, "mirrored": False,
+    } | changes  # fmt: skip
     text = plan.plan(
         arguments.pop("facts"), dataset=dataset, choice="folder", machine=machine, minutes=minutes,
         name="mine", **arguments,
@@ -101,6 +103,12 @@ def test_classes_and_imbalance_choose_the_loss() -> None:
     assert empty["loss"]["losses"][1]["pooled"] is True
     tiny = planned(facts=facts(shares=(0.001,)))
     assert tiny["loss"]["losses"][1]["pooled"] is True
+
+
+def test_classes_that_mirror_each_other_get_no_flips() -> None:
+    for minutes in (1, 10):
+        made = planned(minutes=minutes, classes={"left": 1, "right": 2}, mirrored=True)
+        assert {"override /augmentation": "rotate_zoom"} in made["defaults"]
 
 
 def test_grey_sets_are_trained_on_one_channel() -> None:

@@ -96,7 +96,8 @@ def _of_values(some: NDArray, mean: Sequence[float], std: Sequence[float]) -> li
     if low == high:
         return [InputWarning("constant image", f"{low:g} everywhere")]
     means, deviations = (part[:, 0] for part in cv2.meanStdDev(some))
-    spread = np.maximum(std, 1)
+    # steps of 8 bits are no difference; 16 bits have finer ones
+    spread = np.maximum(std, 1 if some.dtype == np.uint8 else 1 / 257)
     shift = (means - mean) / spread
     if np.abs(shift).mean() > SHIFT:
         word = "brighter" if shift.sum() > 0 else "darker"

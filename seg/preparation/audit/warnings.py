@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seg.data import Progress
+from seg.data import Progress, value_ranges
+from seg.data.formats.intensity import Window
+from seg.data.mirrored_classes import Partners
 from seg.data.near_duplicates.hash import Fingerprints, near_pairs, stack
 from seg.data.pairs import group_of
 from seg.preparation.audit import identifiers
@@ -175,6 +177,21 @@ def set_warnings(data: AuditedSet) -> Iterator[dict]:
     if by_kind := identifiers.find(names):
         files = list(dict.fromkeys(name for kind in by_kind.values() for name in kind))
         yield finding("identifiers", identifiers.sentence(by_kind), details=files)
+
+
+def mirrored(partners: Sequence[Partners]) -> list[dict]:
+    """A finding on each pair of classes that are exchanged by mirror images."""
+    fix = "train without flips, augmentation=rotate_zoom"
+    return [finding("mirrored classes", f"classes {pair}: {fix}") for pair in partners]
+
+
+def narrow_values(facts: Sequence[CaseFacts], window: Window) -> value_ranges.Finding | None:
+    """What is wrong where many images are nearly black, white or grey; blank ones do not count."""
+    lit = [f for f in facts if f.histogram is not None and f.deviation]
+    lit = lit[:: max(1, len(lit) // value_ranges.SAMPLE)]
+    pairs, histograms = [f.pair for f in lit], [f.histogram for f in lit]
+    bands = list(value_ranges.bands_of_histograms(pairs, histograms))
+    return value_ranges.examine(bands, window)
 
 
 def shared_images(
