@@ -37,8 +37,8 @@ class Matching:
     allow_missing: bool = False
     problems: list[str] = field(default_factory=list)
     unused_masks: list[Path] = field(default_factory=list)
-    unused_images: list[tuple[Path, str]] = field(default_factory=list)  # with its tail, if it is
-    # a sibling of a case
+    other_masks: Counter[str] = field(default_factory=Counter)  # how else masks of cases end
+    unused_images: list[tuple[Path, str]] = field(default_factory=list)  # with what follows a case
 
     def is_mask(self, file: Path) -> bool:
         """Whether a file beside the images is a mask by its name."""
@@ -78,6 +78,10 @@ class Matching:
             log.warning(
                 "%d masks have no image and are not used: %s", len(self.unused_masks), names
             )
+        if self.other_masks:
+            log.info(
+                "masks that dataset.mask_suffix leaves out end in %s", _counted(self.other_masks)
+            )
         if not self.unused_images:
             return
         key, first = "dataset.image_suffix", self.unused_images[0][0].name
@@ -85,9 +89,8 @@ class Matching:
         known = ",".join(listed(self.image_suffix))
         text = f"{len(self.unused_images)} image files do not end in {key}={known}: not used"
         if tails:
-            found = ", ".join(f"{tail} ({count})" for tail, count in sorted(tails.items()))
             together = ",".join([*listed(self.image_suffix), *sorted(tails)])
-            text += f", among them {found} of cases that are; '{key}=[{together}]' stacks them"
+            text += f"; of them {_counted(tails)} beside others: '{key}=[{together}]' stacks them"
         log.warning("%s (the first: %s)", text, first)
 
     def _stacks(self, images: Iterable[Path]) -> dict[str, tuple[Path, ...]]:
@@ -137,6 +140,8 @@ class Matching:
             name = stem_of(file)
             cases = {stem for suffix in suffixes for stem in stems(name, suffix)}
             if not cases:
+                if tail := _tail(name, masks_of):
+                    self.other_masks[tail] += 1
                 continue
             if name in names:
                 self.problems.append(f"{file}: same name as {names[name].name}; keep one of them")
@@ -174,3 +179,7 @@ def _tail(name: str, cases: Mapping[str, object]) -> str:
     """What follows the name of a case; "" if it is a name of none."""
     ends = (end for end in range(len(name) - 1, 0, -1) if name[:end] in cases)
     return next((name[end:] for end in ends), "")
+
+
+def _counted(tails: Counter[str]) -> str:
+    return ", ".join(f"{tail} ({count})" for tail, count in sorted(tails.items()))

@@ -224,8 +224,7 @@ def _source_keys(dataset: Mapping[str, Any], classes: Mapping[str, Any] | None) 
     }
     if classes is not None:
         kept["classes"] = dict(classes)
-    if dataset["window"] is not None:
-        kept["window"] = dataset["window"]
+    kept |= {k: dataset[k] for k in ("window", "mask_threshold") if dataset[k] is not None}
     kept["split"] = {k: v for k, v in dataset["split"].items() if v is not None}
     text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, default_flow_style=None)
     return text.rstrip("\n")

@@ -93,6 +93,18 @@ def test_siblings_that_are_left_over_are_said_with_their_name_and_count(
     assert f"dataset.image_suffix={together}" in text
 
 
+def test_masks_of_another_suffix_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Two observers' masks of each image, of which one is used."""
+    caplog.set_level(logging.INFO, "seg")
+    logging.getLogger("seg").propagate = True
+    matching = Matching(mask_suffix="_1stHO")
+    masks = [f"{case}_{end}" for case in ("a", "b") for end in ("1stHO", "2ndHO")]
+    assert match(matching, ["a", "b"], masks) == {"a": ["a_1stHO"], "b": ["b_1stHO"]}
+    matching.report()
+    (record,) = caplog.records
+    assert "_2ndHO (2)" in record.getMessage()
+
+
 def test_nothing_is_said_where_nothing_is_left_over(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("seg").propagate = True
     matching = Matching(image_suffix="_0000")

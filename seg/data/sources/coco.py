@@ -1,6 +1,7 @@
 """Images with COCO's annotations: polygons and run-length encoded masks in one JSON."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,10 +88,8 @@ class CocoImages:
                 masks = tuple(MaskFile(path, label, entry=key) for label in labels)
                 pairs.append(Pair(case, (image,), masks, group, split))
         exclusion.report()
-        cases = [pair.case for pair in pairs]
-        if len(set(cases)) < len(cases):
-            twice = next(case for case in cases if cases.count(case) > 1)
-            problems.append(f"{self.root / twice}: two records of dataset.annotations; keep one")
+        twice = [case for case, count in Counter(pair.case for pair in pairs).items() if count > 1]
+        problems += [f"{self.root / case}: has several records; keep one" for case in twice]
         return settled(pairs, problems, root=self.root)
 
     def _parts(self) -> Iterator[tuple[Path, Path, str | None]]:

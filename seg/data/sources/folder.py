@@ -90,7 +90,9 @@ class Folder:
             label: self.mask_dir[label] if isinstance(self.mask_dir, Mapping) else self.mask_dir
             for label in self._labels
         }
-        if self._is_beside and "" in listed(self.mask_suffix):
+        suffix = self.mask_suffix
+        suffixes = suffix.values() if isinstance(suffix, Mapping) else [suffix]
+        if self._is_beside and any("" in listed(one) for one in suffixes):
             raise ValueError(
                 f"dataset.image_dir and dataset.mask_dir are both {self.image_dir}: "
                 "dataset.mask_suffix must tell the masks from the images"
@@ -207,6 +209,10 @@ class Folder:
         }
         if self._is_beside:
             files = [file for file in files if not matching.is_mask(file)]
+            mask_files = {
+                label: [file for file in of_class if matching.is_mask(file)]
+                for label, of_class in mask_files.items()
+            }
         return len(files), matching.match(files, mask_files)
 
     def _group(self, case: str, subfolder: Path) -> str:

@@ -53,12 +53,9 @@ class LabelMeFolder:
     def __post_init__(self) -> None:
         check_group_rule(self.group)
         self.root = Path(self.root).expanduser()
-        self._names: list[str] = []
-        if not isinstance(self.classes, dict) and (
-            files := self._files(Exclusion(None, root=self.root))
-        ):
-            self._names = self._labels(files)
-            self.classes = class_names.choose(self._names, self.classes, path=self.root)
+        files = self._files(Exclusion(self.exclude, root=self.root))
+        if files and not isinstance(self.classes, dict):  # else the files may lack some of them
+            self.classes = class_names.choose(self._labels(files), self.classes, path=self.root)
 
     def pairs(self) -> list[Pair]:
         """Every image, in natural order. Raises FileNotFoundError or PairingErrors."""

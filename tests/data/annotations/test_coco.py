@@ -42,6 +42,17 @@ def test_run_lengths_give_the_mask_again(seed: int) -> None:
     np.testing.assert_array_equal(coco.decode_rle(compress(lengths), size), mask)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(0, 5, "05d00000000d?"), (5, 10, "R45d00000000b;"), (20, 25, "X`05d00000000")],
+)
+def test_the_texts_of_pycocotools_are_read(low: int, high: int, text: str) -> None:
+    """What its `encode` gives for a square in a mask of 25x25."""
+    mask = np.zeros((25, 25), bool)
+    mask[low:high, low:high] = True
+    np.testing.assert_array_equal(coco.decode_rle(text, (25, 25)), mask)
+
+
 @pytest.mark.parametrize("counts", [[5, 4], [3, -1, 7], "04"])
 def test_lengths_that_do_not_fill_the_mask_are_refused(counts: list | str) -> None:
     with pytest.raises(ValueError, match="run lengths"):
