@@ -16,7 +16,19 @@ from seg.data.near_duplicates.verify import SIDE, has_structure, interpolation, 
 _FREQUENCIES = 16  # of the cosine transform, along each axis: 256 bits
 _LOW_BITS = 18  # candidates differ in at most so many of the 63 lowest frequencies,
 _ALL_BITS = 80  # and in so many of all 255
-_ZOOM = 0.02  # a second hash leaves off this share at every side: it finds cropped copies
+# Further hashes are of parts of the image, to find cropped copies: the shares left off at the top,
+# the bottom, the left and the right.
+_CUTS = np.array(
+    [
+        [0, 0, 0, 0],
+        [0.02, 0.02, 0.02, 0.02],
+        [0.05, 0.05, 0.05, 0.05],
+        [0.05, 0, 0.05, 0],
+        [0.05, 0, 0, 0.05],
+        [0, 0.05, 0.05, 0],
+        [0, 0.05, 0, 0.05],
+    ]
+)
 _BLANK_SIDE = 256  # pixels along each axis that are looked at
 _BLANK_LEVELS, _BLANK_SHARE = 3, 0.005  # blank: fewer pixels are further from the median, of 255
 _CELLS = 1 << 17  # hash comparisons at once, 1 MiB
@@ -24,7 +36,7 @@ _BATCH = 128  # thumbnails compared at once
 
 
 class Fingerprint(NamedTuple):
-    """hash: (4,) uint64. thumbnail: (64, 64) uint8, grey, stretched to 0-255; all 0: unusable.
+    """hash: (4,) uint64. thumbnail: (128, 128) uint8, grey, stretched to 0-255; all 0: unusable.
     blank: whether the image is of one value but for a few pixels.
     """
 
@@ -34,7 +46,7 @@ class Fingerprint(NamedTuple):
 
 
 class Fingerprints(NamedTuple):
-    """hashes: (N, 4) uint64. thumbnails: (N, 64, 64) uint8. blank: (N,) bool."""
+    """hashes: (N, 4) uint64. thumbnails: (N, 128, 128) uint8. blank: (N,) bool."""
 
     hashes: np.ndarray
     thumbnails: np.ndarray
@@ -65,7 +77,8 @@ def fingerprint(image: np.ndarray) -> Fingerprint:
     """image: (H, W, C) of any size and range, uint8 or float."""
     blank = _is_blank(image)
     thumbnail = np.zeros((SIDE, SIDE), np.uint8) if blank else _thumbnail(image)
-    return Fingerprint(_hash(thumbnail[None], _COSINES)[0], thumbnail, blank)
+    whole = _hash(thumbnail[None], np.array([0]), *_COSINES_OF_PARTS[0])
+    return Fingerprint(whole[0], thumbnail, blank)
 
 
 def near_pairs(
@@ -73,26 +86,29 @@ def near_pairs(
 ) -> list[tuple[int, int]]:
     """Sorted index pairs of near-duplicates: i < j within `a`, or i of `a` and j of `b`.
 
-    Re-encoded, resized, slightly blurred, brightened, cropped (by 3 % of a side) or labelled copies
+    Re-encoded, resized, slightly blurred, brightened, cropped (by 5 % of a side) or labelled copies
     are pairs, and so are images that differ as little: neighbouring slices or frames, which only
     matter in different groups (`split.leakage.join`). Unusable images are in no pair.
     """
     rows, columns = np.flatnonzero(a.usable), np.flatnonzero((a if b is None else b).usable)
-    left = a.thumbnails[rows]
-    right = left if b is None else b.thumbnails[columns]
-    height = max(1, _CELLS // max(1, len(right)))
-    starts = range(0, len(left), height)
-    left_hashes = _both_hashes(left)
-    right_hashes = left_hashes if b is None else _both_hashes(right)
+    left, right = a.thumbnails, (a if b is None else b).thumbnails
+    height = max(1, _CELLS // max(1, len(columns)))
+    starts = range(0, len(rows), height)
+    left_hashes = _all_hashes(left, rows)
+    right_hashes = left_hashes if b is None else _all_hashes(right, columns)
     pairs: set[tuple[int, int]] = set()
     for start in progress(iter(starts), len(starts), "near-duplicates"):
         rest = slice(start, start + height), slice(start + 1 if b is None else 0, None)
-        i, j = _candidates(left_hashes, right_hashes, *rest, upper=b is None)
-        for k in range(0, len(i), _BATCH):
-            some_i, some_j = i[k : k + _BATCH], j[k : k + _BATCH]
-            near = show_the_same(left[some_i], right[some_j])
-            indices = rows[some_i[near]].tolist(), columns[some_j[near]].tolist()
-            pairs.update(zip(*indices, strict=True))
+        i, j, cut = _candidates(left_hashes, right_hashes, *rest, upper=b is None)
+        for inner_is_right in (True, False):  # where neither is cut, both are tried
+            chosen = np.flatnonzero(cut >= 0 if inner_is_right else cut <= 0)
+            for k in range(0, len(chosen), _BATCH):
+                some = chosen[k : k + _BATCH]
+                some_i, some_j = rows[i[some]], columns[j[some]]
+                images = left[some_i], right[some_j]
+                outer, inner = images if inner_is_right else images[::-1]
+                near = show_the_same(outer, inner, _CROPS[np.abs(cut[some])])
+                pairs.update(zip(some_i[near].tolist(), some_j[near].tolist(), strict=True))
     return sorted(pairs)
 
 
@@ -122,19 +138,31 @@ def _thumbnail(image: np.ndarray) -> np.ndarray:
 _COSINES = np.cos(
     np.pi / SIDE * np.outer(np.arange(_FREQUENCIES), np.arange(SIDE) + 0.5)
 )  # (frequencies, SIDE)
-_CENTRE = (np.arange(SIDE) + 0.5) * (1 - 2 * _ZOOM) + SIDE * _ZOOM - 0.5
-_COSINES_OF_CENTRE = _COSINES @ interpolation(_CENTRE, SIDE)
+_CROPS = np.stack(  # (cuts, axis, 2) shift and stretch, as `verify` has them
+    [(_CUTS[:, ::2] - _CUTS[:, 1::2]) / 2, -_CUTS[:, ::2] - _CUTS[:, 1::2]], axis=2
+).astype(np.float32)
+
+
+def _cosines_of(shift: float, stretch: float) -> np.ndarray:
+    """(frequencies, SIDE) of a part of a line."""
+    position = (np.arange(SIDE) + 0.5) * (1 + stretch) + SIDE * (shift - stretch / 2) - 0.5
+    return _COSINES @ interpolation(position, SIDE)
+
+
+_COSINES_OF_PARTS = [[_cosines_of(*axis) for axis in crop] for crop in _CROPS]
 # Low frequencies first, so that the first word of a hash is the usual 8 x 8 one.
 _ORDER = np.array(
     sorted(np.ndindex(_FREQUENCIES, _FREQUENCIES), key=lambda uv: (max(uv), uv))
 ).T  # (2, 256)
 
 
-def _hash(thumbnails: np.ndarray, cosines: np.ndarray) -> np.ndarray:
+def _hash(
+    thumbnails: np.ndarray, indices: np.ndarray, vertical: np.ndarray, horizontal: np.ndarray
+) -> np.ndarray:
     """(N, 4) uint64: the signs of the lowest 256 DCT coefficients; the mean's bit is 0."""
-    hashes = np.empty((len(thumbnails), _FREQUENCIES**2 // 64), np.uint64)
-    for start in range(0, len(thumbnails), _BATCH):
-        spectrum = cosines @ thumbnails[start : start + _BATCH] @ cosines.T
+    hashes = np.empty((len(indices), _FREQUENCIES**2 // 64), np.uint64)
+    for start in range(0, len(indices), _BATCH):
+        spectrum = vertical @ thumbnails[indices[start : start + _BATCH]] @ horizontal.T
         # Not > 0: a coefficient that is zero but for rounding must not give a random bit.
         bits = spectrum[:, _ORDER[0], _ORDER[1]] > 1e-3
         bits[:, 0] = False
@@ -143,29 +171,37 @@ def _hash(thumbnails: np.ndarray, cosines: np.ndarray) -> np.ndarray:
     return hashes
 
 
-def _both_hashes(thumbnails: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return _hash(thumbnails, _COSINES), _hash(thumbnails, _COSINES_OF_CENTRE)
+def _all_hashes(thumbnails: np.ndarray, indices: np.ndarray) -> list[np.ndarray]:
+    """Of the whole image and of its parts, (N, 4) each."""
+    return [_hash(thumbnails, indices, *cosines) for cosines in _COSINES_OF_PARTS]
 
 
 def _candidates(
-    left: tuple[np.ndarray, np.ndarray],
-    right: tuple[np.ndarray, np.ndarray],
+    left: Sequence[np.ndarray],
+    right: Sequence[np.ndarray],
     rows: slice,
     columns: slice,
     *,
     upper: bool,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Indices i in `rows`, j in `columns` of similar hashes: whole images, or one of them cropped.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices i in `rows`, j in `columns` of similar hashes, and which cut makes them so.
 
-    upper: only j > i.
+    upper: only j > i. The cut: k where part k of the left image is like the whole right one, -k
+    where part k of the right one is like the whole left one; of several, the most alike.
     """
-    flat = []  # i * columns + j, to drop repeats
-    for x, y in ((0, 0), (0, 1), (1, 0)):
-        some, others = left[x][rows], right[y][columns]
+    flat, distances, cuts = [], [], []  # flat: i * columns + j
+    width = len(right[0][columns])
+    for cut in range(1 - len(left), len(left)):
+        some, others = left[max(cut, 0)][rows], right[max(-cut, 0)][columns]
         low = np.ascontiguousarray(others[:, 0])
         i, j = np.nonzero(np.bitwise_count(some[:, :1] ^ low) <= _LOW_BITS)
         distance = np.bitwise_count(some[i] ^ others[j]).sum(axis=1)
         close = (distance <= _ALL_BITS) & (not upper or j >= i)
-        flat.append(i[close] * len(others) + j[close])
-    i, j = np.divmod(np.unique(np.concatenate(flat)), max(1, len(right[0][columns])))
-    return i + rows.start, j + columns.start
+        flat.append(i[close] * width + j[close])
+        distances.append(distance[close])
+        cuts.append(np.full(close.sum(), cut))
+    flat, distances, cuts = (np.concatenate(part) for part in (flat, distances, cuts))
+    order = np.lexsort([np.abs(cuts), distances, flat])
+    flat, first = np.unique(flat[order], return_index=True)
+    i, j = np.divmod(flat, max(1, width))
+    return i + rows.start, j + columns.start, cuts[order][first]

@@ -1,74 +1,109 @@
-"""Whether two thumbnails show the same: aligned as copies can be, then compared part by part."""
+"""Whether two thumbnails show the same: aligned as copies can be, then compared in detail."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-# Calibrated on 400 Kvasir-SEG frames, 300 blood cells, 269 brain slices of 12 patients and 28
-# retinas, and on altered copies of them. The numbers are those of `_agreement`.
-#   copies (JPEG 50, half size, other aspect, contrast, gamma, blur, noise, 2-3 % cropped, label):
-#       95 of 100 reach 0.95, most 0.99; where 10 % more light saturates the background, 0.92
-#   different images: frames at most 0.4, retinas 0.65, blood cells 0.69
-#   blood cells, five pairs that are by eye one cell twice: 1.00, 0.99, 0.94, 0.925, 0.917
-#   slices of different patients, where half the picture is black: 0.90, and once 0.95 under a
-#       distortion that is no crop. Hence sparse images must agree better, and `_is_crop`.
-
-SIDE = 64  # of a thumbnail, in pixels
-_FINE, _COARSE = 1.0, 6.0  # Gaussian sigmas, in pixels of the thumbnail, of the compared band
+SIDE = 128  # of a thumbnail, in pixels
+# Calibrated on 275 brain slices of 14 patients, 400 endoscopic frames, 300 blood cells and 28
+# retinas, and on altered copies of them (benchmarks/near_duplicates.py). The agreement of details:
+#   copies (JPEG 30, a third of the size, gamma, noise, 5 % cropped at every side): 0.95, most 0.99
+#   slices of different patients: below 0.8, also where thumbnails of 64 pixels agree to 0.95
+#   different frames and retinas: below 0.8
+#   blood cells, five pairs that are by eye one cell twice: 0.8 to 1
+_SIGMAS = 1.0, 6.0  # of Gaussians, in pixels of half a thumbnail: the band between is aligned
+_DETAIL_SIGMAS = 1.0, 3.0  # likewise, in pixels of the thumbnail: the band that decides
 _PARTS = 8  # along each axis; each part is compared by itself
 _QUARTER = _PARTS * _PARTS // 4
 _STRUCTURE = 4.0  # a quarter of the parts must vary by so many of 255 levels, else "unusable"
 _TEXTURE = 0.12  # a part counts if it varies by this share of the strongest quarter's variation
-_FIRST_AGREEMENT = 0.5  # agreement after one step of alignment, below which a candidate is dropped
-_TOLERANCE = 0.1  # agreement may fall short of 1 by this if all parts have texture
+_FIRST_AGREEMENT = 0.5  # of the parts after one step of alignment, below which no pair is left
+_WINDOW = 3.0  # sigma of the window that the contrast of details is divided by
+_ROUGH_AGREEMENT = 0.75  # of the details, before they are aligned themselves,
+_AGREEMENT = 0.9  # and thereafter
 _MARGIN = 0.06  # largest share cropped at one side,
 _SLACK = 0.012  # and how far the alignment may miss
+_SHIFT, _STRETCH = 0.04, 0.15  # the furthest that one image is moved, and stretched, to the other
 _STEPS = 3
 
 
-def _gaussian(sigma: float) -> np.ndarray:
-    """(SIDE, SIDE) matrix that smooths a line, mirrored at its ends."""
-    line = np.eye(SIDE, dtype=np.float32)
-    kernel = cv2.getGaussianKernel(2 * round(4 * sigma) + 1, sigma)
-    return cv2.sepFilter2D(line, -1, np.ones(1), kernel, borderType=cv2.BORDER_REFLECT)
+def _smoothing(side: int, sigmas: Sequence[float], to_side: int) -> tuple[np.ndarray, ...]:
+    """Matrices (to_side, SIDE) that shrink a line, smooth it at `side` pixels, and shrink it again.
+
+    Args:
+        sigmas: of the Gaussians, in pixels of `side`; the line is mirrored at its ends.
+    """
+    line = np.eye(side, dtype=np.float32)
+    kernels = [cv2.getGaussianKernel(2 * round(4 * sigma) + 1, sigma) for sigma in sigmas]
+    border = {"borderType": cv2.BORDER_REFLECT}
+    smooth = [cv2.sepFilter2D(line, -1, np.ones(1), kernel, **border) for kernel in kernels]
+    return tuple(_shrinking(side, to_side) @ each @ _shrinking(SIDE, side) for each in smooth)
 
 
-_SMOOTH = (_gaussian(_FINE), _gaussian(_COARSE))
-_HALVE = np.kron(np.eye(SIDE // 2, dtype=np.float32), np.full((1, 2), 0.5, np.float32))
-_SMOOTH_HALF = tuple(_HALVE @ smooth for smooth in _SMOOTH)
+def _shrinking(from_side: int, to_side: int) -> np.ndarray:
+    """(to_side, from_side) matrix that averages neighbours."""
+    each = from_side // to_side
+    return np.kron(np.eye(to_side), np.full((1, each), 1 / each)).astype(np.float32)
 
 
-def show_the_same(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(P,) bool, for thumbnails a and b (P, SIDE, SIDE). Their order makes no difference."""
-    swap = (a.sum(axis=(1, 2)) > b.sum(axis=(1, 2)))[:, None, None]
-    a, b = np.where(swap, b, a), np.where(swap, a, b)
-    half_a, half_b = _band(a, _SMOOTH_HALF), _band(b, _SMOOTH_HALF)
-    crop = _align(half_a, half_b, np.zeros((len(a), 2, 2), np.float32))
-    agreement, _ = _agreement(_warp(half_a, crop), half_b)
-    near = agreement > _FIRST_AGREEMENT
-    if near.any():  # the inner one of two images cannot be warped to the outer one: try both
-        near[near] = _agree_aligned(a[near], b[near]) | _agree_aligned(b[near], a[near])
+_TINY = _smoothing(SIDE // 2, _SIGMAS, SIDE // 4)
+_SMALL = _smoothing(SIDE // 2, _SIGMAS, SIDE // 2)
+_DETAILED = _smoothing(SIDE, _DETAIL_SIGMAS, SIDE)
+
+
+def show_the_same(outer: np.ndarray, inner: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """(P,) whether `inner` shows what `outer` does, or a part of it that lacks little.
+
+    Args:
+        outer: (P, SIDE, SIDE) thumbnails.
+        inner: likewise.
+        crop: (P, 2, 2) of `outer` that may look like `inner`, to begin with (see `_warp`).
+    """
+    bands = _band(outer, _TINY), _band(inner, _TINY)
+    crop = _align(*bands, crop)
+    near = _agreement(_warp(bands[0], crop), bands[1]) > _FIRST_AGREEMENT
+    if near.any():
+        near[near] = _agree_aligned(outer[near], inner[near], crop[near])
     return near
 
 
 def has_structure(thumbnail: np.ndarray) -> bool:
     """Whether a thumbnail (SIDE, SIDE) has enough structure to tell it from another."""
-    energy = (_parts(_band(thumbnail[None])) ** 2).mean(axis=2)  # (1, parts)
+    energy = (_parts(_band(thumbnail[None], _SMALL)) ** 2).mean(axis=2)  # (1, parts)
     return bool(_strongest_quarter(energy)[0] >= _STRUCTURE**2)
 
 
-def _agree_aligned(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    half_a, half_b = _band(a, _SMOOTH_HALF), _band(b, _SMOOTH_HALF)
-    crop = np.zeros((len(a), 2, 2), np.float32)
-    for _ in range(_STEPS):
-        crop = _align(half_a, half_b, crop)
-    agreement, textured = _agreement(_warp(_band(a), crop), _band(b))
-    # Sparse structure must agree better: there is less of it to tell two images apart.
-    return (agreement >= 1 - _TOLERANCE * textured**2) & _is_crop(crop)
+def _agree_aligned(a: np.ndarray, b: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    for smooth in (_TINY, _SMALL):
+        crop = _align_well(_band(a, smooth), _band(b, smooth), crop)
+    a, b = _band(a, _DETAILED), _band(b, _DETAILED)
+    near = (_agreement_of_details(_warp(a, crop), b) >= _ROUGH_AGREEMENT) & _is_crop(crop)
+    if near.any():
+        a, b = a[near], b[near]
+        crop = _align_well(a, b, crop[near])
+        near[near] = (_agreement_of_details(_warp(a, crop), b) >= _AGREEMENT) & _is_crop(crop)
+    return near
 
 
-def _band(thumbnails: np.ndarray, smooth: Sequence[np.ndarray] = _SMOOTH) -> np.ndarray:
+def _agreement_of_details(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The correlation of bands (P, SIDE, SIDE) after each is divided by the contrast around it.
+
+    The outline of a head is what is strongest in a picture of it, and is much the same in many
+    heads; at equal contrast the weaker structure within counts as much.
+    """
+    a, b = (np.stack([_at_equal_contrast(band) for band in bands]) for bands in (a, b))
+    products = [(x * y).sum(axis=(1, 2)) for x, y in ((a, b), (a, a), (b, b))]
+    return products[0] / np.sqrt(products[1] * products[2] + 1e-6)
+
+
+def _at_equal_contrast(band: np.ndarray) -> np.ndarray:
+    power = band * band
+    contrast = np.sqrt(cv2.GaussianBlur(power, (0, 0), _WINDOW)) + np.sqrt(power.mean())
+    return band / (contrast + 1e-6)
+
+
+def _band(thumbnails: np.ndarray, smooth: Sequence[np.ndarray]) -> np.ndarray:
     """Fine minus coarse scale, which removes brightness, vignetting and noise."""
     values = thumbnails.astype(np.float32)
     fine, coarse = smooth
@@ -87,8 +122,8 @@ def _strongest_quarter(energy: np.ndarray) -> np.ndarray:
     return np.partition(energy, -_QUARTER, axis=1)[:, -_QUARTER]
 
 
-def _agreement(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The correlation that three quarters of the parts reach, and the share of parts that counted.
+def _agreement(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The correlation that three quarters of the parts reach.
 
     A label changes few parts, and a frame that many images share makes up few.
     """
@@ -100,7 +135,13 @@ def _agreement(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     correlation = (a * b).sum(axis=2) / np.sqrt(energies[0] * energies[1] + 1e-6)
     count = textured.sum(axis=1)
     ordered = np.sort(np.where(textured, correlation, np.inf), axis=1)
-    return ordered[np.arange(len(a)), count // 4], count / _PARTS**2
+    return ordered[np.arange(len(a)), count // 4]
+
+
+def _align_well(a: np.ndarray, b: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    for _ in range(_STEPS):
+        crop = _align(a, b, crop)
+    return crop
 
 
 def _align(a: np.ndarray, b: np.ndarray, crop: np.ndarray) -> np.ndarray:
@@ -118,7 +159,7 @@ def _align(a: np.ndarray, b: np.ndarray, crop: np.ndarray) -> np.ndarray:
     normal += 1e-3 * scale[:, None] * np.eye(5, dtype=np.float32)
     solution = np.linalg.solve(normal, terms @ b.reshape(len(b), -1, 1))[..., 0]  # (P, 5)
     step = solution[:, :4] / np.maximum(solution[:, 4:], 0.2)
-    limit = np.array([0.02, 0.1], np.float32)
+    limit = np.array([_SHIFT, _STRETCH], np.float32)
     return np.clip(crop + step.reshape(-1, 2, 2), -limit, limit)
 
 

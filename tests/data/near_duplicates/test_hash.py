@@ -60,7 +60,6 @@ def grey(image: Image) -> Image:
 
 COPIES: dict[str, Callable[[Image], Image]] = {
     "JPEG 95": lambda image: jpeg(image, 95),
-    "JPEG 50": lambda image: jpeg(image, 50),
     "half size": lambda image: resized(image, image.shape[1] // 2, image.shape[0] // 2),
     "256x256": lambda image: resized(image, 256, 256),
     "other aspect": lambda image: resized(image, 240, 150),
@@ -71,7 +70,8 @@ COPIES: dict[str, Callable[[Image], Image]] = {
     "blur": lambda image: cv2.GaussianBlur(image, (0, 0), image.shape[1] / 200),
     "crop 2 %": lambda image: cropped(image, 0.02, 0.02, 0.02, 0.02),
     "crop 3 %": lambda image: cropped(image, 0.03, 0.03, 0.03, 0.03),
-    "crop of a corner": lambda image: cropped(image, 0.03, 0, 0.03, 0),
+    "crop 5 %": lambda image: cropped(image, 0.05, 0.05, 0.05, 0.05),
+    "crop of a corner": lambda image: cropped(image, 0.05, 0, 0.05, 0),
     "crop of one side": lambda image: cropped(image, 0, 0, 0, 0.03),
     "label": labelled,
     "grey": grey,
@@ -81,6 +81,7 @@ COPIES: dict[str, Callable[[Image], Image]] = {
     ),
 }
 REAL_COPIES = {name: copy for name, copy in COPIES.items() if name != "float"}
+REAL_COPIES["JPEG 30"] = lambda image: jpeg(image, 30)
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +164,9 @@ def test_the_hash_is_the_signs_of_the_cosine_transform(textures: list[Image]) ->
 
 
 def test_the_thumbnail_is_the_grey_image_made_smaller(textures: list[Image]) -> None:
-    image = texture(7, size=(128, 192))
+    image = texture(7, size=(256, 384))
     weighted = image @ np.array([0.299, 0.587, 0.114])
-    small = weighted.reshape(64, 2, 64, 3).mean(axis=(1, 3))
+    small = weighted.reshape(128, 2, 128, 3).mean(axis=(1, 3))
     expected = (small - small.min()) * 255 / np.ptp(small)
     assert np.abs(fingerprint(image).thumbnail - expected).max() < 0.51
 
@@ -189,18 +190,23 @@ def test_candidates_are_those_of_a_search_by_hand(upper: bool) -> None:
         flipped = rng.random((count, 256)) < rng.uniform(0, 0.35, (count, 1))
         return np.packbits(centre ^ flipped, axis=1).view(np.uint64)
 
-    left = hashes(40), hashes(40)
-    right = left if upper else (hashes(50), hashes(50))
+    left = [hashes(40) for _ in range(3)]
+    right = left if upper else [hashes(50) for _ in range(3)]
     limits = {"low": hash._LOW_BITS, "every": hash._ALL_BITS}
     expected = set()
-    for x, y in ((0, 0), (0, 1), (1, 0)):
+    for x, y in ((0, 0), (0, 1), (1, 0), (0, 2), (2, 0)):
         expected |= _reference_near(left[x].tolist(), right[y].tolist(), **limits)
     rows = slice(10, 30)
     first = 11 if upper else 0
     expected = {(i, j) for i, j in expected if 10 <= i < 30 and j >= first and (j > i or not upper)}
-    i, j = hash._candidates(left, right, rows, slice(first, None), upper=upper)
+    i, j, cut = hash._candidates(left, right, rows, slice(first, None), upper=upper)
     assert len(expected) > 50
     assert sorted(zip(i.tolist(), j.tolist(), strict=True)) == sorted(expected)
+    for m, n, k in zip(i.tolist(), j.tolist(), cut.tolist(), strict=True):
+        to_cut = {c: (left[max(c, 0)][m] ^ right[max(-c, 0)][n]) for c in range(-2, 3)}
+        bits = {c: int(np.bitwise_count(x).sum()) for c, x in to_cut.items()}
+        fits = [c for c, x in to_cut.items() if int(x[0]).bit_count() <= limits["low"]]
+        assert bits[k] == min(bits[c] for c in fits)
 
 
 def test_which_set_comes_first_makes_no_difference(textures: list[Image]) -> None:
@@ -217,8 +223,8 @@ def test_not_even_a_borderline_pair_depends_on_which_comes_first(
     a = fingerprints(textures)
     b = fingerprints([cropped(image, 0.03, 0.03, 0.03, 0.03) for image in textures])
     some = []
-    for threshold in (0.94, 0.96, 0.98):
-        monkeypatch.setattr(verify, "_FIRST_AGREEMENT", threshold)
+    for threshold in (0.97, 0.98, 0.985, 0.99, 0.995):
+        monkeypatch.setattr(verify, "_AGREEMENT", threshold)
         pairs = near_pairs(a, b)
         assert near_pairs(b, a) == sorted((j, i) for i, j in pairs)
         some.append(0 < len(pairs) < len(textures))
@@ -251,14 +257,38 @@ def test_the_chunks_make_no_difference(
 
 def test_memory_does_not_grow_with_the_square_of_the_set() -> None:
     rng = np.random.default_rng(0)
-    thumbnails = rng.integers(0, 256, (3000, 64, 64), dtype=np.uint8)
-    hashes = rng.integers(0, 2**63, (3000, 4), dtype=np.uint64)
-    prints = Fingerprints(hashes, thumbnails, np.zeros(3000, dtype=bool))
+    thumbnails = rng.integers(0, 256, (2000, 128, 128), dtype=np.uint8)
+    hashes = rng.integers(0, 2**63, (2000, 4), dtype=np.uint64)
+    prints = Fingerprints(hashes, thumbnails, np.zeros(2000, dtype=bool))
     tracemalloc.start()
     near_pairs(prints)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * thumbnails.nbytes  # 37 MB; the distances alone would take 72
+    assert peak < thumbnails.nbytes  # 33 MB
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((50, 60, 3), np.uint8),
+        np.full((50, 60, 1), 31.7, np.float32),
+        np.random.default_rng(0).integers(0, 3, (64, 64, 1), dtype=np.uint8),
+        np.where(np.random.default_rng(0).random((64, 64, 3)) < 0.001, 255, 0).astype(np.uint8),
+    ],
+    ids=["black", "constant", "a little noise", "a few bright pixels"],
+)
+def test_images_of_one_value_or_nearly_are_blank_and_in_no_pair(image: Image) -> None:
+    prints = fingerprints([image, image])
+    assert prints.blank.all()
+    assert near_pairs(prints) == []
+
+
+@pytest.mark.parametrize("cells", [0, 1], ids=["dot", "texture"])
+def test_images_that_show_something_are_not_blank(cells: int) -> None:
+    """A dot is too little for a thumbnail to tell, but equal files that show it are duplicates."""
+    prints = fingerprints([texture(0) if cells else _with_a_dot(255)])
+    assert not prints.blank.any()
+    assert prints.usable.all() == bool(cells)
 
 
 def _with_a_dot(level: int) -> Image:
@@ -294,14 +324,14 @@ def test_every_size_has_a_fingerprint(size: tuple[int, int], channels: int) -> N
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (*size, channels), dtype=np.uint8)
     prints = fingerprints([image, image])
-    assert prints.thumbnails.shape == (2, 64, 64)
+    assert prints.thumbnails.shape == (2, 128, 128)
     assert near_pairs(prints) == ([(0, 1)] if prints.usable.all() else [])
 
 
 def test_a_long_thin_image_is_averaged_not_sampled() -> None:
     rng = np.random.default_rng(0)
-    line = rng.integers(0, 256, (1, 640, 1), dtype=np.uint8)
-    means = line.reshape(64, 10).mean(axis=1)
+    line = rng.integers(0, 256, (1, 1280, 1), dtype=np.uint8)
+    means = line.reshape(128, 10).mean(axis=1)
     expected = (means - means.min()) * 255 / np.ptp(means)
     assert np.abs(fingerprint(line).thumbnail - expected).max() < 1
 
@@ -329,7 +359,7 @@ def test_progress_sees_every_step(textures: list[Image], monkeypatch: pytest.Mon
 def test_room_that_is_not_filled_is_unusable(textures: list[Image]) -> None:
     prints = empty(3)
     assert (prints.hashes.shape, prints.hashes.dtype) == ((3, 4), np.uint64)
-    assert (prints.thumbnails.shape, prints.thumbnails.dtype) == ((3, 64, 64), np.uint8)
+    assert (prints.thumbnails.shape, prints.thumbnails.dtype) == ((3, 128, 128), np.uint8)
     assert not prints.usable.any()
     for k in (0, 2):
         prints.hashes[k], prints.thumbnails[k], prints.blank[k] = fingerprint(textures[5])
@@ -387,14 +417,15 @@ def test_the_cells_that_were_cut_out_twice_are_found_and_no_others(real: Path) -
     assert _names(paths, near_pairs(fingerprints(_read(paths)))) == {
         ("112", "139"),  # byte-equal
         ("071", "084"),  # one cell, the second cut out a few pixels further right and down
-        ("157", "158"),  # one cell, one background; the neighbour at the left edge differs
         ("166", "171"),  # one cell and its surroundings, resampled
-        ("167", "169"),  # one cell, one background; the bottom strip differs
     }
+    # 157 and 158, 167 and 169 are one cell each, too, but parts of the pictures differ
 
 
 def test_only_neighbouring_slices_of_one_patient_are_near(real: Path) -> None:
-    paths = [p for p in (real / "lgg").rglob("*.tif") if not p.stem.endswith("_mask")]
+    """Also where two heads look alike in a thumbnail."""
+    paths = [p for p in real.glob("lgg*/*/*/*.tif") if not p.stem.endswith("_mask")]
+    assert len({p.parent.name for p in paths}) == 14
     prints = fingerprints(_read(paths))
     names = [p.stem for p in sorted(paths)]
     nearly_black = "TCGA_HT_7686_19950629_20"  # mean grey 3, no brain left in the slice
@@ -407,12 +438,12 @@ def test_only_neighbouring_slices_of_one_patient_are_near(real: Path) -> None:
         assert abs(int(other.rsplit("_", 1)[1]) - int(number)) <= 2
 
 
-# 85 of 100 slices only: they are half black, and lose what a corner or a side holds.
+RETINAS = "chase_db1/images/*"
 SHARES = {
     "kvasir_seg_256/images/*": (10, 0.95),
     "wbc/images/*": (10, 0.95),
-    "chase_db1/images/*": (4, 0.95),
-    "lgg/kaggle_3m/*/*[0-9].tif": (7, 0.85),
+    RETINAS: (4, 0.95),
+    "lgg/kaggle_3m/*/*[0-9].tif": (7, 0.9),
 }
 
 
@@ -437,4 +468,6 @@ def test_copies_of_real_images_are_found(
         pairs = near_pairs(prints, copies)
         detected = sum((i, i) in pairs for i in range(len(images)))
         assert len(images) >= 7
-        assert detected >= SHARES[pattern][1] * len(images), pattern
+        # of a cropped retina, with its thin vessels, every second is found
+        share = 0.5 if (name, pattern) == ("crop 5 %", RETINAS) else SHARES[pattern][1]
+        assert detected >= share * len(images), pattern
