@@ -141,3 +141,25 @@ def test_an_audit_counts_the_patients_and_names_the_pair(tmp_path: Path, by: str
     assert [case[-8:] for case in pair] == ["p0/0.png", "p1/0.png"]
     (finding,) = [w for w in audit["warnings"] if w["kind"] == "near duplicate"]
     assert "p0/0.png = " in finding["files"][0]
+
+
+def test_fourteen_patients_of_lgg_are_fourteen_groups(real: Path, tmp_path: Path) -> None:
+    """Two of them have slices that look alike in a thumbnail and are two heads."""
+    root = tmp_path / "lgg" / "kaggle_3m"
+    root.mkdir(parents=True)
+    for patient in real.glob("lgg*/kaggle_3m/TCGA*"):
+        (root / patient.name).symlink_to(patient)
+    overrides = [*SETTINGS[2:], "dataset=lgg", "dataset.image_size=64", "dataset.batch_size=16"]
+    overrides += [f"dataset.root={root.parent}", f"output_dir={tmp_path / 'out'}"]
+    run(train, "train", overrides)
+    folder = next((tmp_path / "out").glob("*-*/*/run.json")).parent
+    split = rows(folder / "split.csv")
+    assert len({row["group"] for row in split}) == 14
+    assert all(row["group"] in row["image"] for row in split)
+    test = json.loads((folder / "test.json").read_text())
+    table = rows(folder / "test_cases.csv")
+    assert test["groups"] == len({row["case"].split("/")[-2] for row in table})
+    figure = test["metrics"]["dice_group"]
+    assert (figure["value"] if isinstance(figure, dict) else figure) == pytest.approx(
+        dice_by_hand(table), abs=1e-6
+    )
