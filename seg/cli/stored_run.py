@@ -62,5 +62,11 @@ def with_symmetries(model: LoadedModel) -> LoadedModel:
             return model
     shape = model.preprocessing
     augmentation = instantiate(node, _convert_="all")
-    trained = symmetries_of(augmentation, size=shape.size, channels=shape.channels)
+    trained = symmetries_of(
+        augmentation,
+        size=shape.size,
+        channels=shape.channels,
+        # as those versions did, so that all transforms drew the same numbers
+        restart=lambda transform, seed: transform.set_random_seed(seed),
+    )
     return replace(model, symmetries={"trained": trained, "mirrored": []})

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from seg.data.symmetries import draw_from
+
 Batch = dict[str, torch.Tensor]
 
 
@@ -59,9 +61,8 @@ class SegmentationDataset(Dataset):
         image, mask = np.array(self.images[row]), np.array(self.masks[row])
         if self.transform is None:
             return image, mask
-        self.transform.set_random_seed(
-            int(np.random.SeedSequence([self.seed, key]).generate_state(1)[0])
-        )
+        seed = int(np.random.SeedSequence([self.seed, key]).generate_state(1)[0])
+        draw_from(self.transform, seed)
         deep = image.dtype == np.float32  # albumentations takes float images in 0-1
         augmented = self.transform(image=image / np.float32(255) if deep else image, mask=mask)
         image, new_mask = augmented["image"], augmented["mask"]

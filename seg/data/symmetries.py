@@ -1,5 +1,6 @@
 """Mirror images and turns by 90 degrees, and which of them an augmentation makes."""
 
+import random
 import time
 from collections.abc import Callable
 
@@ -25,7 +26,12 @@ NEAR = 20  # degrees between an augmented image and a view that it still counts 
 
 
 def symmetries_of(
-    transform: Callable | None, *, size: tuple[int, int], channels: int = 3, dtype: type = np.uint8
+    transform: Callable | None,
+    *,
+    size: tuple[int, int],
+    channels: int = 3,
+    dtype: type = np.uint8,
+    restart: Callable[[Callable, int], None] | None = None,
 ) -> list[str]:
     """The names of the `VIEWS` that an augmentation makes, measured on what it does to masks.
 
@@ -37,19 +43,38 @@ def symmetries_of(
         size: (height, width) of the images.
         channels: of the images.
         dtype: of the images; float32 ones are given in 0-1, as in training.
+        restart: how training starts the random numbers of `transform` anew; None for `draw_from`.
     """
     if transform is None:
         return []
+    restart = restart or draw_from
     scale = min(1.0, SIDE / max(size))
     small = (max(round(size[0] * scale), 1), max(round(size[1] * scale), 1))
     try:
-        return _measured(transform, small, channels, dtype, DRAWS)
+        return _measured(transform, small, channels, dtype, DRAWS, restart)
     except Exception:  # of any transform: many cannot crop or pad images as small as these
-        return _measured(transform, size, channels, dtype, DRAWS // 4)
+        return _measured(transform, size, channels, dtype, DRAWS // 4, restart)
+
+
+def draw_from(transform: Callable, seed: int) -> None:
+    """Start an augmentation's random numbers anew, one stream for all of its transforms.
+
+    `set_random_seed` of albumentations gives each transform a stream of its own from the same seed,
+    so that all would draw the same numbers: two flips of p=0.5 would always come together.
+    """
+    if hasattr(transform, "set_random_state"):
+        transform.set_random_state(np.random.default_rng(seed), random.Random(seed))
+    else:
+        transform.set_random_seed(seed)
 
 
 def _measured(
-    transform: Callable, size: tuple[int, int], channels: int, dtype: type, draws: int
+    transform: Callable,
+    size: tuple[int, int],
+    channels: int,
+    dtype: type,
+    draws: int,
+    restart: Callable[[Callable, int], None],
 ) -> list[str]:
     image = np.zeros((*size, channels), dtype)
     # masks whose values are the places of their pixels, 1-254: 0 and 255 are common fill values
@@ -63,7 +88,7 @@ def _measured(
             break
         moved = []
         for place in places:
-            transform.set_random_seed(seed)
+            restart(transform, seed)
             moved.append(transform(image=image, mask=place.astype(np.uint8))["mask"])
         seen |= {name for name in VIEWS if _is_view(_gradients(moved), VIEWS[name])}
     return [name for name in VIEWS if name in seen]

@@ -44,6 +44,7 @@ class Fixed:
         ([A.HorizontalFlip(p=0)], []),
         ([A.Compose([A.HorizontalFlip(p=1), A.VerticalFlip(p=1)], p=0)], []),
         ([A.HorizontalFlip(p=1), A.VerticalFlip(p=1)], [HALF]),
+        ([A.HorizontalFlip(p=0.5), A.VerticalFlip(p=0.5)], [H, V, HALF]),
         ([A.Transpose(p=0.5)], ["transposition"]),
         ([A.RandomRotate90(p=0.5)], TURNS),
         ([A.D4(p=1)], list(VIEWS)),
