@@ -25,8 +25,8 @@ from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read
 
 log = logging.getLogger(__name__)
 
-# Raise it when decoding or resizing changes, so that no older array is taken for a new one.
-VERSION = 3
+# Raise it when decoding, resizing or near-duplicates change: no older array is taken for a new one.
+VERSION = 4
 THREADS = 4
 
 
