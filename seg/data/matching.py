@@ -161,11 +161,20 @@ def listed(suffix: Suffix) -> list[str]:
 
 
 def stems(name: str, suffix: str) -> list[str]:
-    """What is left of a name without its suffix, longest first; [] where it does not end so."""
+    """What is left of a name without its suffix, longest first; [] where it does not end so.
+
+    What a leading `*` or `?` stands for does not begin within a number or a word: `case10` is not
+    `case1` and something more.
+    """
     pattern = _pattern(suffix)
     if pattern is None:
         return [name.removesuffix(suffix)] if name.endswith(suffix) else []
-    return [name[:end] for end in range(len(name), 0, -1) if pattern.fullmatch(name, end)]
+    ends = (end for end in range(len(name), 0, -1) if pattern.fullmatch(name, end))
+    if suffix[0] in "*?":
+        ends = (
+            end for end in ends if not re.fullmatch(r"\d\d|[^\W\d_]{2}", name[end - 1 : end + 1])
+        )
+    return [name[:end] for end in ends]
 
 
 @cache

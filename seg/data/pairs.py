@@ -122,7 +122,7 @@ def content(folder: Path) -> str:
 
 
 def settled(pairs: list[Pair], problems: list[str], *, root: Path) -> list[Pair]:
-    """The pairs of a source once all its files are listed; says how many have no mask.
+    """The pairs of a source, once it has listed its files; says how many have no or several masks.
 
     Raises:
         PairingErrors: there are problems.
@@ -136,6 +136,9 @@ def settled(pairs: list[Pair], problems: list[str], *, root: Path) -> list[Pair]
         raise ValueError(f"{root}: none of its {negatives} images has a mask; check the names")
     if negatives:
         log.info("%d of %d images have no mask and count as negatives", negatives, len(with_mask))
+    kinds = {pair.image: [mask.label for mask in pair.masks] for pair in pairs}
+    if several := sum(len(set(labels)) < len(labels) for labels in kinds.values()):
+        log.info("%d of %d images have several mask files, which are united", several, len(kinds))
     return pairs
 
 

@@ -29,6 +29,8 @@ def match(matching: Matching, images: list[str], masks: list[str]) -> dict[str, 
         ("a_t1", "_t?", ["a"]),
         ("a_t12", "_t?", []),
         ("a+b_x", "+b_*", ["a"]),  # other signs stand for themselves
+        ("case10", "*", ["case10", "case"]),
+        ("caseAB_x", "*", ["caseAB_x", "caseAB_", "caseAB"]),
         ("_mask", "_mask*", []),  # nothing is left as the case's name
     ],
 )
@@ -51,6 +53,14 @@ def test_a_case_whose_name_begins_like_another_loses_no_mask(suffix: str) -> Non
     matching = Matching(mask_suffix=suffix)
     assert match(matching, images, masks) == {"a": masks[2:], "a_1": masks[:2]}
     assert (matching.problems, matching.unused_masks) == ([], [])
+
+
+def test_a_case_gets_no_mask_of_an_image_that_is_not_there() -> None:
+    matching = Matching(mask_suffix="*")
+    assert match(matching, ["case1"], ["case1", "case10", "case1_b"]) == {
+        "case1": ["case1", "case1_b"]
+    }
+    assert [mask.stem for mask in matching.unused_masks] == ["case10"]
 
 
 def test_several_image_suffixes_are_stacked_in_their_order() -> None:

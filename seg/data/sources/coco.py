@@ -11,6 +11,7 @@ from seg.data.annotations import coco
 from seg.data.class_names import Chosen
 from seg.data.exclusion import Exclusion
 from seg.data.pairs import MaskFile, Pair, check_group_rule, group_of, settled
+from seg.data.split.draw import SPLITS
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,13 @@ class CocoImages:
     def __post_init__(self) -> None:
         check_group_rule(self.group)
         self.root = Path(self.root).expanduser()
+        for key in ("annotations", "image_dir"):
+            splits = set(own) if isinstance(own := getattr(self, key), Mapping) else set()
+            if splits - set(SPLITS) or (splits and splits != set(self.annotations)):
+                raise ValueError(
+                    f"dataset.{key} is of {', '.join(sorted(splits))}: must be a file or folder, "
+                    "or train, val and test, the same in dataset.annotations and image_dir"
+                )
         files = [path for path, _, _ in self._parts() if path.is_file()]
         self._names = [name for path in files for name in coco.load(path).categories.values()]
         if files:  # they may be downloaded later

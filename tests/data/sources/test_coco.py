@@ -105,6 +105,19 @@ def test_a_file_for_each_split(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"annotations": {"training": "a.json"}},
+        {"annotations": {"train": "a.json", "val": "b.json"}, "image_dir": {"train": "a"}},
+        {"annotations": "a.json", "image_dir": {"train": "a"}},
+    ],
+)
+def test_splits_that_do_not_fit_are_refused_with_their_key(tmp_path: Path, keys: dict) -> None:
+    with pytest.raises(ValueError, match=r"dataset\.(annotations|image_dir) is of train"):
+        CocoImages(root=str(tmp_path), **keys)
+
+
 def test_windows_paths_and_excluded_images(tmp_path: Path) -> None:
     root = build(tmp_path, [item(1, 2, [RECT])], folder="a/b")
     text = (root / "c.json").read_text()

@@ -444,6 +444,7 @@ def test_class_folders_are_searched_and_are_no_groups(
         for name in (f"{kind}/{kind} (1).png", f"{kind}/{kind} (2).png")
     ]
     assert "2 of 6 images have no mask" in caplog.text
+    assert "2 of 6 images have several mask files" in caplog.text
     grouped = Folder(
         root=str(tmp_path), image_dir=".", mask_dir=".", mask_suffix="_mask*", group="folder",
         missing_masks="empty",
