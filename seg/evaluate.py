@@ -8,12 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
 from seg.cli import build
 from seg.cli.stored_run import build_loader, run_source
+from seg.data.split.draw import SPLITS
 from seg.evaluation import summary
 from seg.evaluation.cases import Case, dataset_cases, match_classes, run_cases
 from seg.evaluation.score import CaseScores, score_cases
@@ -101,7 +103,10 @@ def find_cases(
     index_map = match_classes(model.classes, list(source.classes or {"foreground": 255}))
     predict = partial(predict, preprocessing=preprocessing, index_map=index_map)
     cases = dataset_cases(source, cfg.dataset.split.by)
-    return cases, cfg.dataset.name, predict
+    name = cfg.dataset.name
+    if name in SPLITS:  # which the run has as well
+        name = f"{HydraConfig.get().runtime.choices.dataset}-{name}"
+    return cases, name, predict
 
 
 def warn_of_other_data(path: Path, data: Path) -> None:

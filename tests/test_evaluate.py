@@ -390,18 +390,22 @@ def test_another_data_set_is_scored_whole_with_its_own_mask_values(
     more = ["dataset=folder", f"dataset.root={other}", "dataset.classes={lesion: 7}"]
     result = score(tiny_run, *more)
     assert result["cases"] == 6
-    rows = cases_of(tiny_run, folder="folder")
+    rows = cases_of(tiny_run, folder="other")
     assert [row["case"] for row in rows] == [f"images/case_{i}.png" for i in range(6)]
     true = {r["case"]: int(r["tp"]) + int(r["fn"]) for r in rows}
     for case, pixels in true.items():
         mask = np.array(Image.open(other / "masks" / Path(case).name))
         assert pixels == (mask == 7).sum()
-    (tmp_path / "moved").symlink_to(other)
-    score(tiny_run, more[0], f"dataset.root={tmp_path / 'moved'}", more[2])
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "moved" / "other").symlink_to(other)
+    score(tiny_run, more[0], f"dataset.root={tmp_path / 'moved' / 'other'}", more[2])
     assert str(other / "images") in caplog.text
     assert "output=DIR" in caplog.text
     with pytest.raises(ValueError, match=r"1 classes \(foreground\).*2 \(a, b\)"):
         score(tiny_run, *more[:2], "dataset.classes={a: 7, b: 9}")
+    other.rename(tmp_path / "test")  # a name that is also that of a split
+    score(tiny_run, more[0], f"dataset.root={tmp_path / 'test'}", more[2])
+    assert len(cases_of(tiny_run, folder="folder-test")) == 6
 
 
 def test_unusable_files_of_another_data_set_are_all_named(
@@ -448,7 +452,7 @@ def test_several_classes_have_figures_each_and_a_confusion(real: Path, tmp_path:
     again = score(run, "dataset=folder", f"dataset.root={root}", swapped)
     assert again["cases"] == 12
     assert list(again["classes"]) == ["cytoplasm", "nucleus"]
-    by_case = {(r["case"], r["class"]): r for r in cases_of(run, folder="folder")}
+    by_case = {(r["case"], r["class"]): r for r in cases_of(run, folder="wbc")}
     for row in rows:
         assert by_case[row["case"], row["class"]]["dice"] == row["dice"]
 

@@ -50,7 +50,7 @@ def dataset_name(choice: str, *, _parent_: DictConfig) -> str:
     root = None if OmegaConf.is_missing(_parent_, "root") else _parent_.get("root")
     if choice not in LAYOUTS or root is None:
         return choice
-    return Path(str(root)).expanduser().absolute().resolve().name or choice
+    return Path(os.path.abspath(Path(str(root)).expanduser())).name or choice
 
 
 # A configuration is resolved, checked and built only where this module is imported.
