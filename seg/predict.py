@@ -54,7 +54,9 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
     model = load_model(cfg, hardware)
     log_model(model, hardware)
     axis = model.axis if cfg.axis is None else cfg.axis
-    files, failed = open_files(images, axis)
+    images, failed = inputs.stacked(images, model.preprocessing.image_suffix)
+    files, unreadable = open_files(images, axis)
+    failed |= unreadable
     writer = output.MaskWriter(
         classes=model.classes,
         colours=predictions.colours(model.preprocessing.classes, model.classes),

@@ -15,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from seg.cli import compose
 from seg.cli.check import DOWNLOAD, LOADING
 from seg.data.datamodule import SegmentationDataModule
+from seg.data.dataset import refuse_channels
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.data.sources import Source
 from seg.metrics.overlap import existing
@@ -88,9 +89,11 @@ def build_data(cfg: DictConfig, hardware: Hardware) -> SegmentationDataModule:
         loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
     source = build_source(cfg)
     require_data(cfg.dataset, source)
+    augmentation = instantiate(cfg.augmentation, _convert_="all")
+    refuse_channels(augmentation, loading["channels"])
     return SegmentationDataModule(
         source=source,
-        augmentation=instantiate(cfg.augmentation, _convert_="all"),
+        augmentation=augmentation,
         seed=cfg.seed,
         progress=progress.with_bar,
         **loading,
@@ -131,6 +134,7 @@ def build_module(
         ValueError: the model or a loss does not keep its contract, or `init_from` does not fit.
     """
     mean, std = data.statistics()
+    suffix = getattr(data.source, "image_suffix", "")
     module = SegmentationModule(
         model=model,
         normalize=Normalize(mode=data.normalize, mean=mean, std=std),
@@ -151,6 +155,7 @@ def build_module(
                 "channels": data.preprocessing.channels,
                 "window": data.window,
                 "overlap": data.preprocessing.overlap,
+                "image_suffix": suffix if isinstance(suffix, list) and len(suffix) > 1 else [],
                 "normalize": data.normalize,
                 "mean": mean,
                 "std": std,

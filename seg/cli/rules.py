@@ -108,7 +108,7 @@ DATASET = {
     "dataset.name": NAME,
     "dataset.cache_dir": path(),
     "dataset.image_size": Rule(_is_size, "a side in pixels, or [height, width]"),
-    "dataset.channels": Rule(one_of(1, 3).allows, "1 (grey) or 3 (RGB)"),
+    "dataset.channels": count(1, "a count from 1: 1 (grey), 3 (RGB), or those of the files"),
     "dataset.batch_size": count(1),
     "dataset.num_workers": Rule(
         lambda v: v == "auto" or count(0).allows(v), "auto, or a count from 0"),

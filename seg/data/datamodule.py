@@ -32,7 +32,7 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     Args:
         image_size: side, or [height, width], in pixels.
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB), or as many as the image files of a case have.
         split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
             duplicates, as in conf/dataset/shared/loading.yaml.
         normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or

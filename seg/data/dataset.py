@@ -1,9 +1,12 @@
 """Cached cases to batches: which case when, and its augmentation."""
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import albumentations
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
@@ -112,3 +115,37 @@ class EpochSampler(Sampler[int]):
         order = np.resize(order, len(self) * self.ranks)[self.rank :: self.ranks]
         seen = self.start[1] if self.epoch == self.start[0] else 0
         return iter((order[seen:] + self.epoch * self.size).tolist())
+
+
+def refuse_channels(transform: Callable | None, channels: int) -> None:
+    """Raise ValueError for an augmentation that takes RGB, but not images of `channels`.
+
+    Each of its transforms is tried, since one of a small probability would fail late in a training.
+    """
+    for one in _single_transforms(transform):
+        always = copy.deepcopy(one)
+        always.p = 1.0
+        try:
+            _try(always, channels)
+        except Exception as error:
+            try:
+                _try(always, 3)
+            except Exception:  # it is not for the channels
+                continue
+            raise ValueError(
+                f"augmentation: {type(one).__name__} cannot take dataset.channels={channels}; set "
+                "augmentation=flip_rotate_zoom, or augmentation=mri for 2 channels and more"
+            ) from error
+
+
+def _single_transforms(transform: Any) -> Iterator[albumentations.BasicTransform]:
+    if isinstance(transform, albumentations.BaseCompose):
+        for one in transform.transforms:
+            yield from _single_transforms(one)
+    elif isinstance(transform, albumentations.BasicTransform):
+        yield transform
+
+
+def _try(transform: albumentations.BasicTransform, channels: int) -> None:
+    image = np.full((64, 64, channels), 128, dtype=np.uint8)
+    albumentations.Compose([transform])(image=image, mask=np.zeros((64, 64), dtype=np.uint8))

@@ -1,5 +1,6 @@
 """Image and mask files as arrays, exactly as stored."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -17,28 +18,41 @@ _FRACTIONS = "save whole numbers, or dataset.mask_threshold=0.5 for probabilitie
 
 
 def read_image(
-    path: Path, *, channels: int, plane: Plane | None = None, window: Window = None
+    path: Path, *, channels: int | None, plane: Plane | None = None, window: Window = None
 ) -> np.ndarray:
-    """The image as (H, W, channels), 0-255, RGB or grey, contiguous and writable.
+    """The image as (H, W, channels), 0-255, contiguous and writable.
 
     uint8 if the file has 8 bits, else float32 as `intensity.to_255` makes it: 16 bits are divided
-    by 257, so that an 8-bit copy reads the same. Alpha is dropped, palettes are expanded, RGB
-    becomes grey by the ITU-R 601 weights. EXIF orientation is not applied.
+    by 257, so that an 8-bit copy reads the same. Alpha is dropped, unless it is one of the
+    `channels` asked for; palettes are expanded; grey becomes RGB by repetition and RGB grey by the
+    ITU-R 601 weights. EXIF orientation is not applied.
 
     Args:
-        channels: 1 (grey) or 3 (RGB).
+        channels: 1 (grey), 3 (RGB), or as many as the file has; None for those of the file.
         plane: axis and index of the slice, if the file is a volume; else it is ignored.
-        window: for more than 8 bits: low and high, "percentile", or None for the file's own.
+        window: for more than 8 bits: low and high, "percentile" (of the whole file; by channel
+            unless it is RGB), or None for the file's own.
 
     Raises:
-        DataError: the file cannot be used; among others, its values need a window.
+        DataError: the file cannot be used; among others, its values need a window, or it has
+            another number of channels.
     """
-    if channels not in (1, 3):
-        raise ValueError(f"channels must be 1 or 3, got {channels}")
     pixels = formats.decode(path, plane)
     values = pixels.values if pixels.palette is None else pixels.palette[pixels.values]
-    if values.ndim == 3:
-        values = values[..., : 1 if values.shape[2] == 2 else 3]  # drop alpha
+    if pixels.alpha and values.shape[2] != channels:
+        values = values[..., :-1]
+    count = values.shape[2] if values.ndim == 3 else 1
+    if pixels.slices and (channels in (1, 3) or channels not in (None, count)):
+        fix = "save one file for each"
+        if count != 3:  # the default, which nobody has asked for
+            fix += f", or set dataset.channels={count} if they are channels of one picture"
+        raise DataError(path, f"several pages or slices in one file ({count})", fix)
+    # three channels of a volume are sequences, no colours
+    sequences = count > 1 and formats.suffix_of(path) in formats.NIFTI_SUFFIXES
+    convertible = {count, channels} == {1, 3} and not sequences
+    if channels not in (None, count) and not convertible:
+        has = f"has {count} channel{'s' * (count > 1)}"
+        raise DataError(path, has, f"set dataset.channels={count} if all images have as many")
     values = to_255(
         values * np.uint8(pixels.grey_step) if pixels.grey_step > 1 else values,
         path,
@@ -46,14 +60,43 @@ def read_image(
         value_range=pixels.value_range,
         file_window=pixels.window,
         measured=pixels.measured,
+        by_channel=sequences or count not in (1, 3),
     )
     values = 255 - values if pixels.inverted else values
-    values = values.reshape(*values.shape[:2], -1)  # (H, W, 1 or 3)
-    if values.shape[2] < channels:
-        values = np.repeat(values, channels, axis=2)
-    elif values.shape[2] > channels:
+    values = values.reshape(*values.shape[:2], -1)  # (H, W, C)
+    if channels == 3 and count == 1:
+        values = np.repeat(values, 3, axis=2)
+    elif channels == 1 and count == 3:
         values = _grey(values)[..., None]
     return np.require(values, requirements=["C", "W"])
+
+
+def read_stack(
+    paths: Sequence[Path], *, channels: int, plane: Plane | None = None, window: Window = None
+) -> np.ndarray:
+    """The files of one case as one image (H, W, channels): uint8 if all have 8 bits, else float32.
+
+    Their channels follow one another. Where these are not as many as asked for, each file gives an
+    equal share of `channels`, so that greys may be stored as RGB. Other arguments as in
+    `read_image`.
+
+    Raises:
+        DataError: a file cannot be used, or they have another number of channels together.
+    """
+    if len(paths) == 1:
+        return read_image(paths[0], channels=channels, plane=plane, window=window)
+    for path in paths[1:]:
+        check_geometry(paths[0], path, plane=plane)
+    images = [read_image(path, channels=None, plane=plane, window=window) for path in paths]
+    counts = [image.shape[2] for image in images]
+    if sum(counts) != channels:
+        each, rest = divmod(channels, len(paths))
+        if rest or any({n, each} != {1, 3} and n != each for n in counts):
+            reason = f"has {' + '.join(map(str, counts))} channels in its {len(paths)} files"
+            fix = f"set dataset.channels={sum(counts)} if all images have as many"
+            raise DataError(paths[0], reason, fix)
+        images = [read_image(path, channels=each, plane=plane, window=window) for path in paths]
+    return np.concatenate(images, axis=2)
 
 
 def read_mask(
@@ -86,11 +129,13 @@ def read_mask(
     if palette is not None and (palette_as_colours or _indices_mislead(values, palette)):
         values = palette[values]
     in_colour = values.ndim == 3 and values.shape[2] != planes
-    if in_colour and values.shape[2] in (2, 4):
+    if in_colour and pixels.alpha:
         alpha = values[..., -1]
         if (alpha != alpha.flat[0]).any():
             raise DataError(path, "mask with transparent parts", "save it without alpha channel")
         values = values[..., :-1]
+    if in_colour and values.shape[2] not in (1, 3):
+        raise DataError(path, f"mask with {values.shape[2]} channels", "save (H, W) or colours")
     if in_colour:
         values = _without_equal_channels(values, lossy=lossy)
     if values.dtype.kind == "f" and not (fractions and np.isfinite(values).all()):
@@ -105,7 +150,7 @@ def read_mask(
 
 
 def check_geometry(image_path: Path, mask_path: Path, *, plane: Plane | None = None) -> None:
-    """Raise DataError unless image and mask have the same size and orientation as stored.
+    """Raise DataError unless two files of a case have the same size and orientation as stored.
 
     Two volumes must agree in shape and position in space as well. The mask of a slice may be a
     picture, which has no position: it needs the rows and columns that `formats.nifti` describes.
@@ -115,10 +160,10 @@ def check_geometry(image_path: Path, mask_path: Path, *, plane: Plane | None = N
     differences = []
     if image[:2] != mask[:2]:
         sizes = [f"{header.width}x{header.height}" for header in (image, mask)]
-        differences.append("is {}, its mask is {}".format(*sizes))
+        differences.append("is {}, the other is {}".format(*sizes))
     turns = image.orientation, mask.orientation
     if turns[0] != turns[1]:
-        differences.append("has EXIF orientation {}, its mask has {}".format(*turns))
+        differences.append("has EXIF orientation {}, the other has {}".format(*turns))
     if differences:
         fix = "save both upright and of one size (width x height)"
         raise DataError(image_path, f"{' and '.join(differences)} ({mask_path})", fix)

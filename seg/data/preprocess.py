@@ -11,7 +11,7 @@ from seg.data import annotations
 from seg.data.errors import DataError
 from seg.data.formats.intensity import Window
 from seg.data.grey_masks import from_threshold
-from seg.data.images import check_geometry, read_image, read_mask
+from seg.data.images import check_geometry, read_mask, read_stack
 from seg.data.masks import BACKGROUND, IGNORE, to_indices, to_planes, uses_colours
 from seg.data.pairs import MaskFile, Pair
 
@@ -30,6 +30,8 @@ class Preprocessing:
         overlap: whether a pixel may be of several classes; masks are planes then (`unite`).
         mask_threshold: stored value from which a mask file of one class is foreground; None where
             its values are those of the class.
+        image_suffix: how the names of a case's image files end, in the order of their channels;
+            empty where a case has one file.
     """
 
     size: tuple[int, int]
@@ -39,6 +41,7 @@ class Preprocessing:
     window: Window = None
     overlap: bool = False
     mask_threshold: float | None = None
+    image_suffix: tuple[str, ...] = ()
 
 
 def preprocessing(
@@ -66,6 +69,9 @@ def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     height, width = size
     if image.shape[:2] == size:
         return image
+    if image.shape[2] > 4:  # OpenCV averages 4 at most
+        parts = [image_to_size(image[..., c : c + 4], size) for c in range(0, image.shape[2], 4)]
+        return np.concatenate(parts, axis=2)
     shrinks = height * width < image.shape[0] * image.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     resized = cv2.resize(image, (width, height), interpolation=interpolation)
@@ -101,27 +107,9 @@ def read_pair(pair: Pair, pre: Preprocessing) -> tuple[np.ndarray, np.ndarray, b
 
 
 def read_channels(pair: Pair, pre: Preprocessing) -> np.ndarray:
-    """The case's image files as one image (H, W, C): uint8 if all of them are, else float32.
-
-    As many files as channels are one channel each; a single file has all of them.
-
-    Raises:
-        DataError: a file cannot be used.
-        ValueError: the files cannot have `channels` together.
-    """
-    each, rest = divmod(pre.channels, len(pair.images))
-    if rest:
-        raise ValueError(
-            f"dataset.channels={pre.channels}: must be a multiple of the {len(pair.images)} image "
-            f"files of a case"
-        )
-    options = {"channels": each, "plane": pair.plane, "window": pre.window}
-    images = [read_image(path, **options) for path in pair.images]
-    if len(images) == 1:
-        return images[0]
-    for path in pair.images[1:]:
-        check_geometry(pair.image, path, plane=pair.plane)
-    return np.concatenate(images, axis=2)
+    """The case's image files as one image (H, W, C), as from `images.read_stack`."""
+    options = {"channels": pre.channels, "plane": pair.plane, "window": pre.window}
+    return read_stack(pair.images, **options)
 
 
 def check_files(pair: Pair) -> None:

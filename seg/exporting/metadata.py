@@ -39,6 +39,10 @@ def of_graph(
         preprocessing: as the checkpoint stores it.
         any_batch: whether the file takes several images at once.
     """
+    channels, files = model.preprocessing.channels, model.preprocessing.image_suffix
+    of_channels = {1: "grey", 3: "RGB"}.get(channels, "channels in the order of the training's")
+    if files:
+        of_channels = f"the files {', '.join(files)} of a case, stacked"
     return {
         "version": VERSION,
         "classes": list(model.classes),
@@ -47,7 +51,7 @@ def of_graph(
         "threshold": model.threshold,
         "postprocess": {step: list(names) for step, names in model.postprocess.items()},
         "inside": ["resizing", "normalisation", "network", "threshold", "postprocess"],
-        "input": f"image: uint8 (N, H, W, {model.preprocessing.channels}), RGB or grey",
+        "input": f"image: uint8 (N, H, W, {channels}), {of_channels}",
         "outputs": [
             "mask: uint8 (N, H, W), 0 background, then the classes",
             f"probabilities: float32 (N, {model.outputs}, H, W)",

@@ -7,16 +7,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seg.data.errors import DataError, DataErrors
-from seg.data.images import read_image
+from seg.data.images import read_stack
 from seg.data.pairs import image_files
-from seg.data.preprocess import Preprocessing, mask_to_size, read_pair
+from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
 from seg.evaluation.cases import Case
 from seg.inference.exported import as_bytes
+from seg.inference.files import inputs
 from seg.inference.model import LoadedModel
 from seg.inference.predictor import NetworkPredictor
 from seg.inference.segmentation import mask_of
@@ -89,11 +89,14 @@ def folder_samples(folder: Path, preprocessing: Preprocessing, count: int) -> li
     files = image_files(folder)
     if not files:
         raise FileNotFoundError(f"images={folder}: holds no images")
-    samples, problems = [], []
-    for path in _spread(files, count):
+    found = [inputs.Input(path, path.name, path.stem) for path in files]
+    cases, incomplete = inputs.stacked(found, preprocessing.image_suffix)
+    samples, problems = [], list(incomplete.values())
+    options = {"channels": preprocessing.channels, "window": preprocessing.window}
+    for case in _spread(cases, count):
         try:
-            image = read_image(path, channels=preprocessing.channels, window=preprocessing.window)
-            samples.append(Sample(path.name, as_bytes(image), None))
+            image = read_stack(case.paths, **options)
+            samples.append(Sample(case.image, as_bytes(image), None))
         except DataError as error:
             problems.append(str(error))
     if problems:
@@ -162,12 +165,10 @@ def _scaled(sample: Sample, scale: float) -> Sample:
     if scale == 1:
         return sample
     height, width = (max(1, round(side * scale)) for side in sample.image.shape[:2])
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    image = cv2.resize(sample.image, (width, height), interpolation=method)
     true = sample.reference
     return Sample(
         name=f"{sample.name} at {height}x{width}",
-        image=image.reshape(height, width, sample.image.shape[2]),
+        image=image_to_size(sample.image, (height, width)),
         reference=None if true is None else mask_to_size(true, (height, width)),
     )
 

@@ -74,16 +74,22 @@ def join(models: Sequence[LoadedModel]) -> LoadedModel:
         axes = ", ".join(f"{model.path}: {model.axis}" for model in models)
         raise ValueError(f"run: volumes were cut along different axes ({axes}); give axis=")
     for other in others:
+        read, also_read = first.preprocessing, other.preprocessing
         for what, a, b in (
             ("knows the classes", first.classes, other.classes),
-            ("was trained with the window", first.preprocessing.window, other.preprocessing.window),
+            ("was trained with the window", read.window, also_read.window),
+            ("stacks the files", read.image_suffix, also_read.image_suffix),
         ):
             if a != b:
                 raise ValueError(
                     f"{other.path}: {what} {json.dumps(b)}, {first.path} {json.dumps(a)}: no "
                     "ensemble"
                 )
-    channels = max(model.preprocessing.channels for model in models)
+    counts = {model.preprocessing.channels for model in models}
+    channels = max(counts)
+    if len(counts) > 1 and (counts != {1, 3} or first.preprocessing.image_suffix):
+        each = ", ".join(f"{model.path}: {model.preprocessing.channels}" for model in models)
+        raise ValueError(f"run: networks of different channels ({each}): no ensemble")
     widest = next(model for model in models if model.preprocessing.channels == channels)
     return LoadedModel(
         predictor=Ensemble([_taking(channels, model) for model in models]),

@@ -77,6 +77,7 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
             image_size=list(shape["size"]),
             channels=shape["channels"],
             window=shape["window"],
+            image_suffix=tuple(shape.get("image_suffix", ())),
             classes=about["mask_values"],
             ignore_value=None,
         )

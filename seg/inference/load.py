@@ -93,6 +93,7 @@ class Loader:
                 image_size=list(shape["size"]),
                 channels=shape["channels"],
                 window=shape["window"],
+                image_suffix=tuple(shape.get("image_suffix", ())),
                 classes=data.get("classes"),
                 ignore_value=data.get("ignore_value"),
                 mask_threshold=data.get("mask_threshold"),

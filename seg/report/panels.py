@@ -23,8 +23,9 @@ COLUMNS = ("image", "reference", "prediction", "overlay")
 
 
 def as_rgb(image: NDArray) -> NDArray[np.uint8]:
-    """(H, W, C) in 0-255, C 1 or 3, to (H, W, 3) uint8."""
-    return np.broadcast_to(np.clip(image, 0, 255).astype(np.uint8), (*image.shape[:2], 3))
+    """(H, W, C) in 0-255 to (H, W, 3) uint8: the first three channels, or the first in grey."""
+    shown = image[..., : 3 if image.shape[2] >= 3 else 1]
+    return np.broadcast_to(np.clip(shown, 0, 255).astype(np.uint8), (*image.shape[:2], 3))
 
 
 def class_colour(index: int) -> str:

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from seg.data.errors import DataError
-from seg.data.images import read_image
+from seg.data.images import read_stack
 from seg.inference.files.output import Colour, MaskWriter
 from seg.inference.files.reading import File
 from seg.inference.model import LoadedModel
@@ -96,9 +96,8 @@ def sheet(
         picture = pictures[rows[index]["image"]]
         file, plane = picture.file, picture.plane
         try:
-            image = read_image(
-                file.input.path, channels=prepared.channels, plane=plane, window=prepared.window
-            )
+            options = {"channels": prepared.channels, "window": prepared.window}
+            image = read_stack(file.input.paths, plane=plane, **options)
         except DataError:
             return None, None
         return image, writer.read_back(file, folder / rows[index]["mask"], plane)

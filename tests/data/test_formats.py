@@ -266,7 +266,7 @@ IMAGES = {
     "grey gif": ("a.gif", "grey", pillow()),
     "grey tiff": ("a.tif", "grey", pillow()),
     "rgb tiff": ("a.tif", "rgb", tiff(photometric="rgb")),
-    "rgba tiff": ("a.tif", "rgb", with_alpha(pillow())),
+    "rgba tiff": ("a.tif", "rgb", opaque(pillow())),
     "planar tiff": (
         "a.tif",
         "rgb",

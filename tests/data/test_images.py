@@ -109,11 +109,6 @@ def test_sixteen_bit_image_equals_its_eight_bit_copy(suffix, tmp_path):
     assert np.abs(grey[..., 0] - _reference_grey(RGB)).max() <= 0.501
 
 
-def test_only_one_or_three_channels_can_be_asked_for(tmp_path):
-    with pytest.raises(ValueError, match="got 4"):
-        read_image(tmp_path / "a.png", channels=4)
-
-
 COLOURS = np.array(VOC, np.uint8).reshape(-1, 3)[LABELS]
 RAMP = np.repeat(np.arange(256), 3).tolist()
 OPAQUE = np.full_like(GREY, 255)
@@ -300,7 +295,8 @@ REFUSED = {
     "decompression bomb": ("a.png", _bomb, "too large"),
     "decompression bomb tiff": ("a.tif", _huge_tiff, "too large: 1048576x1048576"),
     "pickled npy": ("a.npy", _npy(np.array([{}], dtype=object)), "damaged"),
-    "stack npy": ("a.npy", _npy(STACK), r"array of shape \(5, 13, 17\)"),
+    "stack npy": ("a.npy", _npy(STACK), "5 channels"),
+    "npy of volumes": ("a.npy", _npy(STACK[None]), r"array of shape \(1, 5, 13, 17\)"),
     "flat npy": ("a.npy", _npy(GREY.ravel()), r"array of shape \(221,\)"),
     "two-channel npy": ("a.npy", _npy(RGB[..., :2]), "2 channels"),
 }

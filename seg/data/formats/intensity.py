@@ -26,6 +26,7 @@ class ValueRange:
     ) -> None:
         self._load, self._slope, self._intercept = load, slope, intercept
         self._computed: dict[str, tuple[float, float] | int] = {}
+        self._of_channels: tuple[np.ndarray, np.ndarray] | None = None
         self._lock = Lock()  # several threads ask for the first slices of a volume
 
     def not_finite(self) -> int:
@@ -42,6 +43,17 @@ class ValueRange:
             "percentiles", lambda a: self._values(*np.percentile(a, PERCENTILES).tolist())
         )
         return (low, high) if low < high else self.extremes()
+
+    def channel_percentiles(self) -> tuple[np.ndarray, np.ndarray]:
+        """(C,) each: `percentiles` of each channel, the last axis. No NaN is allowed."""
+        with self._lock:
+            if self._of_channels is None:
+                channels = np.moveaxis(self._load(), -1, 0)
+                scale = {"slope": self._slope, "intercept": self._intercept}
+                every = [ValueRange(lambda a=a: a, **scale).percentiles() for a in channels]
+                low, high = np.array(every).T
+                self._of_channels = low, high
+            return self._of_channels
 
     def _values(self, low: float, high: float) -> tuple[float, float]:
         ends = (float(x) * self._slope + self._intercept for x in (low, high))
@@ -63,6 +75,7 @@ def to_255(
     value_range: ValueRange | None = None,
     file_window: tuple[float, float] | None = None,
     measured: bool = False,
+    by_channel: bool = False,
 ) -> np.ndarray:
     """Values as uint8 or float32 in 0-255.
 
@@ -76,6 +89,7 @@ def to_255(
         value_range: of all values of the file, if `values` is only a part of them.
         file_window: low and high that the file itself states.
         measured: the values are those of an instrument, of no known range: they need a window.
+        by_channel: the percentiles are those of each channel, the last axis.
 
     Raises:
         DataError: values that are not finite, or that need a window; it names their extremes.
@@ -99,8 +113,11 @@ def to_255(
         raise DataError(path, f"{invalid} values are nan or infinite", fix)
     if window is None and file_window is None:
         return _by_type(values, path, value_range, measured=measured)
-    low, high = value_range.percentiles() if window == "percentile" else window or file_window
-    share = (values.astype(np.float64) - low) / max(high - low, np.finfo(float).tiny)
+    if window == "percentile":
+        low, high = value_range.channel_percentiles() if by_channel else value_range.percentiles()
+    else:
+        low, high = window or file_window
+    share = (values.astype(np.float64) - low) / np.maximum(high - low, np.finfo(float).tiny)
     return (share.clip(0, 1) * 255).astype(np.float32)
 
 

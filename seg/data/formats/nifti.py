@@ -1,5 +1,7 @@
 """NIfTI: slices of a volume as they are stored, `.nii` and `.nii.gz`.
 
+A fourth axis has the channels of each voxel, such as the sequences of an examination.
+
 A slice along `axis` is the stored array at that index, transposed: its rows run along the later of
 the other two axes, its columns along the earlier. Along axis 2 these are y and x, as in the DICOM
 pictures from which an ITK program (3D Slicer, SimpleITK) made the volume. The affine turns and
@@ -24,7 +26,7 @@ class _Volume:
     """An open NIfTI file, its array read at first use.
 
     The array is mapped from a `.nii`; from a `.nii.gz` it is decompressed as a whole and kept.
-    shape: (X, Y, Z). zooms: mm. affine: (4, 4), voxel to mm.
+    shape: (X, Y, Z). channels: of each voxel. zooms: mm. affine: (4, 4), voxel to mm.
     """
 
     def __init__(self, path: Path) -> None:
@@ -37,14 +39,16 @@ class _Volume:
         shape = tuple(image.shape)
         if len(shape) < 2 or 0 in shape:
             raise DataError(path, f"array of shape {shape}", "save a volume (X, Y, Z)")
-        if any(n > 1 for n in shape[3:]):
-            fix = "save one file for each time point or sequence"
+        channels = [n for n in shape[3:] if n > 1]
+        if len(channels) > 1:
+            fix = "save (X, Y, Z), or (X, Y, Z, C) with C channels"
             raise DataError(path, f"{len(shape)} dimensions {shape}", fix)
         if image.get_data_dtype().kind not in "iuf":
             fix = "save one number for each voxel (grey values, or the magnitude)"
             raise DataError(path, f"colours or complex numbers ({image.get_data_dtype()})", fix)
         self.path = path
         self.shape = (*shape, 1)[:3]
+        self.channels = channels[0] if channels else 1
         self._is_flat = len(shape) == 2
         self.affine = image.affine
         to_mm = _TO_MM.get(image.header.get_xyzt_units()[0], 1.0)
@@ -62,21 +66,22 @@ class _Volume:
         return self._is_flat or (axis == 2 and self.shape[2] == 1)
 
     def slice(self, plane: Plane) -> np.ndarray:
-        """A copy (H, W): stored numbers, or float64 where the header scales them."""
+        """A copy (H, W) or (H, W, C): stored numbers, or float64 where the header scales them."""
         axis, index = plane
-        values = self._array()[(slice(None),) * axis + (index,)].T
+        values = self._array()[(slice(None),) * axis + (index,)].swapaxes(0, 1)
         if (self._slope, self._intercept) != (1, 0):
             return values.astype(np.float64) * self._slope + self._intercept
         return np.array(values, dtype=values.dtype.newbyteorder("="))
 
-    def _array(self) -> np.ndarray:  # (X, Y, Z)
+    def _array(self) -> np.ndarray:  # (X, Y, Z) or (X, Y, Z, C)
         with self._lock:
             if self._error is not None:  # a damaged file is not decompressed again for every slice
                 raise self._error
             if self._stored is None:
                 try:
                     with data_errors(self.path):
-                        self._stored = self._read().reshape(self.shape, order="F")
+                        shape = self.shape if self.channels == 1 else (*self.shape, self.channels)
+                        self._stored = self._read().reshape(shape, order="F")
                 except DataError as error:
                     self._error = error
                     raise
@@ -126,11 +131,11 @@ def check_position(image_path: Path, mask_path: Path) -> None:
         return  # a volume and a picture of one slice: only the sizes of the slices can be compared
     if image.shape != mask.shape:
         shapes = ["x".join(map(str, v.shape)) for v in (image, mask)]
-        reason = f"is {shapes[0]}, its mask is {shapes[1]} ({mask_path})"
-        raise DataError(image_path, reason, "save the mask with the image's shape")
+        reason = f"is {shapes[0]}, {mask_path} is {shapes[1]}"
+        raise DataError(image_path, reason, "save both with the same shape")
     if positions_differ(image.affine, mask.affine, image.shape):
-        fix = "resample the mask to the image, or, if its array fits, save it with image.affine"
-        reason = f"lies elsewhere or is turned or flipped against its mask ({mask_path})"
+        fix = f"resample {mask_path.name} to it, or, if its array fits, save it with image.affine"
+        reason = f"lies elsewhere or is turned or flipped against {mask_path}"
         raise DataError(image_path, reason, fix)
 
 

@@ -21,6 +21,9 @@ _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TIFFFILE_COMPRESSIONS = {1, 8, 32773, 32946}
 _TIFF_LOSSLESS = _TIFFFILE_COMPRESSIONS | {2, 3, 4, 5, 34925, 50000}
 
+_MAX_CHANNELS = 128  # as OpenCV's; more are slices
+_SOFT = 0.1  # share of half-transparent pixels above which a TIFF's last channel is no alpha
+
 Plane = tuple[int, int]  # axis and index of a slice of a volume
 
 
@@ -36,7 +39,9 @@ class Header(NamedTuple):
 class Pixels(NamedTuple):
     """The stored values of a picture, and what the file says of how to show them."""
 
-    values: np.ndarray  # (H, W) or (H, W, 2 to 4), as stored, channels in RGBA order
+    values: np.ndarray  # (H, W) or (H, W, C), as stored, colours in RGB order
+    alpha: bool = False  # the last channel is the alpha channel
+    slices: bool = False  # the channels may as well be slices: the file does not say
     lossy: bool = False
     palette: np.ndarray | None = None  # (256, 3) uint8, then `values` are its indices
     grey_step: int = 1  # an image's grey is value * step: 85 and 17 for greys of 2 and 4 bits
@@ -50,8 +55,6 @@ def decode(path: Path, plane: Plane | None, data: bytes | None = None) -> Pixels
     """The picture as stored, in the file or in these bytes; call it within `data_errors`."""
     if path.suffix.lower() == ".npy":
         array = open_npy(path)
-        if array.shape[2:] == (2,):
-            raise DataError(path, "2 channels", "save (H, W) or (H, W, 3)")
         pixels = Pixels(np.array(array, dtype=array.dtype.newbyteorder("=")))
     else:
         data = path.read_bytes() if data is None else data
@@ -60,8 +63,8 @@ def decode(path: Path, plane: Plane | None, data: bytes | None = None) -> Pixels
     values = pixels.values
     if values.ndim == 3 and values.shape[2] == 1:
         return pixels._replace(values=values[..., 0])
-    if values.ndim != 2 and (values.ndim != 3 or values.shape[2] > 4):
-        fix = "save one picture of shape (H, W) or (H, W, 3)"
+    if values.ndim != 2 and (values.ndim != 3 or values.shape[2] > _MAX_CHANNELS):
+        fix = "save one picture of shape (H, W) or (H, W, C)"
         raise DataError(path, f"array of shape {values.shape}", fix)
     return pixels
 
@@ -75,9 +78,10 @@ def read_header(path: Path, plane: Plane | None) -> Header:
         file.seek(0)
         if is_tiff:
             with tifffile.TiffFile(file) as tiff:
-                page = tiff.pages[0]
+                page, stack = tiff.pages[0], _stack_of(tiff)
                 tag = page.tags.get("Orientation")
-                return Header(page.imagelength, page.imagewidth, _orientation(tag and tag.value))
+                size = stack.size if stack else (page.imagelength, page.imagewidth)
+                return Header(*size, _orientation(tag and tag.value))
         with Image.open(file, formats=PILLOW_FORMATS) as image:
             # Pillow decodes a whole PNG to look for EXIF after the pixels: look only before.
             has_exif = image.format != "PNG" or "exif" in image.info
@@ -86,42 +90,81 @@ def read_header(path: Path, plane: Plane | None) -> Header:
 
 
 def open_npy(path: Path) -> np.ndarray:
-    """The array of a .npy file, memory-mapped."""
+    """The array of a .npy file, memory-mapped, (H, W) or (H, W, C)."""
     array = np.lib.format.open_memmap(path, mode="r")  # checks the length, loads no pickles
     if array.ndim < 2:
-        raise DataError(path, f"array of shape {array.shape}", "save (H, W) or (H, W, 3)")
-    return array
+        raise DataError(path, f"array of shape {array.shape}", "save (H, W) or (H, W, C)")
+    return np.moveaxis(array, _channel_axis(array.shape), 2) if array.ndim == 3 else array
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int:
+    """0 for (C, H, W), 2 for (H, W, C): the shorter axis, or the last if it has 4 or fewer."""
+    return 2 if shape[2] <= max(4, shape[0]) else 0
+
+
+class _Stack(NamedTuple):
+    """The pages of a TIFF as the channels of one picture. named: the file calls them channels."""
+
+    series: tifffile.TiffPageSeries
+    axis: int
+    named: bool
+
+    @property
+    def size(self) -> tuple[int, int]:
+        height, width = (n for axis, n in enumerate(self.series.shape) if axis != self.axis)
+        return height, width
+
+
+def _stack_of(tiff: tifffile.TiffFile) -> _Stack | None:
+    """None if the file has one page, or if its pages cannot be channels."""
+    page = tiff.pages[0]
+    # One page can hold a whole stack, as its ImageJ or tifffile description says.
+    described = (tiff.is_imagej or tiff.is_shaped) and tiff.series[0].size != page.size
+    if len(tiff.pages) == 1 and not described:
+        return None
+    series = tiff.series[0]
+    axes = series.axes.replace("Q", "I")  # both: pages of no name
+    if len(tiff.series) > 1 or sorted(axes) not in (sorted("CYX"), sorted("IYX")):
+        return None
+    axis = axes.index("C") if "C" in axes else _channel_axis(series.shape)
+    return _Stack(series, axis, named="C" in axes)
 
 
 def _decode_tiff(data: bytes, path: Path) -> Pixels:
     with tifffile.TiffFile(BytesIO(data)) as tiff:
-        page = tiff.pages[0]
-        # One page can hold a whole stack, as its ImageJ or tifffile description says.
-        stacked = (tiff.is_imagej or tiff.is_shaped) and tiff.series[0].size != page.size
-        if len(tiff.pages) > 1 or stacked or page.axes not in ("YX", "YXS", "SYX"):
+        page, stack = tiff.pages[0], _stack_of(tiff)
+        several = len(tiff.pages) > 1 or page.axes not in ("YX", "YXS", "SYX")
+        if several and stack is None:
             raise DataError(path, "several pages or slices in one file", "save one file for each")
-        if page.imagelength * page.imagewidth > 2 * Image.MAX_IMAGE_PIXELS:
-            raise Image.DecompressionBombError(f"{page.imagewidth}x{page.imagelength} pixels")
+        height, width = stack.size if stack else (page.imagelength, page.imagewidth)
+        if height * width > 2 * Image.MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError(f"{width}x{height} pixels")
         if page.photometric == tifffile.PHOTOMETRIC.SEPARATED:
             raise DataError(path, "CMYK colours", "save it as RGB")
-        # A microscope's 2 or 4 grey channels: none of them is an alpha channel to drop.
         grey = page.photometric == tifffile.PHOTOMETRIC.MINISBLACK
-        if grey and page.samplesperpixel in (2, 4) and not {1, 2} & set(page.extrasamples):
-            raise DataError(path, f"{page.samplesperpixel} channels", "save grey or RGB")
         inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
         direct = grey or page.photometric == tifffile.PHOTOMETRIC.RGB
         plain = page.compression in _TIFFFILE_COMPRESSIONS
+        alpha = bool(page.extrasamples) and page.extrasamples[-1] in (1, 2)
         if plain and (direct or inverted) and page.bitspersample in (1, 8, 16, 32, 64):
-            values = page.asarray(maxworkers=1)  # its threads cost ten times the decoding
-            if page.axes == "SYX":
-                values = np.moveaxis(values, 0, -1)  # (H, W, C)
+            # its threads cost ten times the decoding
+            values = (stack.series if stack else page).asarray(maxworkers=1)
+            if stack or page.axes == "SYX":
+                values = np.moveaxis(values, stack.axis if stack else 0, 2)  # (H, W, C)
             if inverted and values.dtype == bool:
                 values = ~values
             elif inverted:
                 if values.dtype.kind != "u":
                     raise DataError(path, f"white-is-zero {values.dtype}", "save black as zero")
                 values = np.iinfo(values.dtype).max - values
-            return Pixels(values)
+            slices = stack is not None and not stack.named
+            return Pixels(values, alpha=alpha and _is_alpha(values[..., -1]), slices=slices)
+        colours = 1 if grey or inverted or page.photometric == tifffile.PHOTOMETRIC.PALETTE else 3
+        if stack or page.samplesperpixel > colours + alpha:
+            # Pillow drops channels, and OpenCV takes one for alpha.
+            channels = stack.series.shape[stack.axis] if stack else page.samplesperpixel
+            fix = "save it uncompressed or with deflate compression"
+            raise DataError(path, f"{channels} channels in a compressed TIFF", fix)
         tag = page.tags.get("Orientation")
         if _orientation(tag and tag.value) != 1:
             # Pillow and OpenCV turn such a file, each in its own way.
@@ -130,11 +173,24 @@ def _decode_tiff(data: bytes, path: Path) -> Pixels:
         lossy = page.compression not in _TIFF_LOSSLESS
         deep = page.bitspersample > 8 and page.samplesperpixel > 1
         bits = page.bitspersample
-    return _decode_pillow(data, path, deep=deep, bits=bits)._replace(lossy=lossy)
+    pixels = _decode_pillow(data, path, deep=deep, bits=bits)
+    alpha = pixels.alpha and _is_alpha(pixels.values[..., -1])
+    return pixels._replace(lossy=lossy, alpha=alpha)
+
+
+def _is_alpha(values: np.ndarray) -> bool:
+    """Whether a TIFF's channel (H, W) that is marked as alpha is one: opaque or transparent.
+
+    tifffile, for one, marks any fourth channel as alpha, such as the near infrared.
+    """
+    full = 1 if values.dtype.kind == "f" else np.iinfo(values.dtype).max
+    soft = np.count_nonzero((values > 0) & (values < full)) > _SOFT * values.size
+    return not soft or values.min() == values.max()
 
 
 def _decode_pillow(data: bytes, path: Path, *, deep: bool = False, bits: int = 0) -> Pixels:
     with Image.open(BytesIO(data), formats=PILLOW_FORMATS) as image:
+        alpha = image.mode in ("LA", "RGBA")
         # MPO is a JPEG whose further pictures are a preview or a gain map of the first.
         if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
             raise DataError(path, "several pages or frames in one file", "save one file for each")
@@ -156,13 +212,15 @@ def _decode_pillow(data: bytes, path: Path, *, deep: bool = False, bits: int = 0
         if not deep:
             values = np.array(image)
             native = values.astype(values.dtype.newbyteorder("="), copy=False)
-            return Pixels(native, lossy=image.format in ("JPEG", "MPO"))
+            return Pixels(native, alpha=alpha, lossy=image.format in ("JPEG", "MPO"))
     # Pillow cuts 16-bit colour to 8 bits, so OpenCV reads it; that the file is whole, Pillow has
     # checked above and OpenCV would not.
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None:
         raise DataError(path, "16-bit colour of an unknown kind", "save it as a 16-bit RGB PNG")
-    return Pixels(values[..., [2, 1, 0, 3][: values.shape[2]]] if values.ndim == 3 else values)
+    if values.ndim == 2:
+        return Pixels(values)
+    return Pixels(values[..., [2, 1, 0, 3][: values.shape[2]]], alpha=alpha)
 
 
 def _orientation(value: object) -> int:

@@ -39,7 +39,7 @@ def is_colourful(image: NDArray) -> bool:
 def input_warnings(
     image: NDArray,
     *,
-    colourful: bool,
+    colourful: bool | None,
     mean: Sequence[float],
     std: Sequence[float],
     size: tuple[int, int] | None,
@@ -50,7 +50,7 @@ def input_warnings(
 
     Args:
         image: (H, W, C) as the network gets it, 0-255.
-        colourful: whether the file has colours.
+        colourful: whether the file has colours; None where its channels are none.
         mean: of the training images, by channel.
         std: of the training images, by channel.
         size: (height, width) that the image is resized to; None if it is not.
@@ -61,7 +61,7 @@ def input_warnings(
     grey = in_grey(mean, std)
     if colourful and grey:
         warnings.append(InputWarning("colour image, training had grey ones"))
-    if not colourful and not grey:
+    if colourful is False and not grey:
         warnings.append(InputWarning("grey image, training had colours"))
     if image.dtype == np.uint8 and windowed:
         warnings.append(InputWarning("8 bits, training had more, through a window"))

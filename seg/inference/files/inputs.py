@@ -1,6 +1,7 @@
 """The images that `input` names, and the names of their masks."""
 
 import glob
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,26 +9,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seg.data import table_file
-from seg.data.formats import is_image, stem_of
+from seg.data.formats import is_image, stem_of, suffix_of
 from seg.data.pairs import content, image_files, natural_key
+
+log = logging.getLogger(__name__)
 
 WILD = "*?["
 
 
 @dataclass(frozen=True)
 class Input:
-    """An image file.
+    """An image: a file, or several whose channels are stacked.
 
     Args:
-        path: of the file.
+        path: of the first file.
         image: its path below the folder that `input` names, with forward slashes.
         name: of its mask below the output, without a suffix: the image's own, with its suffix only
             where two images of a folder differ in nothing else.
+        more: the further files, in the order of their channels.
     """
 
     path: Path
     image: str
     name: str
+    more: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (self.path, *self.more)
 
 
 def find(source: str | Sequence[str], *, recursive: bool, root: str | None) -> list[Input]:
@@ -55,6 +64,59 @@ def find(source: str | Sequence[str], *, recursive: bool, root: str | None) -> l
         Input(path, image, name)
         for path, image, name in zip(bases, images, _names(images), strict=True)
     ]
+
+
+def stacked(images: Sequence[Input], suffixes: Sequence[str]) -> tuple[list[Input], dict[str, str]]:
+    """The files of each case as one image, called by the case's name.
+
+    A further file is also looked for beside the first, so that naming one of a case is enough.
+
+    Args:
+        images: files.
+        suffixes: how the names of a case's files end, in the order of their channels; with fewer
+            than two each file is an image.
+
+    Returns:
+        The images, and why the others cannot be predicted, by their first file.
+
+    Raises:
+        ValueError: no file is that of a case.
+    """
+    if len(suffixes) < 2:
+        return list(images), {}
+    cases: dict[Path, dict[str, Input]] = {}
+    failed: dict[str, str] = {}
+    others = []
+    for one in images:
+        stem = stem_of(one.path)
+        suffix = max((s for s in suffixes if stem.endswith(s)), key=len, default=None)
+        if suffix is None:
+            others.append(one.image)
+            continue
+        case = one.path.with_name(stem.removesuffix(suffix))
+        known = cases.setdefault(case, {}).setdefault(suffix, one)
+        if known is not one:
+            failed[one.image] = f"{one.path}: same name as {known.path.name}; keep one of them"
+    if others:
+        text = f"{len(others)} files end in none of {', '.join(suffixes)} ({others[0]})"
+        if not cases:
+            raise ValueError(f"input: {text}, as the files of the training's cases do")
+        log.warning("%s: left out", text)
+    complete = []
+    for case, files in cases.items():
+        first = next(iter(files.values()))
+        paths = [
+            files[s].path if s in files else case.with_name(case.name + s + suffix_of(first.path))
+            for s in suffixes
+        ]
+        missing = [path.name for path in paths if not os.path.lexists(path)]
+        name = first.image[: -len(first.path.name)] + case.name
+        image = f"{name}{paths[0].name.removeprefix(case.name)}"
+        if missing:
+            failed[image] = f"{first.path}: {', '.join(missing)} is missing beside it; add it"
+        else:
+            complete.append(Input(paths[0], image, name, tuple(paths[1:])))
+    return complete, failed
 
 
 def folders(source: str | Sequence[str]) -> list[Path]:

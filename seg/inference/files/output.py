@@ -169,7 +169,7 @@ def refuse_collisions(
                 f"output={output}: {file.input.path} and another would both be written to {name}; "
                 "predict them into two folders"
             )
-    images = {file.input.path.resolve() for file in files}
+    images = {path.resolve() for file in files for path in file.input.paths}
     for name, file in planned:
         if (output / name).resolve() in images:
             raise ValueError(
@@ -218,7 +218,9 @@ def _write_nifti(file: File, values: NDArray, path: Path) -> None:
     nibabel = import_reader("nibabel", file.input.path)
     image = nibabel.load(file.input.path)
     if values.ndim == 3:
-        values = values.reshape(image.shape)  # which may have further axes of length 1
+        # which may have further axes of length 1, or one of channels
+        one = values.size == np.prod(image.shape)
+        values = values.reshape(image.shape) if one else values
     header = image.header.copy()
     header.set_data_dtype(values.dtype)
     header.set_slope_inter(1, 0)

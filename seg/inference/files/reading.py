@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from seg.data import formats
 from seg.data.errors import DataError
+from seg.data.formats.intensity import Window
 from seg.data.formats.pictures import Header
 from seg.data.formats.volume_cache import Plane
-from seg.data.images import read_image
-from seg.inference.files.input_checks import InputWarning, in_grey, input_warnings, is_colourful
+from seg.data.images import read_image, read_stack
+from seg.inference.files.input_checks import InputWarning, input_warnings, is_colourful
 from seg.inference.files.inputs import Input
 from seg.inference.model import LoadedModel
 
@@ -24,7 +25,7 @@ FRAMES = 0  # the axis along which a DICOM file of several frames is cut
 
 @dataclass(eq=False)
 class File:
-    """An image file to predict.
+    """An image file to predict, or several that are one image.
 
     Args:
         input: its path and names.
@@ -38,9 +39,13 @@ class File:
 
     @cached_property
     def sha256(self) -> str:
-        """Of the file's bytes, as hex digits."""
-        with self.input.path.open("rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
+        """Of the file's bytes, as hex digits; of several files, of their digests."""
+        digests = []
+        for path in self.input.paths:
+            with path.open("rb") as handle:
+                digests.append(hashlib.file_digest(handle, "sha256").hexdigest())
+        one = len(digests) == 1
+        return digests[0] if one else hashlib.sha256("".join(digests).encode()).hexdigest()
 
     def pictures(self) -> list["Picture"]:
         """The file itself, or its slices."""
@@ -100,7 +105,12 @@ def open_files(images: Iterable[Input], axis: int) -> tuple[list[File], dict[str
     for image in images:
         own = FRAMES if formats.suffix_of(image.path) in formats.DICOM_SUFFIXES else axis
         try:
-            files.append(File(image, own, formats.slice_count(image.path, own)))
+            first, *others = [(path, formats.slice_count(path, own)) for path in image.paths]
+            for path, slices in others:
+                if slices != first[1]:
+                    reason = f"has {slices or 1} slices, {first[0].name} has {first[1] or 1}"
+                    raise DataError(path, reason, "save both with the same shape")
+            files.append(File(image, own, first[1]))
         except DataError as error:
             failed[image.image] = str(error)
     return files, failed
@@ -121,17 +131,16 @@ def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
     `resized` says whether images are resized whole, so that an odd size gets a warning.
     """
     prepared = model.preprocessing
-    grey = in_grey(model.mean, model.std)
 
     def read(picture: Picture) -> Read:
         started = time.perf_counter()
-        path, plane = picture.file.input.path, picture.plane
+        paths, plane = picture.file.input.paths, picture.plane
         _ = picture.file.sha256  # computed in this thread, not when the mask is written
-        image, colourful = _read(path, plane, prepared.channels, prepared.window)
-        header = formats.read_header(path, plane)
+        image, colourful = _read(paths, plane, prepared.channels, prepared.window)
+        header = formats.read_header(paths[0], plane)
         warnings = input_warnings(
             image,
-            colourful=colourful if prepared.channels == 3 or grey else False,
+            colourful=colourful,
             mean=model.mean,
             std=model.std,
             size=prepared.size if resized else None,
@@ -143,10 +152,20 @@ def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
     return read
 
 
-def _read(path: Path, plane: Plane | None, channels: int, window: object) -> tuple[NDArray, bool]:
-    """The image, and whether the file has colours; decoded once where that is enough."""
+def _read(
+    paths: Sequence[Path], plane: Plane | None, channels: int, window: Window
+) -> tuple[NDArray, bool | None]:
+    """The image, and whether the file has colours, decoded once where that is enough.
+
+    None where the channels are no colours: of several files, or of another number than 1 and 3.
+    """
+    if len(paths) > 1 or channels not in (1, 3):
+        return read_stack(paths, channels=channels, plane=plane, window=window), None
+    path = paths[0]
     nifti = formats.suffix_of(path) in formats.NIFTI_SUFFIXES
-    image = read_image(path, channels=1 if nifti else 3, plane=plane, window=window)
+    image = read_image(path, channels=None if nifti else 3, plane=plane, window=window)
+    if nifti and image.shape[2] > 1:
+        return read_image(path, channels=channels, plane=plane, window=window), None
     colourful = not nifti and is_colourful(image)
     if image.shape[2] == channels:
         return image, colourful

@@ -115,9 +115,11 @@ def _draw_intensity(axis: Axes, audit: dict) -> None:
     means, lows, highs = (np.array(audit["intensity"][key]) for key in ("mean", "low", "high"))
     grey = len(means) == 1 or np.allclose(means, means[0], atol=1e-6)
     levels = (np.arange(means.shape[1]) + 0.5) * 256 / means.shape[1]
-    channels = [("grey", "0.25")] if grey else [
-        ("red", "#D55E00"), ("green", "#009E73"), ("blue", "#0072B2")
-    ]  # fmt: skip
+    channels = [("red", "#D55E00"), ("green", "#009E73"), ("blue", "#0072B2")]
+    if grey:
+        channels = [("grey", "0.25")]
+    elif len(means) != 3:
+        channels = [(f"channel {k}", class_colour(k + 1)) for k in range(1, len(means) + 1)]
     for (name, colour), mean, low, high in zip(channels, means, lows, highs, strict=False):
         axis.fill_between(levels, 100 * low, 100 * high, color=colour, alpha=0.15, lw=0)
         axis.plot(levels, 100 * mean, color=colour, lw=1.5, label=name)
