@@ -161,7 +161,7 @@ def write_plan(
     """Write experiment/NAME.yaml in the folder where the command was started."""
     outputs = compose.out_channels(classes, overlap=cfg.dataset.overlap)
     device = choose_hardware("auto", "auto")
-    machine = plan.time_machine(device, channels=3, outputs=outputs, batch=8)
+    machine = plan.time_machine(device, channels=cfg.dataset.channels, outputs=outputs, batch=8)
     text = plan.plan(
         facts,
         dataset=compose.plain(cfg.dataset) | {"window": window},

@@ -77,8 +77,7 @@ def read_stack(
     """The files of one case as one image (H, W, channels): uint8 if all have 8 bits, else float32.
 
     Their channels follow one another. Where these are not as many as asked for, each file gives an
-    equal share of `channels`, so that greys may be stored as RGB. Other arguments as in
-    `read_image`.
+    equal share of `channels`: greys may be stored as RGB. Other arguments as in `read_image`.
 
     Raises:
         DataError: a file cannot be used, or they have another number of channels together.
@@ -89,14 +88,25 @@ def read_stack(
         check_geometry(paths[0], path, plane=plane)
     images = [read_image(path, channels=None, plane=plane, window=window) for path in paths]
     counts = [image.shape[2] for image in images]
-    if sum(counts) != channels:
-        each, rest = divmod(channels, len(paths))
-        if rest or any({n, each} != {1, 3} and n != each for n in counts):
-            reason = f"has {' + '.join(map(str, counts))} channels in its {len(paths)} files"
-            fix = f"set dataset.channels={sum(counts)} if all images have as many"
-            raise DataError(paths[0], reason, fix)
-        images = [read_image(path, channels=each, plane=plane, window=window) for path in paths]
-    return np.concatenate(images, axis=2)
+    if sum(counts) == channels:
+        return np.concatenate(images, axis=2)
+    each = channels // len(paths) if channels % len(paths) == 0 else None
+    shares = [_converted(image, each) for image in images]
+    if any(share is None for share in shares):
+        reason = f"has {' + '.join(map(str, counts))} channels in its {len(paths)} files"
+        fix = f"set dataset.channels={sum(counts)} if all images have as many"
+        raise DataError(paths[0], reason, fix)
+    return np.concatenate(shares, axis=2)
+
+
+def _converted(image: np.ndarray, channels: int | None) -> np.ndarray | None:
+    """Grey as RGB, or RGB that is grey as one channel; None where values would be lost."""
+    if image.shape[2] == channels:
+        return image
+    if (image.shape[2], channels) == (1, 3):
+        return np.repeat(image, 3, axis=2)
+    is_grey = (image.shape[2], channels) == (3, 1) and (image == image[..., :1]).all()
+    return image[..., :1] if is_grey else None
 
 
 def read_mask(

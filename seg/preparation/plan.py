@@ -127,6 +127,10 @@ def plan(
     empty = float(np.mean([f.foreground == 0 for f in facts]))
     share = float(np.median([f.foreground for f in facts if f.foreground] or [0.0]))
     grey = all("grey" in f.kind or "1-bit" in f.kind for f in facts)
+    stacked = dataset["channels"] not in (1, 3) or any(len(f.pair.images) > 1 for f in facts)
+    channels = "1 # all are grey" if grey else "3 # colour, or a mixture"
+    if stacked:
+        channels = f"{dataset['channels']} # of the files of each case"
     several = classes is not None and len(classes) > 1
     side, why_side = _side(median, structure, trained, machine, minutes)
     height, width = _rectangle(median, side)
@@ -157,11 +161,11 @@ def plan(
         empty=f"{empty:.0%}",
         machine=machine,
         choice=choice,
-        augmentation=_augmentation(square, epochs, long=long, mirrored=mirrored),
+        augmentation=_augmentation(square, epochs, long=long, mirrored=mirrored, stacked=stacked),
         loss=loss,
         source=_source_keys(dataset, classes),
         image_size=f"{height if square else [height, width]} # {why_side}",
-        channels="1 # all are grey" if grey else "3 # colour, or a mixture",
+        channels=channels,
         batch=batch,
         pooled=pooled,
         several=several,
@@ -173,9 +177,11 @@ def plan(
     )
 
 
-def _augmentation(square: bool, epochs: int, *, long: bool, mirrored: bool) -> str:
+def _augmentation(square: bool, epochs: int, *, long: bool, mirrored: bool, stacked: bool) -> str:
     if mirrored:
         return "rotate_zoom # flips would exchange classes that mirror each other"
+    if long and stacked:
+        return "mri # scale, shape, and the light of each channel"
     if square and long:
         return "strong # any turn, scale, light and colour"
     why = f"{epochs} epochs are too few for more" if square else "turns by 90 degrees need a square"

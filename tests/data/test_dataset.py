@@ -11,7 +11,7 @@ from hydra.utils import instantiate
 from torch.utils.data import DataLoader
 
 from seg.cli.compose import CONF_DIR, compose
-from seg.data.dataset import EpochSampler, SegmentationDataset
+from seg.data.dataset import EpochSampler, SegmentationDataset, refuse_channels
 from seg.data.shared_memory import share
 
 AUGMENTATIONS = sorted(p.stem for p in (CONF_DIR / "augmentation").glob("*.yaml"))
@@ -191,3 +191,32 @@ def test_every_plane_of_a_mask_moves_as_a_mask_alone(name: str) -> None:
     for k in range(6):
         alone = SegmentationDataset(masks=planes[..., k], **options)[4]["mask"]
         assert torch.equal(together[:, k], alone)
+
+
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5, 7])
+def test_an_augmentation_takes_so_many_channels_or_is_refused_beforehand(
+    name: str, channels: int
+) -> None:
+    transform = augmentation(name)
+    lacking = {"strong": (2, 4, 5, 7), "mri": (1,)}
+    if channels in lacking.get(name, ()):
+        with pytest.raises(ValueError, match=f"dataset.channels={channels}"):
+            refuse_channels(transform, channels)
+        return
+    refuse_channels(transform, channels)
+    rng = np.random.default_rng(0)
+    for dtype in (np.uint8, np.float32):
+        images = rng.integers(0, 256, (1, 32, 32, channels)).astype(dtype)
+        masks = np.zeros((1, 32, 32), np.uint8)
+        some = SegmentationDataset(images=images, masks=masks, cases=[0], transform=transform)
+        for epoch in range(25):
+            image = some[epoch]["image"]
+            assert image.shape == (1, channels, 32, 32)
+            assert image.dtype == (torch.uint8 if dtype == np.uint8 else torch.float32)
+
+
+def test_an_augmentation_that_fails_for_another_reason_is_not_blamed_on_channels() -> None:
+    albumentations = pytest.importorskip("albumentations")
+    too_large = albumentations.Compose([albumentations.RandomCrop(200, 200)])
+    refuse_channels(too_large, 4)

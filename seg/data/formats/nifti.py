@@ -131,7 +131,7 @@ def check_position(image_path: Path, mask_path: Path) -> None:
         return  # a volume and a picture of one slice: only the sizes of the slices can be compared
     if image.shape != mask.shape:
         shapes = ["x".join(map(str, v.shape)) for v in (image, mask)]
-        reason = f"is {shapes[0]}, {mask_path} is {shapes[1]}"
+        reason = f"is {shapes[0]}, the other is {shapes[1]} ({mask_path})"
         raise DataError(image_path, reason, "save both with the same shape")
     if positions_differ(image.affine, mask.affine, image.shape):
         fix = f"resample {mask_path.name} to it, or, if its array fits, save it with image.affine"

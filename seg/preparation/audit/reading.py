@@ -50,6 +50,8 @@ def scan(
             facts.spacing = header.spacing
         with facts.noting(UNREADABLE, pair.image):
             measure_image(facts, read_channels(pair, pre))
+            if pre.channels not in (1, 3) or len(pair.images) > 1:
+                facts.kind = f"{facts.kind.partition(' ')[0]} {pre.channels} channels"
         mask_path = next(iter(pair.mask_paths), pair.image)
         with facts.noting(UNREADABLE, mask_path):
             measure_mask(facts, read_mask_files(pair, pre), pre)
@@ -82,7 +84,9 @@ def kind_of(path: Path) -> str:
         with data_errors(path):
             if path.suffix.lower() == ".npy":
                 array = open_npy(path)
-                return f"NPY {array.dtype} {'RGB' if array.ndim == 3 else 'grey'}"
+                channels = array.shape[2] if array.ndim == 3 else 1
+                pixels = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
+                return f"NPY {array.dtype} {pixels}"
             with path.open("rb") as file, Image.open(file, formats=PILLOW_FORMATS) as image:
                 bits = image.tag_v2.get(258, (8,)) if image.format == "TIFF" else (8,)
                 file.seek(24)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seg.inference.files.inputs import find
+from seg.inference.files.inputs import find, stacked
 
 
 @pytest.fixture
@@ -105,3 +105,48 @@ def test_an_input_without_images_is_named_with_the_way_out(tree: Path) -> None:
         names(str(tree / "only"))
     with pytest.raises(ValueError, match=r"text\.csv.*`image`"):
         names(str(tree / "text.csv"))
+
+
+def stacked_names(folder: Path, source: str = "") -> tuple[list, dict[str, str]]:
+    images, failed = stacked(
+        find(source or str(folder), recursive=True, root=None), ["_0000", "_0001"]
+    )
+    paths = [[path.name for path in one.paths] for one in images]
+    return [(one.image, one.name, p) for one, p in zip(images, paths, strict=True)], failed
+
+
+def test_the_files_of_a_case_are_one_image_named_without_suffix(tmp_path: Path) -> None:
+    for name in ("a_0001.png", "a_0000.png", "b_0001.png", "b_0000.png", "c/a_0000.png",
+                 "c/a_0001.png", "b_0002.png"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    images, failed = stacked_names(tmp_path)
+    assert images == [
+        ("a_0000.png", "a", ["a_0000.png", "a_0001.png"]),
+        ("b_0000.png", "b", ["b_0000.png", "b_0001.png"]),
+        ("c/a_0000.png", "c/a", ["a_0000.png", "a_0001.png"]),
+    ]
+    assert failed == {}
+
+
+def test_a_case_without_one_of_its_files_is_refused_by_name(tmp_path: Path) -> None:
+    for name in ("a_0000.png", "a_0001.png", "b_0001.png", "c_0000.nii.gz"):
+        (tmp_path / name).touch()
+    images, failed = stacked_names(tmp_path)
+    assert [one[1] for one in images] == ["a"]
+    assert set(failed) == {"b_0000.png", "c_0000.nii.gz"}
+    assert "b_0000.png" in failed["b_0000.png"]
+    assert "c_0001.nii.gz" in failed["c_0000.nii.gz"]
+
+
+def test_naming_one_file_of_a_case_is_enough(tmp_path: Path) -> None:
+    for name in ("a_0000.png", "a_0001.png"):
+        (tmp_path / name).touch()
+    expected = [("a_0000.png", "a", ["a_0000.png", "a_0001.png"])]
+    assert stacked_names(tmp_path, str(tmp_path / "a_0001.png"))[0] == expected
+
+
+def test_files_of_no_case_at_all_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    with pytest.raises(ValueError, match="_0000, _0001"):
+        stacked_names(tmp_path)
