@@ -45,14 +45,14 @@ def read_image(
     if pixels.slices and (channels in (1, 3) or channels not in (None, count)):
         fix = "save one file for each"
         if count != 3:  # the default, which nobody has asked for
-            fix += f", or set dataset.channels={count} if they are channels of one picture"
+            fix += f", or dataset.channels={count} takes them as channels of one picture"
         raise DataError(path, f"several pages or slices in one file ({count})", fix)
     # three channels of a volume are sequences, no colours
     sequences = count > 1 and formats.suffix_of(path) in formats.NIFTI_SUFFIXES
     convertible = {count, channels} == {1, 3} and not sequences
     if channels not in (None, count) and not convertible:
-        has = f"has {count} channel{'s' * (count > 1)}"
-        raise DataError(path, has, f"set dataset.channels={count} if all images have as many")
+        has = f"has {count} channel{'s' * (count > 1)}, not {channels}"
+        raise DataError(path, has, f"dataset.channels={count} trains on such images")
     values = to_255(
         values * np.uint8(pixels.grey_step) if pixels.grey_step > 1 else values,
         path,
@@ -93,9 +93,9 @@ def read_stack(
     each = channels // len(paths) if channels % len(paths) == 0 else None
     shares = [_converted(image, each) for image in images]
     if any(share is None for share in shares):
-        reason = f"has {' + '.join(map(str, counts))} channels in its {len(paths)} files"
-        fix = f"set dataset.channels={sum(counts)} if all images have as many"
-        raise DataError(paths[0], reason, fix)
+        has = f"has {' + '.join(map(str, counts))} channels in its {len(paths)} files"
+        fix = f"dataset.channels={sum(counts)} trains on such images"
+        raise DataError(paths[0], f"{has}, not {channels}", fix)
     return np.concatenate(shares, axis=2)
 
 

@@ -113,7 +113,7 @@ def fingerprints(
 
     def measure(path: Path) -> Fingerprint | None:
         try:
-            return fingerprint(read_image(path, channels=3))
+            return fingerprint(read_image(path, channels=None))
         except DataError:
             return None
 
