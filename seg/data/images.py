@@ -145,7 +145,8 @@ def read_mask(
             raise DataError(path, "mask with transparent parts", "save it without alpha channel")
         values = values[..., :-1]
     if in_colour and values.shape[2] not in (1, 3):
-        raise DataError(path, f"mask with {values.shape[2]} channels", "save (H, W) or colours")
+        has = f"mask with {values.shape[2]} channels or pages"
+        raise DataError(path, has, "save one of shape (H, W), or in colours")
     if in_colour:
         values = _without_equal_channels(values, lossy=lossy)
     if values.dtype.kind == "f" and not (fractions and np.isfinite(values).all()):

@@ -274,11 +274,11 @@ REFUSED = {
     "animated gif": ("a.gif", _frames, "several pages"),
     "animated png": ("a.png", _frames, "several pages"),
     "multi-page tiff": ("a.tif", _frames, "several pages"),
-    "tiff stack": ("a.tif", _tiff(STACK, photometric="minisblack"), "several pages"),
+    "tiff stack": ("a.tif", _tiff(STACK, photometric="minisblack"), "pages"),
     "stack in one page": (
         "a.tif",
         _tiff(STACK, photometric="minisblack", truncate=True),
-        "several pages",
+        "pages",
     ),
     "volumetric tiff": (
         "a.tif",

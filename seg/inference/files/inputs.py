@@ -10,6 +10,7 @@ from pathlib import Path
 
 from seg.data import table_file
 from seg.data.formats import is_image, stem_of, suffix_of
+from seg.data.matching import stems
 from seg.data.pairs import content, image_files, natural_key
 
 log = logging.getLogger(__name__)
@@ -88,13 +89,12 @@ def stacked(images: Sequence[Input], suffixes: Sequence[str]) -> tuple[list[Inpu
     failed: dict[str, str] = {}
     others = []
     for one in images:
-        stem = stem_of(one.path)
-        suffix = max((s for s in suffixes if stem.endswith(s)), key=len, default=None)
-        if suffix is None:
+        ends = [(stem, s) for s in suffixes for stem in stems(stem_of(one.path), s)[:1]]
+        if not ends:
             others.append(one.image)
             continue
-        case = one.path.with_name(stem.removesuffix(suffix))
-        known = cases.setdefault(case, {}).setdefault(suffix, one)
+        stem, suffix = min(ends, key=lambda end: len(end[0]))  # as `seg.data.matching` does
+        known = cases.setdefault(one.path.with_name(stem), {}).setdefault(suffix, one)
         if known is not one:
             failed[one.image] = f"{one.path}: same name as {known.path.name}; keep one of them"
     if others:

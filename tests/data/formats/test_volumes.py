@@ -77,7 +77,7 @@ REFUSED = {
     "four dimensions": (
         "a.nii",
         lambda p: write_nifti(p, np.zeros((5, 6, 7, 2), np.uint8)),
-        "4 dimensions",
+        "2 channels",
     ),
     "colour nifti": ("a.nii", _rgb_nifti, "colours or complex"),
     "complex nifti": ("a.nii", lambda p: write_nifti(p, VOLUME.astype("c8")), "colours or complex"),

@@ -52,7 +52,7 @@ def test_every_planted_fault_is_named_and_nothing_else(real: Path, tmp_path: Pat
     assert errors[UNREADABLE]["files"] == [f"images/{names[0]}", f"masks/{names[1]}"]
     expected = sorted(f"images/{name}" for name in [*swapped, names[12]])
     assert sorted(errors[GEOMETRY]["files"]) == expected
-    assert sum("is 256x256, its mask" in t for t in errors[GEOMETRY]["details"]) == 3
+    assert sum("is 256x256, the other" in t for t in errors[GEOMETRY]["details"]) == 3
     assert sum("EXIF orientation 6" in text for text in errors[GEOMETRY]["details"]) == 1
     assert errors[VALUES]["files"] == [f"masks/{stray.name}"]
     assert "value 77 (0.0015 % of pixels)" in errors[VALUES]["text"]
