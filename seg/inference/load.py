@@ -94,9 +94,7 @@ class Loader:
                 channels=shape["channels"],
                 window=shape["window"],
                 image_suffix=tuple(shape.get("image_suffix", ())),
-                classes=data.get("classes"),
-                ignore_value=data.get("ignore_value"),
-                mask_threshold=data.get("mask_threshold"),
+                **{key: data.get(key) for key in ("classes", "ignore_value", "mask_threshold")},
             )
             mean, std = list(shape["mean"]), list(shape["std"])
             normalize = Normalize(mode=shape["normalize"], mean=mean, std=std)
