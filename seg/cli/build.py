@@ -164,7 +164,8 @@ def build_module(
     )
     module.require_contract(data.samples("train")[0])
     if cfg.init_from is not None:
-        weights.start_from(module.model, Path(cfg.init_from).expanduser())
+        path = Path(cfg.init_from).expanduser()
+        weights.start_from(module.model, path, partial=cfg.get("init_from_partial", False))
     return module
 
 

@@ -106,7 +106,8 @@ def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     groups = [g for g, choice in choices.items() if choice is not None or is_target(cfg.get(g))]
     yield from _unknown("", cfg, [*keys, *groups])
     # in a run's config.yaml that an older version wrote
-    yield from (f"{key}: missing; give +{key}=..." for key in keys if key not in cfg)
+    missing = [key for key in keys if key not in cfg and key != "init_from_partial"]  # is newer
+    yield from (f"{key}: missing; give +{key}=..." for key in missing)
     chosen = {f"{group}={cfg.get(group)}": cfg.get(group) for group in groups}
     chosen |= {f"protocol.{name}": node for name, node in (cfg.get("protocol") or {}).items()}
     for name, node in chosen.items():
@@ -140,6 +141,8 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
                     f"{path}: cross-entropy is of classes of which each pixel has one; with "
                     "dataset.overlap=true take loss=bce or loss=bce_dice"
                 )
+    if cfg.get("init_from_partial") and cfg.get("init_from") is None:
+        yield "init_from_partial: nothing to start from; give init_from=..., or remove the key"
     if cfg.get("early_stopping") is not None and cfg.get("stages"):
         yield "early_stopping: it ends the whole run, stages included; use one of both"
     length, epochs = cfg.get("schedule_epochs"), nodes.get("trainer.max_epochs")

@@ -146,6 +146,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "seed": Rule(
             lambda v: type(v) is int and 0 <= v < 2**32, "a whole number from 0, below 2^32"),
         "output_dir": path(),
+        "init_from_partial": FLAG,
         "threshold": PROBABILITY,
         "early_stopping": or_null(count(1, "epochs of patience")),
         "schedule_epochs": or_null(count(1, "a count of epochs from 1")),

@@ -12,10 +12,11 @@ from seg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
+SHOWN = 3  # differences in a message
 # keys that say how and where a run was started, not what it is; data are compared by their contents
 LAUNCH_KEYS = (
     "resume", "output_dir", "dataset.cache_dir", "dataset.num_workers", "dataset.root",
-    "checkpoints", "panels_every", "name", "dataset.name",
+    "checkpoints", "panels_every", "name", "dataset.name", "init_from_partial",
 )  # fmt: skip
 # what keys mean that an earlier version did not have
 EARLIER = {
@@ -45,7 +46,10 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
             and not is_alive(folder)
         ]  # fmt: skip
         unfinished = (folder.path for folder in same if not folder.is_finished)
-        return next(unfinished, same[0].path if same else None)
+        path = next(unfinished, same[0].path if same else None)
+        if path is None:
+            log.warning("resume=auto: %s; a new run starts", _why_none(folders, config, runs))
+        return path
     folder = RunFolder(Path(which).expanduser().absolute())
     if not (folder.facts and folder.config):
         raise FileNotFoundError(f"resume={which}: no run folder, {folder.problems[0]}")
@@ -53,6 +57,30 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
         raise ValueError(f"resume={which}: that run is still running")
     require_same(folder.config, config, f"resume={which}", may_be_longer=True)
     return folder.path
+
+
+def _why_none(folders: Sequence[RunFolder], config: Mapping[str, Any], runs: Path) -> str:
+    """Why no run is resumed: the unfinished one that is nearest, and in what it differs."""
+    open_runs = [f for f in folders if f.facts and f.config and not f.is_finished]
+    if not open_runs:
+        return f"{runs} has no unfinished run"
+    nearest = min(open_runs, key=lambda folder: len(differences(folder.config, config)))
+    different = differences(nearest.config, config)
+    if not different:
+        return f"{nearest.path} is still running"
+    more = f" and {len(different) - SHOWN} more" if len(different) > SHOWN else ""
+    return f"{nearest.path} differs in {'; '.join(different[:SHOWN])}{more}"
+
+
+def unfinished(config: Mapping[str, Any], runs: Path) -> Path | None:
+    """The newest run of this configuration that was begun and can go on; None if there is none."""
+    for path in sorted(runs.glob("*/"), reverse=True):
+        folder = RunFolder(path)
+        is_open = folder.facts and not folder.is_finished and folder.checkpoint("last").is_file()
+        is_same = is_open and folder.config and not differences(folder.config, config)
+        if is_same and not is_alive(folder):
+            return path
+    return None
 
 
 def is_over(folder: RunFolder, config: Mapping[str, Any]) -> bool:

@@ -214,6 +214,11 @@ def _claim_folder(
                 resume.require_same(before.config, config, str(path))
         elif config["resume"] is not None:
             path = resume.find(config["resume"], config, runs)
+        elif (open_run := resume.unfinished(config, runs)) is not None:
+            log.info(
+                "%s has not finished with this configuration: resume=auto goes on with it; a new "
+                "run starts", open_run,
+            )  # fmt: skip
         path = path or atomic.fresh_folder(runs)
         lock = locks.acquire(path)
         if lock is not None and resume.is_over(RunFolder(path), config):

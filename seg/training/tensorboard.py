@@ -48,8 +48,8 @@ def add_graph(writer: SummaryWriter, model: nn.Module, image: torch.Tensor) -> N
 # Where a run lies and how it was started says nothing about what was trained.
 EXCLUDED = frozenset(
     """
-    by_hand cache_dir checkpoints ignore_value init_from kaggle mirrors num_workers output_dir
-    panels_every resume root sha256 url
+    by_hand cache_dir checkpoints ignore_value init_from init_from_partial kaggle mirrors
+    num_workers output_dir panels_every resume root sha256 url
     """.split()  # noqa: SIM905
 )
 

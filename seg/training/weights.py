@@ -83,11 +83,15 @@ def read_weights(source: Path) -> dict[str, Tensor]:
     return model_weights({"state_dict": weights} if exported else weights)
 
 
-def start_from(model: nn.Module, source: Path) -> None:
-    """Put into `model` those weights of `source` whose names and shapes agree, and log which.
+def start_from(model: nn.Module, source: Path, *, partial: bool = False) -> None:
+    """Put the weights of `source` into `model`, and log which.
 
+    Args:
+        model: gets them.
+        source: as in `read_weights`.
+        partial: whether those suffice whose names and shapes agree.
     Raises:
-        ValueError: none of them does.
+        ValueError: some differ; with `partial`, none agrees.
     """
     weights, own = read_weights(source), model.state_dict()
     fitting = {
@@ -100,9 +104,18 @@ def start_from(model: nn.Module, source: Path) -> None:
             f"init_from={source}: none of its {len(weights)} weights fits this model: "
             f"{_names(weights)} there, {_names(own)} here"
         )
+    count, differences = f"{len(fitting)} of {len(own)}", _left_out(weights, own, fitting)
+    if differences and not partial:
+        lines = [
+            f"init_from={source}: {count} weights fit this model",
+            *differences,
+            "set the model's keys as they were there, or init_from_partial=true to start from "
+            "those that fit",
+        ]
+        raise ValueError("\n  ".join(lines))
     model.load_state_dict(fitting, strict=False)
-    log.info("%d of %d weights from %s", len(fitting), len(own), source)
-    for line in _left_out(weights, own, fitting):
+    log.info("%s weights from %s", count, source)
+    for line in differences:
         log.info("%s", line)
 
 
@@ -114,13 +127,13 @@ def _left_out(
     for part in dict.fromkeys(key.rpartition(".")[0] for key in other):
         key = next(k for k in other if k.rpartition(".")[0] == part)
         there, here = (list(getattr(t, "shape", ())) for t in (weights[key], own[key]))
-        lines.append(f"{part or key} starts anew: {key} is {there} there, {here} here")
+        lines.append(f"{part or key} differs: {key} is {there} there, {here} here")
     if len(lines) > MAX_NAMES:
         more = f"and {len(lines) - MAX_NAMES} more parts that differ in shape"
         lines = [*lines[:MAX_NAMES], more]
     missing = [k for k in own if k not in weights]
     if missing:
-        lines.append(f"{len(missing)} start anew, not in it: {_names(missing)}")
+        lines.append(f"{len(missing)} are not in it: {_names(missing)}")
     unused = [k for k in weights if k not in own]
     if unused:
         lines.append(f"{len(unused)} of its weights are not of this model: {_names(unused)}")

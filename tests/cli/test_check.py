@@ -33,6 +33,8 @@ def problems_of(*overrides: str, command: str = "train") -> list[str]:
         ("scheduler.warmup=5", "scheduler.warmup=5: "),
         ("trainer.devices=0", "trainer.devices=0: "),
         ("init_from=nowhere", "init_from=nowhere: "),
+        ("init_from_partial=true", "init_from_partial: nothing to start from"),
+        ("init_from_partial=3", "init_from_partial=3: must be true or false"),
         ("dataset.split.test=0.9", "leaves nothing to train on"),
         ("dataset.split.folds=5", "dataset.split.fold "),
         ("+trainer.check_val_every_n_epoch=5", "trainer.check_val_every_n_epoch=5: "),

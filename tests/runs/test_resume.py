@@ -124,6 +124,41 @@ def run_of(path: Path, status: str, config: dict = CONFIG, **facts: object) -> P
     return path
 
 
+def _written(path: Path, config: dict, status: str) -> Path:
+    run = Run(path, config=config, facts={"name": "r", "seed": 1})
+    run.path.mkdir(parents=True)
+    run.write_config()
+    run.checkpoints_path.mkdir()
+    run.checkpoint("last").write_bytes(b"")
+    write_status({"status": status}, path, final=True)
+    return path
+
+
+def test_auto_says_which_unfinished_run_is_nearest_and_how_it_differs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="seg")
+    assert resume.find("auto", CONFIG, tmp_path) is None
+    assert f"{tmp_path} has no unfinished run" in caplog.text
+    _written(tmp_path / "1", changed(seed=9, dataset__image_size=32), "failed")
+    near = _written(tmp_path / "2", changed(seed=2), "interrupted")
+    _written(tmp_path / "3", changed(seed=5), "finished")
+    caplog.clear()
+    assert resume.find("auto", CONFIG, tmp_path) is None
+    assert f"{near} differs in seed: 2 -> 1;" in caplog.text
+
+
+def test_an_unfinished_run_of_this_configuration_is_known(tmp_path: Path) -> None:
+    assert resume.unfinished(CONFIG, tmp_path) is None
+    _written(tmp_path / "1", CONFIG, "finished")
+    _written(tmp_path / "2", changed(seed=2), "failed")
+    assert resume.unfinished(CONFIG, tmp_path) is None
+    killed = _written(tmp_path / "0", CONFIG, "interrupted")
+    assert resume.unfinished(CONFIG, tmp_path) == killed
+    (killed / "checkpoints" / "last.ckpt").unlink()  # nothing to go on with
+    assert resume.unfinished(CONFIG, tmp_path) is None
+
+
 def test_auto_is_the_newest_unfinished_run_of_this_configuration(tmp_path: Path) -> None:
     assert resume.find("auto", CONFIG, tmp_path) is None
     run_of(tmp_path / "1", "finished")

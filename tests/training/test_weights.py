@@ -77,12 +77,32 @@ def test_weights_with_names_of_an_exported_file_are_read(tmp_path: Path) -> None
     assert read_weights(tmp_path / "exported.safetensors").keys() == source.state_dict().keys()
 
 
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (network(outputs=4), "head differs: head.weight is [1, 4, 1, 1] there, [4, 4, 1, 1] here"),
+        (network(width=8), "[4, 3, 3, 3] there, [8, 3, 3, 3] here"),
+    ],
+    ids=["classes", "width"],
+)
+def test_weights_that_do_not_all_fit_are_refused_unless_asked_for(
+    tmp_path: Path, other: nn.Module, named: str
+) -> None:
+    before = {key: value.clone() for key, value in other.state_dict().items()}
+    with pytest.raises(ValueError, match=r"init_from=.*model\.pth: ") as caught:
+        start_from(other, written(network(), tmp_path, "pth"))
+    assert named in str(caught.value)
+    assert len(str(caught.value).splitlines()) < 8
+    for name, value in other.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 def test_another_number_of_classes_keeps_all_but_the_head(
     tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     source, model = network(outputs=1), network(outputs=4)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    start_from(model, written(source, tmp_path, "pth"))
+    start_from(model, written(source, tmp_path, "pth"), partial=True)
     for name, value in model.state_dict().items():
         expected = before[name] if name.startswith("head.") else source.state_dict()[name]
         assert torch.equal(value, expected), name
@@ -95,7 +115,8 @@ def test_missing_and_unused_weights_are_logged_in_a_line_each(
 ) -> None:
     weights = {f"old.{i}": torch.zeros(1) for i in range(9)} | {"0.weight": torch.ones(2, 2)}
     write_atomically(weights, tmp_path / "w.pth")
-    start_from(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2)), tmp_path / "w.pth")
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    start_from(model, tmp_path / "w.pth", partial=True)
     missing, unused = [record.message for record in log.records[1:]]
     assert missing.startswith("3 ")
     assert missing.endswith(": 0.bias, 1.weight, 1.bias")
