@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli import signatures
+from seg.cli import fixed, signatures
 from seg.cli.compose import CONF_DIR, ConfigError, plain
 from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE, Rule, as_typed, count, number
 from seg.cli.signatures import is_target, nearest
@@ -50,8 +50,10 @@ def check(cfg: DictConfig, *, command: str = "train") -> None:
 
 
 def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
-    nodes, rules = dict(_walk(cfg)), _rules(command, cfg)
+    nodes, rules = dict(walk(cfg)), _rules(command, cfg)
     yield from _sections(cfg, command)
+    if command == "train":
+        yield from fixed.of_trainer(cfg.get("trainer"))
     for path, node in nodes.items():
         if is_target(node):
             extra = LOADING | DOWNLOAD if path == "dataset" else ()
@@ -70,23 +72,28 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
         yield from _dataset(cfg["dataset"])
 
 
+def _stages(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
+    stages = cfg.get("stages")
+    return stages if isinstance(stages, Mapping) else {}
+
+
 def _rules(command: str, cfg: Mapping[str, Any]) -> dict[str, Rule]:
     rules = dict(RULES[command])
     if is_target(cfg.get("dataset")):  # which an evaluation may leave out
         rules |= DATASET
-    for name in cfg.get("stages") or {}:
+    for name in _stages(cfg):
         rules |= {f"stages.{name}.{key}": rule for key, rule in STAGE.items()}
         rules[f"stages.{name}.max_epochs"] = count(1)
     return rules
 
 
-def _walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every node below this one, with its dotted path."""
     for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
         below = f"{path}.{key}" if path else str(key)
         yield below, value
         if isinstance(value, Mapping | list):
-            yield from _walk(value, below)
+            yield from walk(value, below)
 
 
 @cache
@@ -116,7 +123,7 @@ def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     for name, node in cfg.items():
         if isinstance(keys.get(name), dict) and isinstance(node, dict) and not is_target(node):
             yield from _unknown(f"{name}.", node, keys[name] or node)  # an empty one takes any key
-    for name, stage in (cfg.get("stages") or {}).items():
+    for name, stage in _stages(cfg).items():
         if not isinstance(stage, Mapping):
             yield f"stages.{name}: must hold {', '.join(sorted(_STAGE))}"
             continue
@@ -145,6 +152,15 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
         yield "init_from_partial: nothing to start from; give init_from=..., or remove the key"
     if cfg.get("early_stopping") is not None and cfg.get("stages"):
         yield "early_stopping: it ends the whole run, stages included; use one of both"
+    if nodes.get("trainer.gradient_clip_algorithm") and not nodes.get("trainer.gradient_clip_val"):
+        yield "trainer.gradient_clip_algorithm: nothing is clipped; set trainer.gradient_clip_val"
+    several = len(nodes.get("dataset.classes") or "1") > 1 and not nodes.get("dataset.overlap")
+    if several and cfg.get("threshold", 0.5) != 0.5:
+        yield "threshold: of several classes the likeliest is taken; remove the key"
+    if nodes.get("dataset.split.file") is not None and nodes.get("dataset.split.fold") is not None:
+        yield "dataset.split.fold: the split is that of dataset.split.file; remove one of both"
+    if is_target(cfg.get("dataset")) and cfg.get("split") not in (None, "test"):
+        yield f"split={cfg['split']}: all cases of dataset=NAME are scored; remove one of both"
     length, epochs = cfg.get("schedule_epochs"), nodes.get("trainer.max_epochs")
     if length is not None and cfg.get("stages"):
         yield "schedule_epochs: with stages, each has a schedule of its own length"

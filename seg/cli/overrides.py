@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -21,7 +22,11 @@ def quoted(line: str) -> str:
 
 def parse(lines: Sequence[str]) -> tuple[list[Override], list[str]]:
     """The overrides, and a problem for each line that is not one."""
-    parser, overrides, problems = OverridesParser.create(), [], []
+    hydra = GlobalHydra.instance()
+    loader = (
+        hydra.config_loader() if hydra.is_initialized() else None
+    )  # lists what a glob stands for
+    parser, overrides, problems = OverridesParser.create(loader), [], []
     for line in lines:
         try:
             overrides.append(parser.parse_override(line))

@@ -1,6 +1,6 @@
 """The command line, composed and checked before anything runs: every problem, with near names."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli.check import check
+from seg.cli.check import check, walk
 from seg.cli.compose import CONF_DIR, ConfigError, compose_here, plain
+from seg.cli.fixed import of_evaluation
 from seg.cli.overrides import parse, quoted, values_line, values_of
 from seg.cli.signatures import nearest
 
@@ -204,10 +205,13 @@ class _CommandLine:
 
     def _unknown(self, overrides: Sequence[Override], cfg: DictConfig) -> dict[str, str]:
         """A problem for each key that the configuration does not have."""
-        names = [*_keys(OmegaConf.to_container(cfg)), *self.loader.list_groups("")]
+        keys = [path for path, _ in walk(OmegaConf.to_container(cfg))]
+        names = [*keys, *self.loader.list_groups("")]
         problems = {}
         for o in overrides:
             key = o.key_or_group
+            if self.command == "evaluate" and (problem := of_evaluation(key)):
+                problems[key] = problem
             if o.is_add() or o.is_force_add() or self.loader.get_group_options(key):
                 continue  # check() compares an added key with signatures, and _choices() a choice
             parent = key.rpartition(".")[0]
@@ -224,10 +228,3 @@ class _CommandLine:
             for o in overrides
             if o.key_or_group == "hydra/launcher" and str(o.value()) in missing
         ]
-
-
-def _keys(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for key, value in node.items():
-        yield f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            yield from _keys(value, f"{prefix}{key}.")

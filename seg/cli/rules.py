@@ -169,6 +169,11 @@ RULES: dict[str, dict[str, Rule]] = {
         "trainer.check_val_every_n_epoch": number("1: every epoch is validated", lambda v: v == 1),
         "trainer.val_check_interval": number("1.0: every epoch is validated", lambda v: v == 1),
         "trainer.limit_val_batches": number("1.0: all validation cases count", lambda v: v == 1),
+        "trainer.limit_test_batches": number("1.0: all test cases count", lambda v: v == 1),
+        "trainer.gradient_clip_algorithm": one_of("norm", "value"),
+        "stages": Rule(
+            lambda v: isinstance(v, dict), "{NAME: {loss: ..., optimizer: ..., scheduler: ..., "
+            "max_epochs: ...}}"),
     },
     "evaluate": _MODEL_FILE | _DEVICE | {
         "split": SPLIT,

@@ -10,6 +10,8 @@ from typing import Any
 
 from seg.trust import import_target
 
+HYDRAS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")  # keys of `instantiate`
+
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """` (nearest: ...)` for a message; empty if no name is near."""
@@ -65,8 +67,7 @@ def _differences(
     takes_any = any(p.kind == p.VAR_KEYWORD for _, p in signature)
     short = node["_target_"].rpartition(".")[2]
     for key in node:
-        is_hydras = key.startswith("_") and key.endswith("_")
-        if not (is_hydras or takes_any or key in named or key in extra):
+        if not (key in HYDRAS or takes_any or key in named or key in extra):
             yield f"{path}.{key}: {short} takes no such key{nearest(key, [*named, *extra])}"
     for key, parameter in named.items():
         is_needed = parameter.default is parameter.empty and key not in ("self", *node)

@@ -207,7 +207,10 @@ class SegmentationModule(pl.LightningModule):
             )
         elif gradient_clip_val is not None:
             # Lightning would refuse fused optimizers here, needlessly
-            nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+            clip = nn.utils.clip_grad_norm_
+            if gradient_clip_algorithm == "value":
+                clip = nn.utils.clip_grad_value_
+            clip(self.model.parameters(), gradient_clip_val)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         place = position(self.trainer)

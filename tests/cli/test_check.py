@@ -1,10 +1,16 @@
 """check(cfg): what is wrong is named before data is read, all at once."""
 
+import inspect
+import re
+
 import pytest
+import pytorch_lightning as pl
 from omegaconf import OmegaConf
 
+from seg.cli.build import build_trainer
 from seg.cli.check import check
 from seg.cli.compose import ConfigError, compose, plain
+from seg.cli.fixed import TRAINER
 
 
 def problems_of(*overrides: str, command: str = "train") -> list[str]:
@@ -48,12 +54,45 @@ def problems_of(*overrides: str, command: str = "train") -> list[str]:
         ("model._target_=nowhere.Net", "no module nowhere.Net"),
         ("+dataset.classes.background=0", "dataset.classes.background: "),
         ("schedule_epochs=100000", "trainer.max_epochs="),
+        ("stages=3", "stages=3: must be {NAME: "),
+        ("+trainer.logger=true", "trainer.logger: "),
+        ("+trainer.callbacks=[{_target_: pytorch_lightning.callbacks.Timer}]", "trainer.callbacks"),
+        ("++trainer.default_root_dir=x", "trainer.default_root_dir: "),
+        ("+trainer.limit_test_batches=0.5", "trainer.limit_test_batches=0.5: "),
+        ("+trainer.gradient_clip_algorithm=value", "trainer.gradient_clip_algorithm: nothing"),
+        ("+loss._foo_=1", "loss._foo_: WeightedSum takes no such key"),
     ],
 )
 def test_a_wrong_value_or_key_is_named(override: str, named: str) -> None:
     problems = problems_of(override)
     assert any(named in problem for problem in problems)
     assert len(problems) <= 2
+
+
+def test_every_key_of_the_trainer_is_refused_or_reaches_it() -> None:
+    """What build_trainer gives itself would replace a key of the configuration without a word."""
+    call = inspect.getsource(build_trainer)
+    given = re.findall(r"^        (\w+)=", call, re.MULTILINE)
+    # the first of them are made from the configuration's own values
+    resolved = {"accelerator", "precision", "max_epochs", "_convert_"}
+    assert {"logger", "callbacks", "plugins"} <= set(given)
+    assert set(given) - resolved <= TRAINER.keys()
+    assert TRAINER.keys() <= inspect.signature(pl.Trainer).parameters.keys()
+    for key in TRAINER:
+        assert any(p.startswith(f"trainer.{key}: ") for p in problems_of(f"+trainer.{key}=null"))
+    check(compose(["+trainer.limit_train_batches=3", "+trainer.detect_anomaly=true"]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["dataset=synthetic_classes", "threshold=0.3"], "threshold: "),
+        (["dataset.split.file=.", "dataset.split.folds=5", "dataset.split.fold=0"],
+         "dataset.split.fold: "),
+    ],
+)  # fmt: skip
+def test_a_key_that_another_one_makes_useless_is_refused(overrides: list[str], named: str) -> None:
+    assert any(problem.startswith(named) for problem in problems_of(*overrides))
 
 
 def test_a_wrong_key_within_a_list_is_named() -> None:

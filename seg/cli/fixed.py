@@ -1,0 +1,48 @@
+"""Keys that would have no effect where they are given, and what to do instead."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Keys of Lightning's Trainer that seg.train sets itself, or that nothing would come of.
+TRAINER = {
+    "logger": "TensorBoard and metrics.csv in the run folder",
+    "callbacks": "early_stopping, checkpoints and panels_every are keys of their own",
+    "plugins": "trainer.precision and trainer.num_nodes choose them",
+    "default_root_dir": "set output_dir",
+    "enable_checkpointing": "best.ckpt and last.ckpt are always written; see checkpoints",
+    "enable_progress_bar": "there is one on a terminal",
+    "enable_model_summary": "there is none",
+    "enable_autolog_hparams": "TensorBoard has them",
+    "model_registry": "there is none",
+    "log_every_n_steps": "figures are of whole epochs",
+    "num_sanity_val_steps": "one image is tried before the training",
+    "use_distributed_sampler": "ranks share the cases already",
+    "benchmark": "it is the opposite of trainer.deterministic",
+    "limit_predict_batches": "seg.predict takes the images of input=",
+    "overfit_batches": "set trainer.limit_train_batches",
+    "fast_dev_run": "set trainer.max_epochs=1",
+    "barebones": "a run has checkpoints and figures",
+}
+
+
+def of_trainer(trainer: Any) -> Iterator[str]:
+    """A line for each key of `trainer` that a training does not read."""
+    for key in trainer if isinstance(trainer, Mapping) else ():
+        if key in TRAINER:
+            yield f"trainer.{key}: seg sets it itself ({TRAINER[key]}); remove the key"
+
+
+# Keys of `dataset` that an evaluation of another data set reads from the checkpoint instead.
+EVALUATED = ("image_size", "channels", "normalize", "overlap")
+
+
+def of_evaluation(key: str) -> str | None:
+    """Why an override of `seg.evaluate` would do nothing; None where it does something."""
+    name = key.removeprefix("dataset.")
+    if name == key:
+        return None
+    if name in EVALUATED:
+        return f"{key}: seg.evaluate takes it from the checkpoint; remove the key"
+    if name.partition(".")[0] == "split":
+        return f"{key}: seg.evaluate scores all cases of another data set; remove the key"
+    return None
