@@ -23,13 +23,12 @@ def quoted(line: str) -> str:
 def parse(lines: Sequence[str]) -> tuple[list[Override], list[str]]:
     """The overrides, and a problem for each line that is not one."""
     hydra = GlobalHydra.instance()
-    loader = (
-        hydra.config_loader() if hydra.is_initialized() else None
-    )  # lists what a glob stands for
+    # it lists what a glob stands for
+    loader = hydra.config_loader() if hydra.is_initialized() else None
     parser, overrides, problems = OverridesParser.create(loader), [], []
     for line in lines:
         try:
-            overrides.append(parser.parse_override(line))
+            overrides += parser.parse_overrides([line])
         except HydraException:
             problems.append(
                 f"{line}: cannot be read; write key=value, and quote blanks and brackets"

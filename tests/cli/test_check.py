@@ -125,8 +125,8 @@ def test_a_stage_is_checked_as_the_run_is(override: str, named: str) -> None:
     "target",
     [
         "os.system", "subprocess.Popen", "builtins.eval", "pickle.loads", "torch.load",
-        "torch.hub.load", "urllib.request.urlopen", "shutil.rmtree", "seg.runs.run.os.system",
-        "seg.runs.run.subprocess.run", "numpy.load", "joblib.load", "runpy.run_path",
+        "torch.hub.load", "urllib.request.urlopen", "shutil.rmtree", "seg.runs.resume.os.system",
+        "seg.runs.provenance.subprocess.run", "numpy.load", "joblib.load", "runpy.run_path",
         "torch.utils.collect_env.run", "pydoc.pipepager", "numpy.testing.runstring",
         "logging.handlers.SocketHandler", "cProfile.run", "pandas.read_pickle",
     ],

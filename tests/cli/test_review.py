@@ -206,3 +206,27 @@ def test_each_command_has_its_own_keys(tmp_path: Path) -> None:
 )
 def test_a_sweep_runs_by_a_sweeper_of_ours(argv: list[str], sweeper: str) -> None:
     assert review(*argv).sweeper.rpartition(".")[2] == sweeper
+
+
+def test_an_index_into_a_list_is_a_key() -> None:
+    result = review("loss.losses.0.pos_weight=5", "augmentation.transforms.0.p=0.3")
+    assert result.configurations[0].loss.losses[0].pos_weight == 5
+    assert result.configurations[0].augmentation.transforms[0].p == 0.3
+    (problem,) = problems_of("loss.losses.0.pos_weigth=5")
+    assert problem.startswith("loss.losses.0.pos_weigth: ")
+    assert "pos_weight" in problem
+
+
+def test_a_glob_is_the_choices_that_it_stands_for() -> None:
+    result = review("--multirun", "loss=glob(b*)")
+    assert result.problems == []
+    names = {cfg.name.rpartition("-")[2] for cfg in result.configurations}
+    assert names == {"bce", "bce_dice"}
+
+
+@pytest.mark.parametrize("key", ["image_size", "normalize", "split.test"])
+def test_a_key_that_an_evaluation_reads_from_the_checkpoint_is_refused(key: str) -> None:
+    lines = ["run=.", "dataset=synthetic", f"dataset.{key}=0.2"]
+    assert any(p.startswith(f"dataset.{key}: ") for p in problems_of(*lines, command="evaluate"))
+    (problem,) = problems_of("run=.", "dataset=synthetic", "split=val", command="evaluate")
+    assert problem.startswith("split=val: ")
