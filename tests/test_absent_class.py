@@ -67,7 +67,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
         f"output_dir={folder / 'out'}",
     ])  # fmt: skip
     logging.getLogger("seg").removeHandler(handler)
-    return next((folder / "out").glob("table-*/*")), lines
+    return next((folder / "out").glob("*-unet-*/*")), lines
 
 
 def counts_of(path: Path, name: str) -> np.ndarray:
