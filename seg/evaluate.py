@@ -63,7 +63,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             scores,
             model.classes,
             split=name,
-            threshold=model.threshold if len(model.classes) == 1 else None,
+            threshold=None if model.likeliest else model.threshold,
             postprocess=dict(model.postprocess),
             checkpoint=str(model.path),
             data=str(data),
@@ -93,6 +93,9 @@ def find_cases(
     source = build.build_source(cfg)
     build.require_data(cfg.dataset, source)
     own, other = model.preprocessing, build.build_preprocessing(cfg, source)
+    if own.overlap != other.overlap:
+        trained = str(own.overlap).lower()
+        raise ValueError(f"set dataset.overlap={trained}, as in the training of this network")
     preprocessing = replace(
         own,
         classes=other.classes,
@@ -149,7 +152,10 @@ def tune(cfg: DictConfig, run: RunFolder, model: LoadedModel, predict: Predict) 
     root = None if "_target_" in cfg.dataset else cfg.dataset.root
     cases = run_cases(run, run_source(run, root), "val", progress=progress.with_bar)
     chosen = choose(
-        lambda: predict(cases), classes=model.classes, threshold=model.config["threshold"]
+        lambda: predict(cases),
+        classes=model.classes,
+        threshold=model.config["threshold"],
+        overlap=model.overlap,
     )
     values = {"threshold": chosen.threshold, "postprocess": chosen.postprocess}
     content = checkpoint.read(model.path)

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from seg.cli import compose
@@ -63,6 +64,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
         values=keys["values"],  # `cfg.values` is a method
         probabilities=cfg.probabilities,
         overlays=cfg.overlays,
+        overlap=model.overlap,
     )
     output.refuse_collisions(folder, files, writer, others=(TABLE, SHEET))
     settings = {name: keys[name] for name in SETTINGS} | {
@@ -80,10 +82,15 @@ def load_model(cfg: DictConfig, hardware: Hardware) -> LoadedModel:
     keys = compose.plain(cfg)
     members = build_loader(cfg, hardware).load(keys["run"], cfg.checkpoint)
     model = join([wrap(member, **{key: keys[key] for key in WRAPPING}) for member in members])
-    if cfg.threshold is not None:
-        if len(model.classes) > 1:
+    threshold = keys["threshold"]
+    if threshold is not None:
+        if model.likeliest:
             raise ValueError("threshold: of several classes the likeliest is taken; leave it out")
-        model = replace(model, threshold=cfg.threshold)
+        each = len(model.classes) if model.overlap else 0
+        if isinstance(threshold, list) and len(threshold) != each:
+            known = f", or one for each of {', '.join(model.classes)}" if each else ""
+            raise ValueError(f"threshold={threshold}: give one number{known}")
+        model = replace(model, threshold=threshold)
     return model if cfg.postprocess else replace(model, postprocess=NO_POSTPROCESS)
 
 
@@ -129,7 +136,8 @@ def log_model(model: LoadedModel, hardware: Hardware) -> None:
     log.info("%s on %s", networks, hardware.line)
     if single:
         log.info("%s", model.predictor)
-    rule = f", above {model.threshold:.4g}" if len(model.classes) == 1 else ""
+    each = ", ".join(f"{t:.4g}" for t in np.atleast_1d(model.threshold))
+    rule = "" if model.likeliest else f", above {each}"
     steps = "".join(f"; {s} of {', '.join(c)}" for s, c in model.postprocess.items() if c)
     log.info("classes: %s%s%s", ", ".join(model.classes), rule, steps)
 
@@ -158,7 +166,8 @@ def predict_files(
     failed |= {f.input.image: r.reason for f, r in results.items() if isinstance(r, Failed)}
     rows = [row for r in results.values() if not isinstance(r, Failed) for row in r["rows"]]
     with journal.replacing(TABLE) as path:
-        path.write_text(predictions.table(rows, failed, model.classes), encoding="utf-8")
+        text = predictions.table(rows, failed, model.classes, overlap=model.overlap)
+        path.write_text(text, encoding="utf-8")
     if cfg.contact_sheet and rows:
         with journal.replacing(SHEET) as path:
             predictions.sheet(rows, files, model, writer, folder=journal.folder, path=path)

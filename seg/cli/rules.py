@@ -194,7 +194,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "probabilities": one_of(None, "png16", "npy"),
         "overlays": FLAG,
         "contact_sheet": FLAG,
-        "threshold": or_null(PROBABILITY),
+        "threshold": or_null(or_list(PROBABILITY)),
         "postprocess": FLAG,
         "tile": Rule(
             lambda v: v in (None, "auto") or count(16).allows(v),

@@ -96,7 +96,7 @@ def by_masks(masks: Iterable[np.ndarray], classes: int) -> Iterator[tuple[int, i
     leaves alike. All masks count in the position that they have in their images.
 
     Args:
-        masks: (H, W) class indices, or (H, W, K) with 1 where a class is; 255 is ignored.
+        masks: (H, W) class indices, or (K, H, W) with 1 where a class is; 255 is ignored.
         classes: K, the number of foreground classes.
 
     Yields:
@@ -105,7 +105,7 @@ def by_masks(masks: Iterable[np.ndarray], classes: int) -> Iterator[tuple[int, i
     maps, found = np.zeros((classes, GRID, GRID), np.float32), np.zeros(classes, int)
     for mask in masks:
         for k in range(classes):
-            inside = mask == k + 1 if mask.ndim == 2 else mask[..., k] == 1
+            inside = mask == k + 1 if mask.ndim == 2 else mask[k] == 1
             if inside.any():
                 maps[k] += cv2.resize(
                     inside.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA

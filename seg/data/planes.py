@@ -17,7 +17,7 @@ def class_pixels(mask: np.ndarray, classes: int) -> list[int]:
     """The pixels of the background, which have no class, and of each class."""
     if mask.ndim == 2:
         return np.bincount(mask.ravel(), minlength=256)[: 1 + classes].tolist()
-    background = np.count_nonzero((mask == BACKGROUND).all(axis=2))
+    background = int(np.count_nonzero((mask == BACKGROUND).all(axis=2)))
     return [background, *np.count_nonzero(mask == 1, axis=(0, 1)).tolist()]
 
 

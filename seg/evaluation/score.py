@@ -15,6 +15,7 @@ from seg.inference.model import LoadedModel
 from seg.inference.segmentation import mask_of
 from seg.metrics import calibration
 from seg.metrics.lesions import lesions
+from seg.metrics.planes import area_of, valid_of
 from seg.metrics.surface import missed, surface
 from seg.metrics.threshold_curves import level_counts
 
@@ -38,7 +39,8 @@ class CaseScores:
         bins: (M, C, 3, B) of `calibration.bins`.
         levels: (M, C, 2, L) of `threshold_curves.level_counts`.
         confusion: (C + 1, C + 2) pixels of all cases by true class and predicted one, background
-            first; the last column counts predictions that failed.
+            first; the last column counts predictions that failed. None where classes may share
+            pixels.
     """
 
     cases: list[str]
@@ -50,7 +52,7 @@ class CaseScores:
     brier: NDArray[np.float64]
     bins: NDArray[np.float64]
     levels: NDArray[np.int64]
-    confusion: NDArray[np.int64]
+    confusion: NDArray[np.int64] | None
 
 
 def score_cases(
@@ -131,22 +133,23 @@ def score_case(
     A prediction with NaN or infinity has failed: all of it counts as wrong, whatever `mask` says.
 
     Args:
-        probs: (K, H, W), K = 1 for one class, else background and the classes.
-        mask: (H, W) predicted class indices.
-        reference: (H, W) class indices; 255 is ignored.
+        probs: (K, H, W), as `inference.model.Predictor` gives them.
+        mask: (H, W) predicted class indices, or (K, H, W) planes.
+        reference: likewise; 255 is ignored.
         case: its name.
         group: of which patient it is.
         spacing: size of a pixel along rows and columns.
         tolerance: of nsd, in the unit of `spacing`.
     """
-    outputs, valid = len(probs), reference != IGNORE
-    classes = max(1, outputs - 1)
+    several = reference.ndim == 2 and len(probs) > 1  # and the background
+    classes = len(probs) - several
     failed = calibration.failed(probs)
     rows: list[tuple] = []
     for index in range(1, classes + 1):
-        true = (reference == index) & valid
-        called = ~true & valid if failed else (mask == index) & valid
-        p = calibration.worst(true) if failed else probs[0 if outputs == 1 else index]
+        valid = valid_of(reference, index)
+        true = area_of(reference, index) & valid
+        called = ~true & valid if failed else area_of(mask, index) & valid
+        p = calibration.worst(true) if failed else probs[index if several else index - 1]
         tp, fp, fn = (called & true).sum(), (called & ~true).sum(), (~called & true).sum()
         tn = valid.sum() - tp - fp - fn
         if failed:
@@ -163,14 +166,19 @@ def score_case(
                 level_counts(p, true, valid=valid),
             )
         )
+    columns = [np.stack([np.asarray(row[i]) for row in rows])[None] for i in range(len(rows[0]))]
+    confusion = None if reference.ndim == 3 else _confusion(reference, mask, classes, failed)
+    return CaseScores([case], [group], np.array([failed]), *columns, confusion)
+
+
+def _confusion(
+    reference: NDArray[np.uint8], mask: NDArray[np.uint8], classes: int, failed: bool
+) -> NDArray[np.int64]:
+    valid = reference != IGNORE
     pairs = reference[valid].astype(np.int64) * (classes + 2)
     pairs += classes + 1 if failed else mask[valid]
-    confusion = np.bincount(pairs, minlength=(classes + 1) * (classes + 2))
-    columns = [np.stack([np.asarray(row[i]) for row in rows])[None] for i in range(len(rows[0]))]
-    return CaseScores(
-        [case], [group], np.array([failed]), *columns,
-        confusion.reshape(classes + 1, classes + 2),
-    )  # fmt: skip
+    counts = np.bincount(pairs, minlength=(classes + 1) * (classes + 2))
+    return counts.reshape(classes + 1, classes + 2)
 
 
 def stack(rows: Iterable[CaseScores]) -> CaseScores:
@@ -183,6 +191,6 @@ def stack(rows: Iterable[CaseScores]) -> CaseScores:
     return CaseScores(
         cases=[case for row in rows for case in row.cases],
         groups=[group for row in rows for group in row.groups],
-        confusion=sum(row.confusion for row in rows),
+        confusion=None if rows[0].confusion is None else sum(row.confusion for row in rows),
         **arrays,
     )

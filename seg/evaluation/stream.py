@@ -10,6 +10,7 @@ from seg.data import Progress, no_progress
 from seg.data.cache import file_problems
 from seg.data.errors import DataError, DataErrors
 from seg.data.formats import read_header
+from seg.data.planes import planes_first
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.evaluation.cases import Case
 from seg.inference.files.pipeline import map_ahead
@@ -23,8 +24,8 @@ class PredictedCase:
     Args:
         case: its files and group.
         image: (H, W, C) in 0-255.
-        reference: (H, W) class indices; 255 is ignored.
-        probs: (K, H, W), K = 1 for one class, else background and the classes.
+        reference: (H, W) class indices, or (K, H, W) planes; 255 is ignored.
+        probs: (K, H, W), as `inference.model.Predictor` gives them.
         spacing: size of a pixel along rows and columns; 1 where the file does not state it.
         in_mm: whether the file states it.
     """
@@ -69,7 +70,7 @@ def stream(
     def read(case: Case) -> tuple:
         image, mask, _ = read_pair(case.pair, preprocessing)
         spacing = read_header(case.pair.image, case.pair.plane).spacing
-        return case, image, mask if index_map is None else index_map[mask], spacing
+        return case, image, _matched(planes_first(mask), index_map), spacing
 
     try:
         ahead = map_ahead(read, cases, count=count)
@@ -83,3 +84,10 @@ def stream(
     except DataError as error:
         problems = file_problems([case.pair for case in cases], preprocessing, progress=progress)
         raise DataErrors(problems or [str(error)]) from error
+
+
+def _matched(mask: NDArray[np.uint8], index_map: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """A mask of a data set, (H, W) or (K, H, W), with the classes of the network."""
+    if index_map is None:
+        return mask
+    return index_map[mask] if mask.ndim == 2 else mask[np.argsort(index_map[1 : len(mask) + 1])]

@@ -78,6 +78,7 @@ def join(models: Sequence[LoadedModel]) -> LoadedModel:
         for what, a, b in (
             ("knows the classes", first.classes, other.classes),
             ("was trained with the window", read.window, also_read.window),
+            ("was trained with dataset.overlap", read.overlap, also_read.overlap),
             ("stacks the files", read.image_suffix, also_read.image_suffix),
         ):
             if a != b:
@@ -95,7 +96,7 @@ def join(models: Sequence[LoadedModel]) -> LoadedModel:
         predictor=Ensemble([_taking(channels, model) for model in models]),
         classes=first.classes,
         preprocessing=widest.preprocessing,
-        threshold=sum(model.threshold for model in models) / len(models),
+        threshold=_mean([model.threshold for model in models]),
         postprocess={
             step: [name for name in names if all(name in m.postprocess[step] for m in models)]
             for step, names in first.postprocess.items()
@@ -105,6 +106,13 @@ def join(models: Sequence[LoadedModel]) -> LoadedModel:
         axis=first.axis,
         members=[model.path for model in models],
     )
+
+
+def _mean(thresholds: Sequence[float | list[float]]) -> float | list[float]:
+    """One for all classes, or one for each where a member has one for each."""
+    if not any(isinstance(threshold, list) for threshold in thresholds):
+        return sum(thresholds) / len(thresholds)
+    return np.mean(np.broadcast_arrays(*thresholds), axis=0).tolist()
 
 
 def _taking(channels: int, model: LoadedModel) -> Predictor:

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data.preprocess import preprocessing
-from seg.inference.model import LoadedModel
+from seg.inference.model import LoadedModel, threshold_of
 
 SUFFIXES = (".onnx", ".pt2")
 KEY = "seg"
-# images (N, H, W, C) uint8 to mask (N, H, W) and probabilities (N, K, H, W)
+# images (N, H, W, C) uint8 to mask (N, H, W), or planes, and probabilities (N, K, H, W)
 Run = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
 
 
@@ -78,6 +78,7 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
             channels=shape["channels"],
             window=shape["window"],
             image_suffix=tuple(shape.get("image_suffix", ())),
+            overlap=shape.get("overlap", False),  # missing in older versions
             classes=about["mask_values"],
             ignore_value=None,
         )
@@ -85,7 +86,7 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
             predictor=ExportedPredictor(run, any_batch=about["batch"] == "any"),
             classes=[str(name) for name in about["classes"]],
             preprocessing=prepared,
-            threshold=float(about["threshold"]),
+            threshold=threshold_of(about["threshold"]),
             postprocess={k: list(v) for k, v in about["postprocess"].items()},
             mean=list(shape["mean"]),
             std=list(shape["std"]),

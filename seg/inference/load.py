@@ -16,7 +16,7 @@ from torch import nn
 
 from seg.data.preprocess import preprocessing
 from seg.inference import exported
-from seg.inference.model import AXIS, NO_POSTPROCESS, LoadedModel
+from seg.inference.model import AXIS, NO_POSTPROCESS, LoadedModel, threshold_of
 from seg.inference.predictor import NetworkPredictor
 from seg.models.normalize import Normalize
 from seg.runs.folder import RunFolder
@@ -88,16 +88,18 @@ class Loader:
         try:
             about = content["seg"]
             config, classes, shape = about["config"], about["classes"], about["preprocessing"]
-            node, threshold, data = config["model"], float(about["threshold"]), config["dataset"]
+            node, data = config["model"], config["dataset"]
+            threshold = threshold_of(about["threshold"])
             prepared = preprocessing(
                 image_size=list(shape["size"]),
                 channels=shape["channels"],
                 window=shape["window"],
                 image_suffix=tuple(shape.get("image_suffix", ())),
+                overlap=shape.get("overlap", False),  # missing in older versions
                 **{key: data.get(key) for key in ("classes", "ignore_value", "mask_threshold")},
             )
-            mean, std = list(shape["mean"]), list(shape["std"])
-            normalize = Normalize(mode=shape["normalize"], mean=mean, std=std)
+            statistics = {key: list(shape[key]) for key in ("mean", "std")}
+            normalize = Normalize(mode=shape["normalize"], **statistics)
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{path}: carries no configuration ({type(error).__name__}: {error}); a checkpoint "
@@ -120,6 +122,7 @@ class Loader:
                 model=network,
                 normalize=normalize,
                 size=prepared.size,
+                overlap=prepared.overlap,
                 device=self.device,
                 precision=self.precision,
             ),
@@ -127,8 +130,7 @@ class Loader:
             preprocessing=prepared,
             threshold=threshold,
             postprocess=about.get("postprocess", NO_POSTPROCESS),
-            mean=mean,
-            std=std,
+            **statistics,
             axis=data.get("axis", AXIS),
             members=[path],
             config=config,

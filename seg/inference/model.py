@@ -24,7 +24,7 @@ class Predictor(Protocol):
     """Predicts images (H, W, C) in 0-255, of any size.
 
     Probabilities are (K, H, W) in 0-1. K is 1 for a single class, else background and the classes,
-    which add up to 1.
+    which add up to 1; classes that may share pixels have one each, and the background none.
     """
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
@@ -53,7 +53,8 @@ class LoadedModel:
         predictor: image to probabilities.
         classes: names of the foreground classes, index 1 first.
         preprocessing: how files are read, and the size of the network's input.
-        threshold: on the probability of a single class.
+        threshold: on the probability of a single class, or of classes that may share pixels: one
+            for all, or one for each.
         postprocess: the clean-up of its masks.
         mean: of the training images, by channel, in 0-255.
         std: of the training images, by channel.
@@ -67,7 +68,7 @@ class LoadedModel:
     predictor: Predictor
     classes: list[str]
     preprocessing: Preprocessing
-    threshold: float
+    threshold: float | list[float]
     postprocess: Postprocess
     mean: list[float]
     std: list[float]
@@ -82,9 +83,24 @@ class LoadedModel:
         return self.members[0]
 
     @property
+    def overlap(self) -> bool:
+        """Whether classes may share pixels: masks are planes (K, H, W) then."""
+        return self.preprocessing.overlap
+
+    @property
+    def likeliest(self) -> bool:
+        """Whether a pixel gets the likeliest of several classes, whatever the threshold."""
+        return len(self.classes) > 1 and not self.overlap
+
+    @property
     def outputs(self) -> int:
         """K of the probabilities (K, H, W)."""
-        return 1 if len(self.classes) == 1 else len(self.classes) + 1
+        return len(self.classes) + self.likeliest
+
+
+def threshold_of(stored: Any) -> float | list[float]:
+    """What a checkpoint or an exported file has as its threshold."""
+    return [float(t) for t in stored] if isinstance(stored, list | tuple) else float(stored)
 
 
 def strips_of(predictor: Predictor, image: NDArray) -> Strips:

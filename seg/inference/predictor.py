@@ -28,6 +28,7 @@ class NetworkPredictor:
         normalize: stored image, 0-255, to the model's input.
         size: (height, width) of the network's input; None takes every image at its own size,
             one at a time.
+        overlap: whether each channel is a class that may share pixels with the others.
         device: where the network runs.
         precision: in Lightning's words; 32 is full precision, on a GPU without TF32.
     """
@@ -38,6 +39,7 @@ class NetworkPredictor:
         model: nn.Module,
         normalize: nn.Module,
         size: tuple[int, int] | None,
+        overlap: bool = False,
         device: str | torch.device = "cpu",
         precision: str = "32-true",
     ) -> None:
@@ -47,6 +49,7 @@ class NetworkPredictor:
         self.model = model.eval().to(self.device, self.dtype, memory_format=torch.channels_last)
         self.normalize = normalize.eval().to(self.device)
         self.size = size
+        self.overlap = overlap
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
         """The probabilities (K, H, W) of an image (H, W, C), 0-255."""
@@ -76,7 +79,8 @@ class NetworkPredictor:
         with torch.no_grad(), autocast, cudnn:
             inputs = self.normalize(images.to(self.device)).to(self.dtype)
             logits = self.model(inputs).float()  # (N, K, h, w)
-            probs = torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
+            each = self.overlap or logits.shape[1] == 1
+            probs = torch.sigmoid(logits) if each else torch.softmax(logits, dim=1)
             return probs.cpu().numpy()
 
 

@@ -1,6 +1,6 @@
 """From probabilities to a mask: threshold, clean-up, and how sure the network was."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -23,8 +23,10 @@ class Segmentation:
     Confidence and entropy are of the probabilities, before threshold and clean-up.
 
     Args:
-        mask: (H, W) class indices, 0 is background.
-        confidence: the mean over pixels of the likeliest class's probability.
+        mask: (H, W) class indices, 0 is background; planes (K, H, W) of classes that may share
+            pixels.
+        confidence: the mean over pixels of the likeliest class's probability; of classes that may
+            share pixels, the mean of each class's own, there or not there. Entropy likewise.
         entropy: the mean over pixels of the entropy of the classes, as a share of the largest
             possible: 0 is sure everywhere, 1 is knowing nothing.
         probs: (K, H, W), or None where they were not kept.
@@ -50,7 +52,7 @@ def segment(
     Raises:
         NonFiniteError: a probability is NaN or infinite.
     """
-    mask = np.empty(size, dtype=np.uint8)
+    mask = np.empty((len(model.classes), *size) if model.overlap else size, dtype=np.uint8)
     kept: NDArray[np.float32] | None = None
     largest = entropy = 0.0
     for top, probs in strips:  # (K, h, W)
@@ -61,9 +63,10 @@ def segment(
         step = max(1, BLOCK // size[1])
         for row in range(0, probs.shape[1], step):
             block = probs[:, row : row + step]
-            largest += _largest(block)
-            entropy += _entropy(block)
-            mask[top + row : top + row + block.shape[1]] = decide(block, model.threshold)
+            largest += _largest(block, separate=not model.likeliest)
+            entropy += _entropy(block, separate=not model.likeliest)
+            rows = slice(top + row, top + row + block.shape[1])
+            mask[..., rows, :] = decide(block, model.threshold, overlap=model.overlap)
     if not np.isfinite(largest + entropy):
         raise NonFiniteError("the network gives no numbers for it (NaN or infinite)")
     pixels = size[0] * size[1]
@@ -72,15 +75,21 @@ def segment(
 
 
 def mask_of(probs: NDArray, model: LoadedModel) -> NDArray[np.uint8]:
-    """Class indices (H, W) from probabilities (K, H, W), by a model's threshold and clean-up."""
-    return clean_up(decide(probs, model.threshold), model.postprocess, model.classes)
+    """The mask, as `decide` gives it, by a model's threshold and clean-up."""
+    mask = decide(probs, model.threshold, overlap=model.overlap)
+    return clean_up(mask, model.postprocess, model.classes)
 
 
-def decide(probs: NDArray, threshold: float) -> NDArray[np.uint8]:
-    """Class indices (H, W) from probabilities (K, H, W).
+def decide(
+    probs: NDArray, threshold: float | Sequence[float], *, overlap: bool = False
+) -> NDArray[np.uint8]:
+    """Class indices (H, W) from probabilities (K, H, W); planes (K, H, W) where classes `overlap`.
 
-    A single class is where its probability is above `threshold`; of several the likeliest is taken.
+    A single class is where its probability is above `threshold`, and so is each of those that
+    overlap, which may have one threshold each; of several others the likeliest is taken.
     """
+    if overlap:
+        return (probs > np.float32(threshold).reshape(-1, 1, 1)).astype(np.uint8)
     if len(probs) == 1:
         return (probs[0] > threshold).astype(np.uint8)
     return probs.argmax(0).astype(np.uint8)
@@ -92,7 +101,7 @@ def clean_up(
     """Class by class, keep the largest component, then fill holes, where `steps` name the class.
 
     Args:
-        mask: (H, W) class indices.
+        mask: (H, W) class indices, or (K, H, W) planes.
         steps: names of classes by step.
         classes: all names, index 1 first.
     """
@@ -105,10 +114,12 @@ def clean_up(
 
 
 def largest_component(mask: NDArray[np.uint8], index: int = 1) -> NDArray[np.uint8]:
-    """(H, W) class indices without all components of class `index` but the largest.
+    """A mask, as for `clean_up`, without all components of class `index` but the largest.
 
     Pixels are connected by 8 neighbours. Of components of one size the uppermost stays.
     """
+    if mask.ndim == 3:
+        return _in_plane(largest_component, mask, index)
     count, components, stats, _ = cv2.connectedComponentsWithStats(
         (mask == index).astype(np.uint8), connectivity=8
     )
@@ -119,10 +130,12 @@ def largest_component(mask: NDArray[np.uint8], index: int = 1) -> NDArray[np.uin
 
 
 def fill_holes(mask: NDArray[np.uint8], index: int = 1) -> NDArray[np.uint8]:
-    """(H, W) class indices in which the background that class `index` encloses is of this class.
+    """A mask, as for `clean_up`, in which the background that class `index` encloses is of it.
 
     Other classes inside stay. Background is connected by 4 neighbours, since the class is by 8.
     """
+    if mask.ndim == 3:
+        return _in_plane(fill_holes, mask, index)
     count, components = cv2.connectedComponents((mask != index).astype(np.uint8), connectivity=4)
     outside = np.zeros(count, dtype=bool)
     outside[0] = True  # the class itself
@@ -131,14 +144,28 @@ def fill_holes(mask: NDArray[np.uint8], index: int = 1) -> NDArray[np.uint8]:
     return np.where(~outside[components] & (mask == 0), index, mask).astype(np.uint8)
 
 
-def _largest(probs: NDArray[np.float32]) -> float:
-    """The sum over pixels of the largest probability; NaN stays NaN."""
-    largest = np.maximum(probs[0], 1 - probs[0]) if len(probs) == 1 else probs.max(0)
+def _in_plane(
+    step: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]],
+    planes: NDArray[np.uint8],
+    index: int,
+) -> NDArray[np.uint8]:
+    planes = planes.copy()
+    planes[index - 1] = step(planes[index - 1], 1)
+    return planes
+
+
+def _largest(probs: NDArray[np.float32], *, separate: bool) -> float:
+    """The sum over pixels of the largest probability; NaN stays NaN.
+
+    Of separate classes, the mean of the larger one of each class's p and 1 - p.
+    """
+    largest = np.maximum(probs, 1 - probs).mean(0) if separate else probs.max(0)
     return float(largest.sum(dtype=np.float64))
 
 
-def _entropy(probs: NDArray[np.float32]) -> float:
+def _entropy(probs: NDArray[np.float32], *, separate: bool) -> float:
     """The sum over pixels of the entropy, as a share of the largest possible; NaN stays NaN."""
-    each = [probs[0], 1 - probs[0]] if len(probs) == 1 else list(probs)
+    each = [probs, 1 - probs] if separate else list(probs)
     entropy = sum(-p * np.log(np.maximum(p, np.float32(1e-12))) for p in each)
+    entropy = entropy.mean(0) if separate else entropy
     return float(entropy.sum(dtype=np.float64) / np.log(len(each)))

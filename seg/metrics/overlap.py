@@ -7,6 +7,8 @@ tp, fp, fn, tn: numbers or arrays of one shape, from 0. A zero denominator score
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seg.metrics.planes import area_of, valid_of
+
 
 def dice(tp: ArrayLike, fp: ArrayLike, fn: ArrayLike, tn: ArrayLike) -> NDArray[np.float64]:
     """2 TP / (2 TP + FP + FN); equal to the F1 score."""
@@ -48,10 +50,10 @@ METRICS = {
 }
 
 
-def class_dice(reference: NDArray, mask: NDArray, index: int, *, ignore: int = 255) -> float:
-    """Dice of one class of two masks of class indices; pixels of `ignore` do not count."""
-    valid = reference != ignore
-    true, called = (reference == index) & valid, (mask == index) & valid
+def class_dice(reference: NDArray, mask: NDArray, index: int) -> float:
+    """Dice of one class of two masks, both indices (H, W) or planes (K, H, W); 255 is ignored."""
+    valid = valid_of(reference, index)
+    true, called = area_of(reference, index) & valid, area_of(mask, index) & valid
     tp = np.count_nonzero(true & called)
     return float(dice(tp, np.count_nonzero(called) - tp, np.count_nonzero(true) - tp, 0))
 

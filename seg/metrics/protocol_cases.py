@@ -38,8 +38,9 @@ def foreground(
 ) -> Foreground:
     """The one class of a binary case, resized. Raises ValueError for more classes."""
     values = np.unique(reference[reference != IGNORE])
-    if len(probs) > 2 or (values > 1).any():
+    if reference.ndim == 3 or len(probs) > 2 or (values > 1).any():
         classes = max(len(probs) - 1, int(values.max(initial=0)))
+        classes = len(reference) if reference.ndim == 3 else classes
         raise ValueError(f"this protocol is of one class, not of {classes}: use protocol=seg")
     probs, reference, is_failed = resized(probs, reference, at=at, size=size)
     true = reference == 1
@@ -54,31 +55,34 @@ def resized(
 
     Args:
         probs: (C, H, W) in 0-1.
-        reference: (H, W) class indices, 255 is ignored.
+        reference: (H, W) class indices, or (C, H, W) planes; 255 is ignored.
         at: `native` (as they come), `training` (the network's `size`) or [height, width].
         size: height and width of the network's input.
 
     Raises:
         ValueError: shapes that differ, logits, another `at`.
     """
-    if probs.ndim != 3 or probs.shape[1:] != reference.shape:
+    if probs.ndim != 3 or probs.shape[1:] != reference.shape[-2:]:
         raise ValueError(f"probs {probs.shape} must be (C, H, W) over a mask {reference.shape}")
     is_failed = failed(probs)
     if not is_failed:
         check_probabilities(probs)
     if at not in ("native", "training") and (isinstance(at, str) or len(at) != 2):
         raise ValueError(f"at {at!r} must be native, training or [height, width]")
-    height, width = reference.shape if at == "native" else size if at == "training" else at
-    if reference.shape == (height, width):
+    own = reference.shape[-2:]
+    height, width = own if at == "native" else size if at == "training" else at
+    if own == (height, width):
         return probs, reference, is_failed
     # Bilinear to fewer pixels too: a map that was enlarged to the mask's size comes back unchanged.
     planes = [
         cv2.resize(plane.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         for plane in probs
     ]
-    mask = cv2.resize(
-        reference.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
-    )
+    masks = [
+        cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+        for mask in reference.reshape(-1, *own)
+    ]
+    mask = np.stack(masks).reshape(*reference.shape[:-2], height, width)
     return np.stack(planes), mask, is_failed
 
 

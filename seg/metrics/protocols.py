@@ -4,8 +4,9 @@
     protocol.compute()  # {"dice": 0.81, ...}
 
 `update` keeps a few numbers of one case: probs (C, H, W) after sigmoid or softmax, background first
-where C > 1; reference (H, W) class indices, 255 is ignored; `size` of the network's input. `at` is
-the resolution of the definition, see `protocol_cases.resized`. A case that comes twice counts once,
+where C > 1; reference (H, W) class indices, or (C, H, W) planes of classes that may share pixels,
+255 is ignored; `size` of the network's input. `at` is the resolution of the definition, see
+`protocol_cases.resized`. A case that comes twice counts once,
 `a.cases |= b.cases` joins the halves of two processes, and a prediction that failed scores its
 worst (calibration.py). Each definition's source is named in conf/protocol and docs/protocols.md.
 """
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from seg.metrics import overlap
-from seg.metrics.cases import IGNORE, confusion, summarize
+from seg.metrics.cases import confusion, summarize
+from seg.metrics.planes import as_planes
 from seg.metrics.protocol_cases import Key, Resolution, foreground, in_order, key, means, resized
 
 
@@ -228,16 +230,13 @@ class Contract:
 
     def update(self, probs: NDArray, reference: NDArray, *, case, group, size) -> None:
         probs, reference, is_failed = resized(probs, reference, at=self.at, size=size)
-        classes = max(1, len(probs) - 1)
-        if is_failed:
-            valid = (reference != IGNORE).sum()
-            positives = [(reference == index).sum() for index in range(1, classes + 1)]
-            counts = np.array([[0, valid - n, n, 0] for n in positives], dtype=np.int64)
-        else:
-            called = probs.argmax(0) if len(probs) > 1 else probs[0] > self.threshold
-            pair = torch.tensor(called)[None], torch.tensor(reference)[None]
-            counts = confusion(*pair, classes=classes)[0].numpy()
-        self.cases[key(case, group)] = counts
+        several = reference.ndim == 2 and len(probs) > 1
+        target = as_planes(reference, len(probs) - several)
+        called = target == 0 if is_failed else probs > self.threshold
+        if several and not is_failed:
+            called = probs.argmax(0) == np.arange(1, len(probs))[:, None, None]
+        pair = torch.tensor(called)[None], torch.tensor(target)[None]
+        self.cases[key(case, group)] = confusion(*pair, classes=len(target))[0].numpy()
 
     def compute(self) -> dict[str, float]:
         rows = in_order(self.cases)

@@ -20,6 +20,7 @@ import yaml
 from torch.nn import functional as F
 
 from seg.data.masks import IGNORE
+from seg.metrics.planes import areas
 from seg.models.unet import UNet
 from seg.preparation.audit import CaseFacts
 from seg.training.hardware import Hardware
@@ -80,15 +81,18 @@ def sample(facts: Sequence[CaseFacts], count: int = 40) -> list[int]:
 
 
 def structure_width(masks: Iterable[np.ndarray]) -> float | None:
-    """Median width in pixels of the thinnest class in masks (H, W) of indices; None if all empty.
+    """Median width in pixels of the thinnest class in masks, (H, W) of indices or (K, H, W) planes;
+    None if all are empty.
 
     The width of a mask is twice its area over the length of its outlines: exact for long stripes,
     half the diameter for discs.
     """
     widths: dict[int, list[float]] = {}
     for mask in masks:
-        for index in np.unique(mask[(mask > 0) & (mask != IGNORE)]).tolist():
-            area = (mask == index).astype(np.uint8)
+        for index, inside in areas(mask).items():
+            if index == IGNORE:
+                continue
+            area = inside.astype(np.uint8)
             contours, _ = cv2.findContours(area, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
             length = sum(cv2.arcLength(contour, closed=True) for contour in contours)
             widths.setdefault(index, []).append(2 * np.count_nonzero(area) / max(length, 1.0))
@@ -132,6 +136,7 @@ def plan(
     if stacked:
         channels = f"{dataset['channels']} # of the files of each case"
     several = classes is not None and len(classes) > 1
+    exclusive = several and not dataset["overlap"]
     side, why_side = _side(median, structure, trained, machine, minutes)
     height, width = _rectangle(median, side)
     batch = int(np.clip(trained // 4, 1, 8 if machine.hardware.accelerator == "cpu" else 16))
@@ -149,11 +154,10 @@ def plan(
         pooled = f"{empty:.0%} of the masks are empty"
     elif share < 0.01:
         pooled = "the objects are small"
-    loss = (
-        f"ce_dice # {len(classes or [])} classes and background"
-        if several
-        else "bce_dice # one class"
-    )
+    why = f"{len(classes or [])} classes that may share pixels" if several else "one class"
+    loss = f"bce_dice # {why}"
+    if exclusive:
+        loss = f"ce_dice # {len(classes or [])} classes and background"
     return _TEMPLATE.render(
         name=name,
         cases=len(facts),
@@ -168,7 +172,7 @@ def plan(
         channels=channels,
         batch=batch,
         pooled=pooled,
-        several=several,
+        exclusive=exclusive,
         depth=f"{depth} # {min(height, width) >> depth} pixels across at the bottom",
         epochs=epochs,
         minutes=minutes,
@@ -231,6 +235,7 @@ def _source_keys(dataset: Mapping[str, Any], classes: Mapping[str, Any] | None) 
     if classes is not None:
         kept["classes"] = dict(classes)
     kept |= {k: dataset[k] for k in ("window", "mask_threshold") if dataset[k] is not None}
+    kept |= {"overlap": True} if dataset["overlap"] else {}
     kept["split"] = {k: v for k, v in dataset["split"].items() if v is not None}
     text = yaml.safe_dump(kept, sort_keys=False, allow_unicode=True, default_flow_style=None)
     return text.rstrip("\n")

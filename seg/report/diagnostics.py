@@ -16,24 +16,32 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 
 def draw(
-    scores: CaseScores, class_names: Sequence[str], threshold: float | None, folder: Path
+    scores: CaseScores,
+    class_names: Sequence[str],
+    threshold: float | Sequence[float] | None,
+    folder: Path,
 ) -> None:
-    """Draw `pr_curve.png`, `reliability.png` and, for several classes, `confusion.png`.
+    """Draw `pr_curve.png`, `reliability.png` and, for several classes that share no pixel,
+    `confusion.png`.
 
     Args:
         scores: the cases, drawn together.
         class_names: the foreground classes.
-        threshold: of a single class, marked on its curve.
+        threshold: marked on the curves, of each class or for all; None where the likeliest class
+            is taken.
         folder: where the files go.
     """
     _pr_curve(scores.levels, class_names, threshold, folder / "pr_curve.png")
     _reliability(scores.bins, class_names, folder / "reliability.png")
-    if len(class_names) > 1:
+    if len(class_names) > 1 and scores.confusion is not None:
         _confusion(scores.confusion, class_names, folder / "confusion.png")
 
 
 def _pr_curve(
-    levels: NDArray, class_names: Sequence[str], threshold: float | None, path: Path
+    levels: NDArray,
+    class_names: Sequence[str],
+    threshold: float | Sequence[float] | None,
+    path: Path,
 ) -> None:
     """Pooled precision against recall, a line for each class. levels: (M, C, 2, L)."""
     figure = Figure(figsize=(5.5, 5), dpi=100, layout="constrained")
@@ -45,10 +53,11 @@ def _pr_curve(
         label = f"{name}, AP {area:.3f}" if np.isfinite(area) else f"{name}, in no mask"
         axis.plot(recall, precision, color=_colour(j), lw=1.6, label=label)
         if threshold is not None:
-            at = int(np.abs(points["threshold"] - threshold).argmin())
+            own = float(np.broadcast_to(threshold, len(class_names))[j])
+            at = int(np.abs(points["threshold"] - own).argmin())
             axis.plot(recall[at], precision[at], "o", color=_colour(j), ms=6)
             axis.annotate(
-                f"threshold {threshold:.3g}", (recall[at], precision[at]), (-6, -6),
+                f"threshold {own:.3g}", (recall[at], precision[at]), (-6, -6),
                 textcoords="offset points", ha="right", va="top", fontsize=8,
             )  # fmt: skip
     axis.set_xlabel("recall, all pixels together")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -11,6 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
+from seg.metrics.overlap import class_dice
+from seg.metrics.planes import areas
 from seg.runs import atomic
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
@@ -19,6 +22,7 @@ CLASS_COLOURS = (
     "#FFFFFF", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#F0E442", "#56B4E9", "#D55E00",
 )  # fmt: skip
 IGNORED_COLOUR = "#808080"
+CONTOURS = cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
 COLUMNS = ("image", "reference", "prediction", "overlay")
 
 
@@ -34,39 +38,48 @@ def class_colour(index: int) -> str:
 
 
 def colour_classes(mask: NDArray) -> NDArray[np.float64]:
-    """(H, W) class indices to (H, W, 3) in 0-1: background black, ignored pixels grey."""
-    palette = np.zeros((256, 3))
-    for index in range(1, 255):
-        palette[index] = to_rgb(class_colour(index))
-    palette[IGNORE] = to_rgb(IGNORED_COLOUR)
-    return palette[mask]
+    """A mask, (H, W) class indices or (K, H, W) planes, as (H, W, 3) in 0-1.
+
+    Background is black, ignored pixels are grey. A class that lies on another is drawn on top if it
+    is smaller, and every class that shares pixels has its outline.
+    """
+    shown = np.zeros((*mask.shape[-2:], 3))
+    every = areas(mask)
+    for index in sorted(every, key=lambda k: -np.count_nonzero(every[k])):
+        shown[every[index]] = to_rgb(IGNORED_COLOUR if index == IGNORE else class_colour(index))
+    if mask.ndim == 3:
+        width = 1 + max(mask.shape[-2:]) // 400
+        for index, area in every.items():
+            if index != IGNORE:
+                lines, _ = cv2.findContours(area.astype(np.uint8), *CONTOURS)
+                cv2.drawContours(shown, lines, -1, to_rgb(class_colour(index)), width)
+    return shown
 
 
 def overlay(image: NDArray, reference: NDArray, prediction: NDArray) -> NDArray[np.float64]:
-    """The image (H, W, C) with hits, misses and errors tinted: (H, W, 3) in 0-1."""
+    """The image (H, W, C) with hits, misses and errors tinted: (H, W, 3) in 0-1.
+
+    Where classes may share pixels, a hit is a pixel of all its classes and of no other.
+    """
     shown = as_rgb(image) / 255.0
     valid = reference != IGNORE
-    true, positive = (reference > 0) & valid, (prediction > 0) & valid
-    areas = {
-        HIT: true & positive & (reference == prediction),
-        CONFUSED: true & positive & (reference != prediction),
+    shape = -1, *shown.shape[:2]  # of planes; indices are a single one
+    truth, called = (np.where(valid, m, 0).reshape(shape) for m in (reference, prediction))
+    true, positive, equal = (truth > 0).any(0), (called > 0).any(0), (truth == called).all(0)
+    parts = {
+        HIT: true & positive & equal,
+        CONFUSED: true & positive & ~equal,
         MISS: true & ~positive,
         FALSE_ALARM: positive & ~true,
     }
-    for colour, area in areas.items():
+    for colour, area in parts.items():
         shown[area] = 0.45 * shown[area] + 0.55 * np.asarray(to_rgb(colour))
     return shown
 
 
 def case_dice(reference: NDArray, prediction: NDArray, classes: int) -> float:
-    """Mean over classes 1 to `classes` of two masks (H, W); an empty pair scores 1."""
-    valid = reference != IGNORE
-    scores = []
-    for index in range(1, classes + 1):
-        a, b = (reference == index) & valid, (prediction == index) & valid
-        total = np.count_nonzero(a) + np.count_nonzero(b)
-        scores.append(2 * np.count_nonzero(a & b) / total if total else 1.0)
-    return float(np.mean(scores))
+    """Mean over classes 1 to `classes` of two masks; an empty pair scores 1."""
+    return float(np.mean([class_dice(reference, prediction, k) for k in range(1, classes + 1)]))
 
 
 def draw(
@@ -84,7 +97,8 @@ def draw(
     Args:
         names: of the cases.
         images: (N, H, W, C) in 0-255.
-        references: (N, H, W) class indices, 1 is the first of `class_names`.
+        references: (N, H, W) class indices, 1 is the first of `class_names`; or (N, K, H, W)
+            planes, where these may share pixels.
         predictions: likewise.
         title: of the picture.
         path: of the PNG.

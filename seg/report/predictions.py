@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from seg.data.errors import DataError
 from seg.data.images import read_stack
-from seg.inference.files.output import Colour, MaskWriter
+from seg.inference.files.mask_file import Colour
+from seg.inference.files.output import MaskWriter
 from seg.inference.files.reading import File
 from seg.inference.model import LoadedModel
+from seg.metrics.planes import areas
 from seg.report.audit import contact_sheet
 from seg.report.panels import as_rgb, class_colour
 
@@ -47,25 +49,27 @@ def colours(values: Mapping[str, Any] | None, classes: Sequence[str]) -> list[Co
 def overlay(
     image: NDArray, mask: NDArray[np.uint8], path: Path, *, shades: Sequence[Colour]
 ) -> None:
-    """Write a PNG of an image (H, W, C) with the classes of its mask (H, W) tinted and outlined."""
-    scale = min(1.0, LONGEST / max(mask.shape))
+    """Write a PNG of an image (H, W, C) with the classes of its mask, (H, W) class indices or
+    (K, H, W) planes, tinted and outlined.
+    """
+    rows, columns = mask.shape[-2:]
+    scale = min(1.0, LONGEST / max(rows, columns))
+    parts = {index: area.astype(np.uint8) for index, area in areas(mask).items()}
     if scale < 1:
-        size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
+        size = max(1, round(columns * scale)), max(1, round(rows * scale))
         image = cv2.resize(np.ascontiguousarray(as_rgb(image)), size, interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    table = np.zeros((256, 3), np.float32)
-    table[1 : len(shades) + 1] = shades
-    share = (TINT * (mask > 0)).astype(np.float32)[..., None]
-    tinted = as_rgb(image).astype(np.float32) * (1 - share) + table[mask] * share
+        nearest = cv2.INTER_NEAREST_EXACT
+        parts = {k: cv2.resize(area, size, interpolation=nearest) for k, area in parts.items()}
+    tinted = as_rgb(image).astype(np.float32)
+    for index, area in parts.items():
+        share = (TINT * area).astype(np.float32)[..., None]
+        tinted = tinted * (1 - share) + np.array(shades[index - 1], np.float32) * share
     drawn = np.ascontiguousarray(tinted.astype(np.uint8))
-    width = 2 if max(mask.shape) > 700 else 1
-    for index, shade in enumerate(shades, start=1):
-        area = (mask == index).astype(np.uint8)
-        if not area.any():
-            continue
+    width = 2 if max(drawn.shape) > 700 else 1
+    for index, area in parts.items():
         lines, _ = cv2.findContours(area, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(drawn, lines, -1, (0, 0, 0), width + 2)
-        cv2.drawContours(drawn, lines, -1, tuple(shade), width)
+        cv2.drawContours(drawn, lines, -1, tuple(shades[index - 1]), width)
     done, data = cv2.imencode(".png", drawn[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise ValueError(f"{path.name}: its overlay cannot be made a PNG")
@@ -100,16 +104,18 @@ def sheet(
             image = read_stack(file.input.paths, plane=plane, **options)
         except DataError:
             return None, None
-        return image, writer.read_back(file, folder / rows[index]["mask"], plane)
+        masks = [folder / rows[index][key] for key in writer.masks_of(file, picture.index)]
+        return image, writer.read_back(file, masks, plane)
 
     odd: dict[str, list[int]] = defaultdict(list)
     cases = []
     for index, row in enumerate(rows):
         for kind, _ in row["remarks"]:
             odd[kind].append(index)
-        pixels = sum(row[f"{name}_pixels"] for name in model.classes)
         size = (row["height"], row["width"])
-        share = pixels / (size[0] * size[1])
+        # what an older version has recorded
+        every = sum(row[f"{name}_pixels"] for name in model.classes)
+        share = row.get("foreground_pixels", every) / (size[0] * size[1])
         cases.append({"case": row["image"], "size": size, "foreground": share})
     audit = {
         "classes": dict.fromkeys(["background", *model.classes]),
@@ -121,10 +127,16 @@ def sheet(
     contact_sheet(audit, read, path, limit=SHEET)
 
 
-def table(rows: Sequence[Row], failed: Mapping[str, str], classes: Sequence[str]) -> str:
-    """The text of predictions.csv; an image in `failed` has its reason as a note alone."""
+def table(
+    rows: Sequence[Row], failed: Mapping[str, str], classes: Sequence[str], *, overlap: bool = False
+) -> str:
+    """The text of predictions.csv; an image in `failed` has its reason as a note alone.
+
+    Where classes `overlap`, each has a mask file of its own.
+    """
     figures = [f"{name}_{what}" for name in classes for what in ("pixels", "mm2", "components")]
-    columns = ["image", "mask", "height", "width", *figures, "confidence", "entropy", "seconds"]
+    masks = [f"mask_{name}" for name in classes] if overlap else ["mask"]
+    columns = ["image", *masks, "height", "width", *figures, "confidence", "entropy", "seconds"]
     text = io.StringIO()
     writer = csv.DictWriter(text, [*columns, "note"], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()

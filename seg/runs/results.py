@@ -57,11 +57,16 @@ class Result:
         used = str(self.facts.get("checkpoint") or "")
         return used.replace("\\", "/").rpartition("/")[2]
 
+    @property
+    def threshold(self) -> str:
+        """The threshold, or that of each class that may share pixels; "" if there is none."""
+        return as_text(self.facts.get("threshold"))
+
     def tuned(self, before: Any) -> list[str]:
         """What was chosen on the validation cases; `before` is the threshold of the training."""
-        now, cleaning = self.facts.get("threshold"), self.facts.get("postprocess")
-        both = isinstance(now, float | int) and isinstance(before, float | int)
-        lines = [f"threshold {now:g} instead of {before:g}"] if both and now != before else []
+        now, cleaning = self.threshold, self.facts.get("postprocess")
+        differ = now and as_text(before) and now != as_text(before)
+        lines = [f"threshold {now} instead of {as_text(before)}"] if differ else []
         steps = cleaning.items() if isinstance(cleaning, Mapping) else ()
         return lines + [f"{step} of {', '.join(map(str, names))}" for step, names in steps if names]
 
@@ -74,6 +79,13 @@ class Result:
     def title(self) -> str:
         """`test, at 256x256`: the name, and where it was scored."""
         return f"{self.name}, at {self.resolution}"
+
+
+def as_text(threshold: Any) -> str:
+    """One threshold, or several, as `0.5` or `0.5, 0.4`; "" for what is none."""
+    each = threshold if isinstance(threshold, list) else [threshold]
+    known = all(isinstance(one, float | int) for one in each)
+    return ", ".join(f"{one:g}" for one in each) if known else ""
 
 
 def evaluation_path(folder: Path) -> Path:

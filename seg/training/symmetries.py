@@ -6,6 +6,7 @@ from typing import Any
 
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.mirrored_classes import SAMPLE, find_partners
+from seg.data.planes import planes_first
 from seg.data.symmetries import symmetries_of
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ def record(data: SegmentationDataModule) -> dict[str, Any]:
     )
     rows = data.rows("train")
     rows = rows[:: max(1, len(rows) // SAMPLE)]
-    partners = find_partners(data.class_names, (data.cache.masks[row] for row in rows))
+    masks = (planes_first(data.cache.masks[row]) for row in rows)
+    partners = find_partners(data.class_names, masks)
     for pair in partners:
         if exchanging := pair.exchanged_by(trained):
             text = f"dataset.classes: {pair}, and the augmentation has {', '.join(exchanging)}"

@@ -79,7 +79,7 @@ def test_organs_on_opposite_sides(jitter: int, axis: int, name: str) -> None:
     for seed in range(5):
         masks = list(two_organs(28, seed=seed, jitter=jitter, axis=axis))
         assert list(by_masks(masks, 2)) == [(0, 1, name)]
-        layers = [np.stack([mask == 1, mask == 2], axis=-1).astype(np.uint8) for mask in masks]
+        layers = [np.stack([mask == 1, mask == 2]).astype(np.uint8) for mask in masks]
         assert list(by_masks(layers, 2)) == [(0, 1, name)]
 
 

@@ -108,3 +108,24 @@ def test_rows_are_stacked_in_order_and_confusions_added() -> None:
     assert table.groups == ["a", "b"]
     assert table.counts.shape == (2, 1, 4)
     np.testing.assert_array_equal(table.confusion, rows[0].confusion + rows[1].confusion)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_classes_that_share_pixels_score_as_they_would_alone(fails: bool) -> None:
+    rng = np.random.default_rng(0)
+    reference = np.stack([disc(radius=8), disc(radius=3)])
+    reference[:, :2] = 255
+    reference[1, 2:4] = 255  # of one class alone
+    probs = np.clip(0.6 * (reference == 1) + 0.6 * rng.random(reference.shape), 0, 1)
+    mask = (probs > 0.5).astype(np.uint8)
+    if fails:
+        probs[0, 5, 5] = np.nan
+    both = row(probs, mask, reference)
+    assert both.confusion is None
+    assert stack([both, both]).confusion is None
+    for k in range(2):
+        alone_probs = probs[k : k + 1].copy()
+        alone_probs[..., 5, 5] = np.nan if fails else alone_probs[..., 5, 5]
+        alone = row(alone_probs, mask[k], reference[k])
+        for name in ("counts", "surface", "lesions", "brier", "bins", "levels"):
+            np.testing.assert_array_equal(getattr(both, name)[:, k], getattr(alone, name)[:, 0])

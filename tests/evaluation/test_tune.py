@@ -98,3 +98,30 @@ def test_failed_predictions_score_zero_and_stop_nothing() -> None:
     tuned = chosen(probs, true)
     assert tuned.before == tuned.after == 0
     assert tuned.threshold == 0.5
+
+
+def test_classes_that_share_pixels_are_tuned_each_for_itself() -> None:
+    inner = np.zeros((20, 20), np.uint8)
+    inner[6:10, 6:10] = 1
+    reference = np.stack([square(), inner, inner])
+    probs = np.where(reference, 0.8, [[[0.6]], [[0.1]], [[0.7]]]).astype(np.float32)
+    probs[1, 17:19, 17:19] = 0.9  # a speck of the second
+    names = ("disc", "cup", "spot")
+    tuned = tune(
+        lambda: [predicted(probs, reference)] * 3, classes=names, threshold=0.5, overlap=True
+    )
+    low, same, high = tuned.threshold
+    assert 0.6 <= low < 0.8
+    assert same == 0.5
+    assert 0.7 <= high < 0.8
+    assert tuned.postprocess == {"largest_component": ["cup"], "fill_holes": []}
+    assert tuned.after == 1
+    for k in range(3):
+        alone = tune(
+            lambda k=k: [predicted(probs[k : k + 1], reference[k])], classes=names[k : k + 1],
+            threshold=0.5,
+        )  # fmt: skip
+        assert alone.threshold == tuned.threshold[k]
+    probs[0], probs[2] = reference[0], reference[2]
+    kept = tune(lambda: [predicted(probs, reference)], classes=names, threshold=0.5, overlap=True)
+    assert kept.threshold == 0.5

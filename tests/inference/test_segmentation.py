@@ -81,3 +81,19 @@ def test_a_single_class_is_above_the_threshold_and_several_take_the_likeliest() 
     np.testing.assert_array_equal(decide(one, 0.2), [[1, 1, 1]])
     three = np.array([[[0.2]], [[0.3]], [[0.5]]], np.float32)
     np.testing.assert_array_equal(decide(three, 0.9), [[2]])
+
+
+def test_classes_that_share_pixels_have_a_threshold_and_a_clean_up_each() -> None:
+    probs = np.random.default_rng(0).random((3, 30, 40), dtype=np.float32)
+    one, each = decide(probs, 0.5, overlap=True), decide(probs, [0.5, 0.2, 0.9], overlap=True)
+    for k, threshold in enumerate((0.5, 0.2, 0.9)):
+        assert np.array_equal(one[k], decide(probs[k : k + 1], 0.5))
+        assert np.array_equal(each[k], decide(probs[k : k + 1], threshold))
+    planes = np.stack([blobs(seed, classes=1) for seed in range(3)])
+    before = planes.copy()
+    steps = {"largest_component": ["b"], "fill_holes": ["b", "c"]}
+    cleaned = clean_up(planes, steps, ["a", "b", "c"])
+    assert np.array_equal(planes, before)
+    assert np.array_equal(cleaned[0], planes[0])
+    assert np.array_equal(cleaned[1], fill_holes(largest_component(planes[1])))
+    assert np.array_equal(cleaned[2], fill_holes(planes[2]))

@@ -34,7 +34,7 @@ def planned(machine: plan.Machine = CPU, minutes: float = 20, **changes: Any) ->
         "_target_": "seg.data.sources.folder.Folder", "root": "set", "image_dir": "images",
         "mask_dir": "masks", "image_suffix": "", "mask_suffix": "_seg", "group": r"(p\d+)",
         "axis": 2, "classes": None, "ignore_value": None, "window": None, "channels": 3,
-        "mask_threshold": None,
+        "mask_threshold": None, "overlap": False,
         "split": {"val": 0.1, "test": 0.2, "seed": 3, "file": None},
     }  # fmt: skip
     arguments = {

@@ -190,3 +190,40 @@ def test_every_class_name_and_title_is_drawn_as_it_is(tmp_path, name):
     path = tmp_path / "p.png"
     panels.draw(["a", "b"], *_cases(classes=2), name, path, class_names=["organ", name])
     assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    ("reference", "prediction", "colour"),
+    [
+        ((1, 0), (1, 0), HIT),
+        ((1, 1), (1, 1), HIT),
+        ((1, 1), (1, 0), CONFUSED),
+        ((0, 1), (1, 0), CONFUSED),
+        ((1, 1), (0, 0), MISS),
+        ((0, 0), (0, 1), FALSE_ALARM),
+        ((0, 0), (0, 0), None),
+        ((255, 0), (1, 0), None),
+        ((1, 255), (1, 1), HIT),
+    ],
+)
+def test_a_hit_has_all_classes_of_a_pixel_and_no_other(reference, prediction, colour):
+    image = np.full((3, 4, 3), 100, np.uint8)
+    references, predictions = np.zeros((2, 3, 4), np.uint8), np.zeros((2, 3, 4), np.int64)
+    references[:, 1, 2], predictions[:, 1, 2] = reference, prediction
+    shown = panels.overlay(image, references, predictions)
+    expected = np.full((3, 4, 3), 100 / 255)
+    if colour is not None:
+        expected[1, 2] = _tinted(100, colour)
+    np.testing.assert_allclose(shown, expected)
+
+
+def test_a_small_class_is_drawn_on_the_large_one_that_it_lies_in():
+    planes = np.zeros((3, 20, 20), np.uint8)
+    planes[0, 6:12, 6:12] = 1
+    planes[1, 2:18, 2:18] = 1
+    planes[2, 10:16, 1:5] = 255
+    shown = panels.colour_classes(planes)
+    assert np.allclose(shown[8, 8], to_rgb(panels.class_colour(1)))
+    assert np.allclose(shown[4, 4], to_rgb(panels.class_colour(2)))
+    assert np.allclose(shown[12, 1], to_rgb(IGNORED_COLOUR))
+    assert not shown[0].any()

@@ -19,6 +19,7 @@ from seg.inference.files.pipeline import Failed, Pipeline, Prediction, Record
 from seg.inference.files.reading import File, Picture, Read, bytes_of, reader
 from seg.inference.model import LoadedModel, Strips, strips_of
 from seg.inference.segmentation import NonFiniteError, Segmentation, segment
+from seg.metrics.planes import area_of
 from seg.training import progress
 
 log = logging.getLogger(__name__)
@@ -164,17 +165,18 @@ class FilePredictor:
 
     def _row(self, picture: Picture, read: Read, segmentation: Segmentation) -> Record:
         """A row of predictions.csv."""
-        height, width = segmentation.mask.shape
-        masks = output.mask_names(picture.file)
+        mask = segmentation.mask
+        height, width = mask.shape[-2:]
         row: Record = {
             "image": picture.name,
-            "mask": masks[picture.index] if len(masks) > 1 else masks[0],
+            **self.writer.masks_of(picture.file, picture.index),
             "height": height,
             "width": width,
+            "foreground_pixels": int(np.count_nonzero(mask.reshape(-1, height, width).any(0))),
         }
         spacing = read.header.spacing
         for index, name in enumerate(self.model.classes, start=1):
-            area = segmentation.mask == index
+            area = area_of(mask, index)
             pixels = int(np.count_nonzero(area))
             components = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)[0] - 1
             row[f"{name}_pixels"] = pixels

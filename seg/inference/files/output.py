@@ -4,22 +4,25 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from seg.data import formats
 from seg.data.errors import DataError
-from seg.data.formats.volume_cache import Plane, import_reader
+from seg.data.formats.volume_cache import Plane
 from seg.inference.files import inputs
+from seg.inference.files.mask_file import (
+    Colour,
+    is_volume,
+    png,
+    read_values,
+    volume,
+    write_nifti,
+)
 from seg.inference.files.reading import File
-
-ORIENTATION = 0x0112  # the number of EXIF's tag
-Colour = tuple[int, int, int]  # R, G, B
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class MaskWriter:
             evenly up to 255, to be looked at).
         probabilities: `png16`, `npy`, or None for none.
         overlays: whether there are pictures of masks over images, which the caller draws.
+        overlap: whether masks are planes (K, H, W). Each class gets a file of its own then, with 0
+            and 255; with 0 and 1 for values=palette, and in a volume unless values=255.
     """
 
     classes: list[str]
@@ -40,14 +45,21 @@ class MaskWriter:
     values: str | int = "index"
     probabilities: str | None = None
     overlays: bool = False
+    overlap: bool = False
 
     def names(self, file: File) -> list[str]:
         """The files that a prediction makes, relative to the output; masks come first."""
         return [
-            *mask_names(file),
+            *(name for part in self._parts for name in mask_names(file, part)),
             *(self._probability_names(file) if self.probabilities else []),
             *(overlay_names(file) if self.overlays else []),
         ]
+
+    def masks_of(self, file: File, index: int) -> dict[str, str]:
+        """The mask files of a picture by their columns in the table: `mask`, or `mask_<class>`."""
+        columns = [f"mask_{name}" for name in self.classes] if self.overlap else ["mask"]
+        names = [mask_names(file, part) for part in self._parts]
+        return {c: n[index if len(n) > 1 else 0] for c, n in zip(columns, names, strict=True)}
 
     def write(
         self,
@@ -61,34 +73,54 @@ class MaskWriter:
         """Write the masks and probabilities of a file's pictures.
 
         Args:
-            masks: (H, W) class indices of each picture.
+            masks: of each picture, (H, W) class indices, or (K, H, W) planes.
             probs: (K, H, W) of each picture, if they are written.
             path_of: where to write the file of a name.
         """
-        values = [self._values_of_indices()[mask] for mask in masks]
-        if _is_volume(file):
-            _write_nifti(file, _volume(file, values), path_of(mask_names(file)[0]))
-        else:
-            palette = self.colours if self.values == "palette" else None
-            for name, one in zip(mask_names(file), values, strict=True):
-                path_of(name).write_bytes(_png(one, palette=palette, orientation=orientation))
+        for k, part in enumerate(self._parts):
+            names = mask_names(file, part)
+            values = [self._stored(mask, k, file) for mask in masks]
+            if is_volume(file):
+                write_nifti(file, volume(file, values), path_of(names[0]))
+                continue
+            colours = self.colours[k : k + 1] if self.overlap else self.colours
+            palette = colours if self.values == "palette" else None
+            for name, one in zip(names, values, strict=True):
+                path_of(name).write_bytes(png(one, palette=palette, orientation=orientation))
         if self.probabilities:
             self._write_probabilities(file, [p for p in probs if p is not None], path_of)
 
-    def read_back(self, file: File, path: Path, plane: Plane | None) -> NDArray[np.uint8]:
-        """Class indices (H, W) of a mask that was written for a file, or for a slice of it."""
-        if _is_volume(file):
-            nibabel = import_reader("nibabel", path)
-            values = np.asarray(nibabel.load(path).dataobj)
-            values = values.reshape((*values.shape, 1)[:3])
-            axis, index = plane or (2, 0)
-            values = values[(slice(None),) * axis + (index,)].T
-        else:
-            with Image.open(path) as picture:
-                values = np.array(picture)
+    def read_back(
+        self, file: File, paths: Sequence[Path], plane: Plane | None
+    ) -> NDArray[np.uint8]:
+        """The mask that was written for a file, or for a slice of it, as `write` gets it.
+
+        Args:
+            paths: of `masks_of`.
+        """
+        if self.overlap:
+            return np.stack([read_values(file, path, plane) > 0 for path in paths]).astype(np.uint8)
+        values = read_values(file, paths[0], plane)
         indices = np.zeros(256, dtype=np.uint8)
         indices[self._values_of_indices()] = np.arange(len(self._values_of_indices()))
         return indices[values.astype(np.uint8)]
+
+    @property
+    def _parts(self) -> list[str]:
+        """What the names of a picture's mask files have before their suffix."""
+        return [f".{name}" for name in self._safe_names] if self.overlap else [""]
+
+    @property
+    def _safe_names(self) -> list[str]:
+        """The classes' names, fit for a file system."""
+        return [re.sub(r"[^\w.-]+", "_", name).strip("._") or "class" for name in self.classes]
+
+    def _stored(self, mask: NDArray[np.uint8], part: int, file: File) -> NDArray[np.uint8]:
+        """(H, W) values of one mask file."""
+        if not self.overlap:
+            return self._values_of_indices()[mask]
+        small = self.values == "palette" or (is_volume(file) and self.values != 255)
+        return mask[part] * np.uint8(1 if small else 255)
 
     def _values_of_indices(self) -> NDArray[np.uint8]:
         if self.values != 255:
@@ -98,25 +130,23 @@ class MaskWriter:
 
     def _probability_names(self, file: File) -> list[str]:
         top = "probabilities"
-        if _is_volume(file):
+        if is_volume(file):
             return [f"{top}/{name}" for name in mask_names(file)]
         if self.probabilities == "npy":
             return [f"{top}/{name}.npy" for name in _picture_names(file)]
         if len(self.classes) == 1:
             return [f"{top}/{name}.png" for name in _picture_names(file)]
-        # a class's name, fit for a file system
-        folders = [re.sub(r"[^\w.-]+", "_", name).strip("._") or "class" for name in self.classes]
-        every = ["background", *folders]
+        every = self._safe_names if self.overlap else ["background", *self._safe_names]
         return [f"{top}/{folder}/{name}.png" for name in _picture_names(file) for folder in every]
 
     def _write_probabilities(
         self, file: File, probs: Sequence[NDArray[np.float32]], path_of: Callable[[str], Path]
     ) -> None:
         names = self._probability_names(file)
-        if _is_volume(file):
-            volumes = [_volume(file, [p[k] for p in probs]) for k in range(len(probs[0]))]
+        if is_volume(file):
+            volumes = [volume(file, [p[k] for p in probs]) for k in range(len(probs[0]))]
             values = volumes[0] if len(volumes) == 1 else np.stack(volumes, axis=-1)
-            _write_nifti(file, values, path_of(names[0]))
+            write_nifti(file, values, path_of(names[0]))
         elif self.probabilities == "npy":
             for name, one in zip(names, probs, strict=True):
                 with path_of(name).open("wb") as handle:
@@ -131,11 +161,15 @@ class MaskWriter:
                 path_of(name).write_bytes(data.tobytes())
 
 
-def mask_names(file: File) -> list[str]:
-    """Where the file's masks lie: one file, but for an image of several frames."""
-    if _is_volume(file):
-        return [f"{file.input.name}{formats.suffix_of(file.input.path)}"]
-    return [f"{name}.png" for name in _picture_names(file)]
+def mask_names(file: File, part: str = "") -> list[str]:
+    """Where the file's masks lie: one file, but for an image of several frames.
+
+    Args:
+        part: of the name, before its suffix.
+    """
+    if is_volume(file):
+        return [f"{file.input.name}{part}{formats.suffix_of(file.input.path)}"]
+    return [f"{name}{part}.png" for name in _picture_names(file)]
 
 
 def overlay_names(file: File) -> list[str]:
@@ -184,47 +218,3 @@ def _picture_names(file: File) -> list[str]:
         return [file.input.name]
     digits = len(str(file.slices - 1))
     return [f"{file.input.image}/{index:0{digits}d}" for index in range(file.slices)]
-
-
-def _is_volume(file: File) -> bool:
-    return formats.suffix_of(file.input.path) in formats.NIFTI_SUFFIXES
-
-
-def _png(values: NDArray[np.uint8], *, palette: Sequence[Colour] | None, orientation: int) -> bytes:
-    """(H, W) as a grey PNG, or with a palette; background is black.
-
-    It has the EXIF orientation of its image, so that programs that turn the one turn the other.
-    """
-    picture = Image.fromarray(values)
-    if palette is not None:
-        picture.putpalette([0, 0, 0, *(c for colour in palette for c in colour)])
-    more = {}
-    if orientation != 1:
-        exif = Image.Exif()
-        exif[ORIENTATION] = orientation
-        more["exif"] = exif
-    buffer = BytesIO()
-    picture.save(buffer, format="PNG", compress_level=3, **more)
-    return buffer.getvalue()
-
-
-def _volume(file: File, pictures: Sequence[NDArray]) -> NDArray:
-    """(H, W) slices put back where `seg.data.formats.nifti` cut them: (X, Y, Z)."""
-    return np.stack([p.T for p in pictures], axis=2 if file.slices is None else file.axis)
-
-
-def _write_nifti(file: File, values: NDArray, path: Path) -> None:
-    """(X, Y, Z), or with classes last, with the header and the position of the image."""
-    nibabel = import_reader("nibabel", file.input.path)
-    image = nibabel.load(file.input.path)
-    if values.ndim == 3:
-        # which may have further axes of length 1, or one of channels
-        one = values.size == np.prod(image.shape)
-        values = values.reshape(image.shape) if one else values
-    header = image.header.copy()
-    header.set_data_dtype(values.dtype)
-    header.set_slope_inter(1, 0)
-    header["cal_min"], header["cal_max"] = 0, 0  # they were of the image's values
-    volume = type(image)(values, image.affine, header)
-    volume.header.set_xyzt_units(*image.header.get_xyzt_units())
-    nibabel.save(volume, path)

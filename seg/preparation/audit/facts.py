@@ -14,10 +14,11 @@ import numpy as np
 
 from seg.data.errors import DataError
 from seg.data.grey_masks import GREYS
-from seg.data.masks import IGNORE
 from seg.data.near_duplicates.hash import Fingerprint, fingerprint
 from seg.data.pairs import Pair
+from seg.data.planes import class_pixels, foreground_of, planes_first
 from seg.data.preprocess import MaskPart, Preprocessing, unite
+from seg.metrics.planes import area_of
 
 # Kinds of faults and findings, on the contact sheet as well.
 UNREADABLE, GEOMETRY, VALUES, UNPAIRED = "unreadable", "size differs", "mask values", "unpaired"
@@ -145,8 +146,7 @@ def measure_mask(facts: CaseFacts, parts: Sequence[MaskPart], pre: Preprocessing
     labels = None
     with facts.noting(VALUES, parts[0].file.path if parts else facts.pair.image):
         labels = unite(parts, pre, size=size)
-        counts = np.bincount(labels.ravel(), minlength=256)
-        facts.class_pixels = counts[: 1 + len(pre.classes or "1")].tolist()
+        facts.class_pixels = class_pixels(labels, len(pre.classes or "1"))
         facts.labels_sha256 = hashlib.sha256(labels).hexdigest()
     if labels is not None:
         _measure_shape(facts, labels)
@@ -191,7 +191,7 @@ def _values_of_one(values: np.ndarray) -> dict[str, int]:
 
 
 def _measure_shape(facts: CaseFacts, labels: np.ndarray) -> None:
-    inside = ((labels > 0) & (labels != IGNORE)).astype(np.uint8)
+    inside = foreground_of(labels).astype(np.uint8)
     area = cv2.countNonZero(inside)
     facts.foreground = area / inside.size
     outermost = [inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1]]
@@ -203,9 +203,11 @@ def _measure_shape(facts: CaseFacts, labels: np.ndarray) -> None:
     if len(present) <= 1:
         facts.specks = int((sizes <= tiny).sum())
     else:
-        parts = (_part_sizes((labels == k).astype(np.uint8)) for k in present)
+        mask = planes_first(labels)
+        parts = (_part_sizes(area_of(mask, k).astype(np.uint8)) for k in present)
         facts.specks = sum(int((sizes <= tiny).sum()) for sizes in parts)
-    outside = np.pad((labels == 0).astype(np.uint8), 1, constant_values=1)  # (H + 2, W + 2)
+    background = (labels == 0) if labels.ndim == 2 else (labels == 0).all(2)
+    outside = np.pad(background.astype(np.uint8), 1, constant_values=1)  # (H + 2, W + 2)
     facts.pinholes = int((_part_sizes(outside) <= tiny).sum())
 
 

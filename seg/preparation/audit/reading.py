@@ -16,6 +16,7 @@ from seg.data.formats.pictures import PILLOW_FORMATS, open_npy
 from seg.data.images import read_image
 from seg.data.near_duplicates.hash import Fingerprint, fingerprint
 from seg.data.pairs import Pair
+from seg.data.planes import planes_first
 from seg.data.preprocess import Preprocessing, check_files, read_channels, read_mask_files, unite
 from seg.preparation.audit.facts import GEOMETRY, UNREADABLE, CaseFacts, measure_image, measure_mask
 
@@ -72,7 +73,7 @@ def reader(pairs: Sequence[Pair], pre: Preprocessing) -> Read:
             image = read_channels(pair, pre)
         with suppress(DataError):
             size = (1, 1) if image is None else image.shape[:2]
-            mask = unite(read_mask_files(pair, pre), pre, size=size)
+            mask = planes_first(unite(read_mask_files(pair, pre), pre, size=size))
         return image, mask
 
     return read

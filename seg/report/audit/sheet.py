@@ -16,6 +16,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
+from seg.metrics.planes import areas
 from seg.report.audit.console import percent
 from seg.report.panels import IGNORED_COLOUR, as_rgb, class_colour
 
@@ -29,7 +30,8 @@ def contact_sheet(audit: dict, read: Read, path: Path, *, limit: int = 40) -> li
     """Draw up to `limit` cases to `path`, those with findings first, and return their indices.
 
     audit: as `seg.preparation.audit.summarize` returns it. read: called for one case at a time,
-    it returns the image (H, W, C) in 0-255 and the class indices (H, W), None if unreadable.
+    it returns the image (H, W, C) in 0-255 and the mask, class indices (H, W) or planes (K, H, W),
+    None if unreadable.
     """
     class_names = list(audit["classes"])[1:]
     flags = _flags(audit)
@@ -125,7 +127,7 @@ def _draw_case(axis: Axes, image: NDArray | None, mask: NDArray | None) -> set[i
         axis.set(facecolor="0.92", aspect="equal")
         axis.text(0.5, 0.5, "cannot be\nread", ha="center", va="center", color="0.4", fontsize=9)
         return set()
-    shape = (image if image is not None else mask).shape[:2]
+    shape = image.shape[:2] if image is not None else mask.shape[-2:]
     scale = PIXELS / max(shape)
     size = tuple(max(1, round(side * scale)) for side in shape[::-1])
     if image is None:
@@ -135,9 +137,9 @@ def _draw_case(axis: Axes, image: NDArray | None, mask: NDArray | None) -> set[i
         rgb = np.ascontiguousarray(as_rgb(image))
         shown = cv2.resize(rgb, size, interpolation=interpolation)
     axis.imshow(shown, interpolation="bilinear")
-    present = set(np.unique(mask).tolist()) - {0} if mask is not None else set()
-    for index in sorted(present):
-        lines = _contours(mask == index, size)
+    present = {} if mask is None else areas(mask)
+    for index, area in present.items():
+        lines = _contours(area, size)
         length = sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines)
         width = 1.0 if length < 12 * PIXELS else 0.55  # thin lines around vessels and the like
         ignored = index == IGNORE
@@ -145,7 +147,7 @@ def _draw_case(axis: Axes, image: NDArray | None, mask: NDArray | None) -> set[i
         axis.add_collection(LineCollection(lines, colors="black", lw=1.9 * width, alpha=0.5))
         axis.add_collection(LineCollection(lines, colors=colour, lw=width, ls=style))
     axis.set(xlim=(-0.5, size[0] - 0.5), ylim=(size[1] - 0.5, -0.5))
-    return present
+    return set(present)
 
 
 def _contours(area: NDArray, size: tuple[int, int]) -> list[NDArray]:

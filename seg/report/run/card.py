@@ -18,6 +18,7 @@ from seg.report.run.sentences import data_name, foreground
 from seg.report.text import interval
 from seg.runs.folder import RunFolder
 from seg.runs.results import Result
+from seg.runs.results import as_text as threshold_text
 
 FIGURES = (
     "dice", "iou", "dice_positive", "dice_pooled", "dice_group", "precision", "recall",
@@ -102,10 +103,13 @@ def _output(run: RunFolder) -> str | None:
     threshold = configured if latest is None else latest.facts.get("threshold", configured)
     tuned = [] if latest is None else latest.tuned(configured)
     after = f"; tuned on validation: {'; '.join(tuned)}" if tuned else ""
+    above = threshold_text(threshold)
+    if len(names) > 1 and run.get("dataset.overlap"):
+        each = f", each above a probability of {above}" if above else ""
+        return f"{len(names)} classes that may share pixels{each}: {', '.join(names)}{after}"
     if len(names) > 1:
         return f"{len(names)} classes and background, the likeliest: {', '.join(names)}{after}"
-    is_known = isinstance(threshold, float | int)
-    above = f", foreground above a probability of {threshold:g}" if is_known else ""
+    above = f", foreground above a probability of {above}" if above else ""
     return f"one class, {names[0]}{above}{after}"
 
 

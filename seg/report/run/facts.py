@@ -19,9 +19,11 @@ def data(run: RunFolder, audit: dict[str, Any] | None) -> dict[str, Any]:
     """The data set and its split; sizes and near-duplicates only from an audit."""
     size = run.get("dataset.image_size")
     size = [size, size] if isinstance(size, int) else size
+    names = sentences.foreground(run)
+    shared = " (may share pixels)" if run.get("dataset.overlap") and len(names) > 1 else ""
     rows: dict[str, Any] = {
         "data set": sentences.data_name(run),
-        "classes": ", ".join(sentences.foreground(run)) or None,
+        "classes": (", ".join(names) + shared) or None,
         "size in training": "x".join(map(str, size)) if isinstance(size, list) else None,
     }
     for split in SPLITS:

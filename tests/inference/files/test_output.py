@@ -48,7 +48,7 @@ def test_a_mask_holds_indices_or_values_spread_to_255(
     stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(stored, np.array(table, np.uint8)[MASK])
     file = File(Input(tmp_path / "x.png", "x.png", "x"), 2, None)
-    np.testing.assert_array_equal(how.read_back(file, path, None), MASK)
+    np.testing.assert_array_equal(how.read_back(file, [path], None), MASK)
 
 
 def test_a_palette_shows_the_classes_colours_and_holds_their_indices(tmp_path: Path) -> None:
@@ -124,3 +124,22 @@ def test_a_class_that_no_file_can_be_called_gets_a_name_that_one_can() -> None:
         "background", "b_c", "x", "größe_2", "class",
     ]  # fmt: skip
     assert all(name.count("/") == 2 for name in names)
+
+
+@pytest.mark.parametrize(("values", "high"), [("index", 1), (255, 255)])
+def test_a_volume_of_classes_that_share_pixels_is_a_volume_of_each(
+    tmp_path: Path, values: str | int, high: int
+) -> None:
+    nibabel = pytest.importorskip("nibabel", reason="reads NIfTI; in the medical extra")
+    volume = np.random.default_rng(0).integers(0, 2, (2, 7, 5, 3), dtype=np.uint8)
+    nibabel.save(nibabel.Nifti1Image(volume[0], np.diag([2, 3, 4, 1])), tmp_path / "v.nii.gz")
+    masks = [volume[..., z].transpose(0, 2, 1) for z in range(3)]  # (K, H, W) of each slice
+    how = writer(overlap=True, values=values)
+    result = written(tmp_path, how, "v.nii.gz", slices=3, masks=masks)
+    assert list(result) == ["v.a.nii.gz", "v.b_c.nii.gz"]
+    for path, own in zip(result.values(), volume, strict=True):
+        np.testing.assert_array_equal(nibabel.load(path).dataobj, high * own)
+    file = File(Input(tmp_path / "v.nii.gz", "v.nii.gz", "v"), 2, 3)
+    back = how.read_back(file, list(result.values()), (2, 1))
+    np.testing.assert_array_equal(back, masks[1])
+    assert how.masks_of(file, 1) == {"mask_a": "v.a.nii.gz", "mask_b/c": "v.b_c.nii.gz"}
