@@ -14,10 +14,16 @@ def clean_up(mask: Tensor, steps: Mapping[str, Sequence[str]], classes: Sequence
     """Apply the steps of a checkpoint, class by class as `segmentation.clean_up` does.
 
     Args:
-        mask: (N, H, W) int64 class indices.
+        mask: (N, H, W) int64 class indices, or (N, K, H, W) planes.
         steps: the classes of each step.
         classes: the foreground classes, index 1 first.
     """
+    if mask.ndim == 4:
+        planes = [
+            clean_up(plane, steps, [name])
+            for plane, name in zip(mask.unbind(1), classes, strict=True)
+        ]
+        return torch.stack(planes, dim=1)
     for index, name in enumerate(classes, start=1):
         if name in steps["largest_component"]:
             mask = largest_component(mask, index)

@@ -18,6 +18,7 @@ class Graph(nn.Module):
         self.model = model.predictor.model.to(memory_format=torch.contiguous_format)
         self.height, self.width = model.preprocessing.size
         self.threshold = model.threshold
+        self.overlap = model.overlap
         self.classes = list(model.classes)
         self.steps = {key: list(names) for key, names in model.postprocess.items()}
 
@@ -28,15 +29,22 @@ class Graph(nn.Module):
             image: (N, H, W, C) uint8, of any N, H and W.
 
         Returns:
-            Class indices (N, H, W) uint8, and probabilities (N, K, H, W) float32; K = 1 for one
-            class, else background and the classes.
+            Class indices (N, H, W) uint8, or planes (N, K, H, W) of classes that may share pixels,
+            and probabilities (N, K, H, W) float32; K = 1 for one class, else background and the
+            classes, or the classes alone where they may share pixels.
         """
         height, width = image.shape[1:3]
         small = bytes_to_size(image.permute(0, 3, 1, 2), self.height, self.width)
         logits = self.model(self.normalize(small)).float()
-        one = logits.shape[1] == 1
-        probs = torch.sigmoid(logits) if one else torch.softmax(logits, dim=1)
+        each = self.overlap or logits.shape[1] == 1
+        probs = torch.sigmoid(logits) if each else torch.softmax(logits, dim=1)
         probs = probs @ linear_weights(self.width, width).T  # (N, K, h, W)
         probs = (linear_weights(self.height, height) @ probs).clamp(0, 1)
-        mask = (probs[:, 0] > self.threshold).to(torch.int64) if one else probs.argmax(1)
+        if self.overlap:
+            above = torch.tensor(self.threshold, dtype=torch.float32).reshape(-1, 1, 1)
+            mask = (probs > above).to(torch.int64)
+        elif each:
+            mask = (probs[:, 0] > self.threshold).to(torch.int64)
+        else:
+            mask = probs.argmax(1)
         return clean_up(mask, self.steps, self.classes).to(torch.uint8), probs

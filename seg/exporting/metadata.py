@@ -48,12 +48,15 @@ def of_graph(
         "classes": list(model.classes),
         "preprocessing": dict(preprocessing),
         "mask_values": model.preprocessing.classes,
+        "overlap": model.overlap,
         "threshold": model.threshold,
         "postprocess": {step: list(names) for step, names in model.postprocess.items()},
         "inside": ["resizing", "normalisation", "network", "threshold", "postprocess"],
         "input": f"image: uint8 (N, H, W, {channels}), {of_channels}",
         "outputs": [
-            "mask: uint8 (N, H, W), 0 background, then the classes",
+            f"mask: uint8 (N, {len(model.classes)}, H, W), 1 where the class is"
+            if model.overlap
+            else "mask: uint8 (N, H, W), 0 background, then the classes",
             f"probabilities: float32 (N, {model.outputs}, H, W)",
         ],
         "batch": "any" if any_batch else 1,

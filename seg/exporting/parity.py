@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seg.data.errors import DataError, DataErrors
 from seg.data.images import read_stack
 from seg.data.pairs import image_files
+from seg.data.planes import planes_first
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
 from seg.evaluation.cases import Case
 from seg.inference.exported import as_bytes
@@ -37,7 +38,8 @@ class Sample:
     Args:
         name: of the file.
         image: (H, W, C) uint8.
-        reference: (H, W) class indices, 255 is ignored; None where there is no mask.
+        reference: (H, W) class indices, or (H, W, K) planes, 255 is ignored; None where there is
+            no mask.
     """
 
     name: str
@@ -121,7 +123,9 @@ def resized(samples: Iterable[Sample]) -> list[Sample]:
 def checkpoint_predict(model: LoadedModel) -> Predict:
     """Prediction with a checkpoint as `seg.predict` does it, on the CPU in full precision."""
     own = model.predictor
-    predictor = NetworkPredictor(model=own.model, normalize=own.normalize, size=own.size)
+    predictor = NetworkPredictor(
+        model=own.model, normalize=own.normalize, size=own.size, overlap=own.overlap
+    )
 
     def predict(image: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
         probs = predictor.probabilities(image)
@@ -148,7 +152,8 @@ def measure(theirs: Predict, ours: Predict, samples: Sequence[Sample], *, classe
         total, count = total + float(difference.sum()), count + difference.size
         equal, pixels = equal + int((their_mask == mask).sum()), pixels + mask.size
         if sample.reference is not None:
-            scores.append(tuple(_dice(sample.reference, m, classes) for m in (their_mask, mask)))
+            true = planes_first(sample.reference)
+            scores.append(tuple(_dice(true, m, classes) for m in (their_mask, mask)))
     sizes = {s.image.shape[:2] for s in samples}
     return Parity(
         images=len(samples),

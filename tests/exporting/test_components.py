@@ -92,3 +92,12 @@ def test_steps_are_those_of_their_classes() -> None:
     done = clean_up(mask, {"largest_component": ["b"], "fill_holes": []}, ["a", "b"])
     assert done[0, 0].tolist() == mask[0, 0].tolist()
     assert done[0, 2].tolist() == [0, 0, 2, 2, 0, 0, 0]
+
+
+def test_planes_are_cleaned_up_each_for_itself():
+    planes = np.stack([random_masks(seed=k) for k in range(2)], axis=1)  # (N, K, H, W)
+    steps = {"largest_component": ["a"], "fill_holes": ["a", "b"]}
+    cleaned = clean_up(torch.from_numpy(planes), steps, ["a", "b"]).numpy()
+    for got, mask in zip(cleaned, planes, strict=True):
+        assert np.array_equal(got[0], _reference_filled(_reference_largest(mask[0], 1), 1))
+        assert np.array_equal(got[1], _reference_filled(mask[1], 1))
