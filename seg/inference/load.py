@@ -92,8 +92,7 @@ class Loader:
             threshold = threshold_of(about["threshold"])
             prepared = preprocessing(
                 image_size=list(shape["size"]),
-                channels=shape["channels"],
-                window=shape["window"],
+                **{key: shape[key] for key in ("channels", "window")},
                 image_suffix=tuple(shape.get("image_suffix", ())),
                 overlap=shape.get("overlap", False),  # missing in older versions
                 **{key: data.get(key) for key in ("classes", "ignore_value", "mask_threshold")},

@@ -81,17 +81,15 @@ def sample(facts: Sequence[CaseFacts], count: int = 40) -> list[int]:
 
 
 def structure_width(masks: Iterable[np.ndarray]) -> float | None:
-    """Median width in pixels of the thinnest class in masks, (H, W) of indices or (K, H, W) planes;
-    None if all are empty.
+    """Median width in pixels of the thinnest class in masks, indices or planes; None if all empty.
 
     The width of a mask is twice its area over the length of its outlines: exact for long stripes,
     half the diameter for discs.
     """
     widths: dict[int, list[float]] = {}
     for mask in masks:
-        for index, inside in areas(mask).items():
-            if index == IGNORE:
-                continue
+        classes = {k: area for k, area in areas(mask).items() if k != IGNORE}
+        for index, inside in classes.items():
             area = inside.astype(np.uint8)
             contours, _ = cv2.findContours(area, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
             length = sum(cv2.arcLength(contour, closed=True) for contour in contours)
@@ -154,10 +152,9 @@ def plan(
         pooled = f"{empty:.0%} of the masks are empty"
     elif share < 0.01:
         pooled = "the objects are small"
-    why = f"{len(classes or [])} classes that may share pixels" if several else "one class"
-    loss = f"bce_dice # {why}"
-    if exclusive:
-        loss = f"ce_dice # {len(classes or [])} classes and background"
+    what = "classes and background" if exclusive else "classes that may share pixels"
+    what = f"{len(classes or ())} {what}" if several else "one class"
+    loss = f"{'ce' if exclusive else 'bce'}_dice # {what}"
     return _TEMPLATE.render(
         name=name,
         cases=len(facts),
