@@ -22,6 +22,7 @@ from seg.evaluation.score import CaseScores, score_cases
 from seg.evaluation.stream import Predict, stream
 from seg.evaluation.tune import tune as choose
 from seg.inference.model import LoadedModel
+from seg.inference.patches import for_whole_images
 from seg.inference.segmentation import mask_of
 from seg.launch import launch
 from seg.report import diagnostics, panels, results
@@ -42,7 +43,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     log.info("%s on %s", model.path, hardware.line)
     predict = partial(
         stream,
-        predictor=model.predictor,
+        predictor=for_whole_images(model),
         preprocessing=model.preprocessing,
         count=cfg.batch_size,
         progress=progress.with_bar,

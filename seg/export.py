@@ -68,7 +68,9 @@ def export_graph(
     cfg: DictConfig, run: RunFolder, model: LoadedModel, preprocessing: dict[str, Any], path: Path
 ) -> dict[str, Any]:
     """Write `path` and compare its predictions with the checkpoint's; returns the comparison."""
-    samples = parity.resized(find_samples(cfg, run, model))
+    samples = find_samples(cfg, run, model)
+    if model.preprocessing.patch is None:  # else the file takes windows of one size alone
+        samples = parity.resized(samples)
     classes = len(model.classes)
     float_path = path.with_name("float.onnx") if cfg.int8 else path
     metadata = build.write_graph(model, preprocessing, cfg.format, float_path)

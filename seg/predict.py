@@ -14,6 +14,7 @@ from seg.cli import compose
 from seg.cli.stored_run import build_loader, with_symmetries
 from seg.data.errors import DataErrors
 from seg.inference.ensemble import join
+from seg.inference.exported import ExportedPredictor
 from seg.inference.files import inputs, output
 from seg.inference.files.file_predictor import FilePredictor
 from seg.inference.files.journal import Journal, key_of
@@ -22,6 +23,7 @@ from seg.inference.files.reading import File, open_files
 from seg.inference.load import digest_of
 from seg.inference.model import NO_POSTPROCESS, LoadedModel
 from seg.inference.native_scale import ScaledPredictor
+from seg.inference.patches import PatchPredictor
 from seg.inference.resized import ResizedPredictor
 from seg.inference.sliding_window import SlidingWindow
 from seg.inference.tta import TestTimeAugmentation, choose
@@ -106,26 +108,33 @@ def wrap(
 ) -> LoadedModel:
     """A model with test-time augmentation and a way to predict large images around its network.
 
-    Images are resized whole, as in training, unless `tile` or `scale` says otherwise: only the user
-    knows whether a larger image shows more, or the same in more pixels.
+    Images are resized whole, or cut into windows, as in training, unless `tile` or `scale` says
+    otherwise: only the user knows whether a larger image shows more, or the same in more pixels.
 
     Raises:
         ValueError: a value is out of range, or does not suit the model.
     """
     if tile not in ("auto", None) and (isinstance(tile, bool) or not isinstance(tile, int)):
         raise ValueError(f"tile={tile} must be auto, null or a number of pixels")
-    predictor, size = model.predictor, model.preprocessing.size
+    predictor, pre = model.predictor, model.preprocessing
+    size, windows = pre.network_size, {"overlap": overlap, "batch_size": batch_size}
     if tta:
         views = choose(tta, with_symmetries(model), check=tta_check)
         predictor = TestTimeAugmentation(predictor, symmetries=views)
     if scale is not None:
         predictor = ScaledPredictor(predictor, scale=scale, tile=tile, overlap=overlap)
-    elif tile in ("auto", None):
-        predictor = ResizedPredictor(predictor, network_size=size, outputs=model.outputs)
+    elif isinstance(tile, int):
+        pad = pre.patch is not None
+        if pad and isinstance(model.predictor, ExportedPredictor) and tile != max(size):
+            raise ValueError(
+                f"tile={tile}: {model.path.name} takes windows of {size[1]}x{size[0]} alone; leave "
+                "tile out, or predict with the run folder"
+            )
+        predictor = SlidingWindow(predictor, tile=tile, network_size=size, pad=pad, **windows)
+    elif pre.patch is not None:
+        predictor = PatchPredictor(predictor, patch=pre.patch, size=pre.size, **windows)
     else:
-        predictor = SlidingWindow(
-            predictor, tile=tile, network_size=size, overlap=overlap, batch_size=batch_size
-        )
+        predictor = ResizedPredictor(predictor, network_size=size, outputs=model.outputs)
     return replace(model, predictor=predictor)
 
 

@@ -22,6 +22,7 @@ from seg.data.split import assign, file, groups_of
 from seg.launch import launch
 from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
+from seg.preparation.structure import structure_width
 from seg.report import audit as views
 from seg.runs import atomic, split_table
 from seg.runs.atomic import fresh_folder
@@ -168,7 +169,7 @@ def write_plan(
         choice=HydraConfig.get().runtime.choices.dataset,
         classes=classes,
         trained=(labels or []).count("train") or round(0.7 * len(facts)),
-        structure=plan.structure_width(readable_masks(read, facts)),
+        structure=structure_width(readable_masks(read, facts)),
         mirrored=mirrored,
         machine=machine,
         minutes=cfg.minutes,

@@ -59,7 +59,7 @@ def train(cfg: DictConfig) -> float:
         module = build.build_module(cfg, config, data, model, stages)
         with tensorboard.event_file(run) as writer:
             run.write_split(data.split_rows())
-            image = data.samples("train")[0]["image"]
+            image = data.example()["image"]
             tensorboard.add_graph(writer, model, module.normalize(image))
             if saved is not None:
                 now = module.metadata | {"shapes": checkpoint.shapes(module.state_dict())}

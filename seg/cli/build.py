@@ -30,6 +30,7 @@ from seg.training.module import SPLITS, SegmentationModule
 from seg.training.panels import Panels, fixed_cases
 from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
 from seg.training.stages import NextStage, Stage, Stopping
+from seg.training.whole_images import WholeImages
 
 PANEL_ROWS = 5
 
@@ -59,8 +60,15 @@ def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
     node = compose.plain(cfg.dataset)
     return preprocessing(
         **{
-            key: node[key]
-            for key in ("image_size", "channels", "window", "overlap", "mask_threshold")
+            key: node.get(key)
+            for key in (
+                "image_size",
+                "patch_size",
+                "channels",
+                "window",
+                "overlap",
+                "mask_threshold",
+            )
         },
         classes=source.classes,
         ignore_value=source.ignore_value,
@@ -135,6 +143,7 @@ def build_module(
     """
     mean, std = data.statistics()
     suffix = getattr(data.source, "image_suffix", "")
+    patch = data.preprocessing.patch
     module = SegmentationModule(
         model=model,
         normalize=Normalize(mode=data.normalize, mean=mean, std=std),
@@ -151,7 +160,8 @@ def build_module(
             "data": data.fingerprint(),
             "symmetries": symmetries.record(data),
             "preprocessing": {
-                "size": list(data.preprocessing.size),
+                "size": _as_list(data.preprocessing.size),
+                "patch": _as_list(data.preprocessing.patch),
                 "channels": data.preprocessing.channels,
                 "window": data.window,
                 "overlap": data.preprocessing.overlap,
@@ -161,12 +171,17 @@ def build_module(
                 "std": std,
             },
         },
+        whole_images=None if patch is None else WholeImages(patch, data.batch_size),
     )
-    module.require_contract(data.samples("train")[0])
+    module.require_contract(data.example())
     if cfg.init_from is not None:
         path = Path(cfg.init_from).expanduser()
         weights.start_from(module.model, path, partial=cfg.get("init_from_partial", False))
     return module
+
+
+def _as_list(size: tuple[int, int] | None) -> list[int] | None:
+    return None if size is None else list(size)
 
 
 def build_trainer(

@@ -18,7 +18,9 @@ from seg.data.split.draw import check_sizes
 LOADING = {
     "name", "image_size", "channels", "window", "mask_threshold", "overlap", "batch_size",
     "num_workers", "split", "normalize", "cache_dir",
+    "patch_size", "patch_foreground", "patches_per_image",
 }  # fmt: skip
+PATCHES = {key for key in LOADING if key.startswith("patch")}  # not in runs of earlier versions
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 
 CROSS_ENTROPY = "seg.losses.ce.CELoss"
@@ -70,6 +72,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
                 yield f"{key}={value}: no such file or folder"
     if is_target(cfg.get("dataset")):
         yield from _dataset(cfg["dataset"])
+        yield from _patch_conflicts(cfg)
 
 
 def _stages(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -168,8 +171,33 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
         yield f"schedule_epochs={length}: must not be above trainer.max_epochs={epochs}"
 
 
+def _patch_conflicts(cfg: Mapping[str, Any]) -> Iterator[str]:
+    """Sizes that cannot go together, of images, patches and the network's halvings."""
+    dataset = cfg["dataset"]
+    sizes = [dataset.get(key) for key in ("image_size", "patch_size")]
+    if sizes == [None, None]:
+        yield "dataset.image_size=null: needs patches of one size, such as dataset.patch_size=256"
+    image, patch = (size if isinstance(size, list) else [size, size] for size in sizes)
+    if None in patch or not all(map(count(1).allows, patch)):
+        return
+    typed = f"dataset.patch_size={as_typed(sizes[1])}"
+    if all(map(count(1).allows, image)) and any(p > i for p, i in zip(patch, image, strict=True)):
+        yield f"{typed}: must not be larger than dataset.image_size={as_typed(sizes[0])}"
+    depth = (cfg.get("model") or {}).get("depth")
+    if not count(1).allows(depth) or depth > 10:
+        return
+    least = 2**depth
+    if any(side % least for side in patch):
+        near = [max(least, round(side / least) * least) for side in patch]
+        near = near[0] if near[0] == near[1] else as_typed(near)
+        yield (
+            f"{typed}: must be a multiple of {least}, which model.depth={depth} halves {depth} "
+            f"times; such as dataset.patch_size={str(near).replace(' ', '')}"
+        )
+
+
 def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"dataset.{key}: missing" for key in sorted(LOADING - dataset.keys()))
+    yield from (f"dataset.{key}: missing" for key in sorted(LOADING - PATCHES - dataset.keys()))
     classes, split = dataset.get("classes"), dataset.get("split")
     if isinstance(classes, Mapping) and classes:
         background = [name for name, value in classes.items() if value in (0, [0])]

@@ -87,6 +87,7 @@ def _is_part(value: float) -> bool:
 
 
 FLAG = one_of(True, False)
+SIZE = Rule(_is_size, "a side in pixels, or [height, width]")
 SPLIT = one_of("train", "val", "test")
 URL = text("http(s)://...", "https?://.*")
 NAME = Rule(lambda v: path().allows(v) and ".." not in v, "the name of a folder")
@@ -107,7 +108,11 @@ DATASET = {
     "dataset.root": path(),
     "dataset.name": NAME,
     "dataset.cache_dir": path(),
-    "dataset.image_size": Rule(_is_size, "a side in pixels, or [height, width]"),
+    "dataset.image_size": or_null(SIZE),
+    "dataset.patch_size": or_null(SIZE),
+    "dataset.patch_foreground": number("a share from 0 to 1", lambda value: 0 <= value <= 1),
+    "dataset.patches_per_image": Rule(
+        lambda v: v == "auto" or count(1).allows(v), "auto, or a count from 1"),
     "dataset.channels": count(1, "a count from 1: 1 (grey), 3 (RGB), or those of the files"),
     "dataset.batch_size": count(1),
     "dataset.num_workers": Rule(

@@ -1,4 +1,4 @@
-"""Every case decoded once, at training size: memory-mapped arrays, keyed by the files' contents."""
+"""Every case decoded once, at training size or its own: arrays on disk, keyed by the contents."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seg.data import Progress, no_progress
+from seg.data import Progress, no_progress, ragged
 from seg.data.cache_folder import build_prefix, dead_builds
 from seg.data.errors import DataError, DataErrors
 from seg.data.near_duplicates.hash import empty, fingerprint, near_pairs
@@ -35,7 +35,8 @@ class Cache:
     """Decoded cases, in the order of their pairs.
 
     Args:
-        images: (N, H, W, C) uint8, or float32 in 0-255 where a file had more than 8 bits.
+        images: (N, H, W, C) uint8, or float32 in 0-255 where a file had more than 8 bits; of N
+            sizes where images keep their own.
         masks: (N, H, W) uint8 class indices, or (N, H, W, K) planes; 255 ignored.
         foreground: (N,) share of pixels that are not background, before resizing.
         near: (M, 2) rows of near-duplicate images.
@@ -45,8 +46,8 @@ class Cache:
         path: the folder of the arrays.
     """
 
-    images: np.ndarray
-    masks: np.ndarray
+    images: np.ndarray | ragged.Ragged
+    masks: np.ndarray | ragged.Ragged
     foreground: np.ndarray
     near: np.ndarray
     blank: np.ndarray
@@ -82,8 +83,8 @@ def load(
     if not target.is_dir():
         _build(pairs, preprocessing, target, progress)
     return Cache(
-        images=np.load(target / "images.npy", mmap_mode="r"),
-        masks=np.load(target / "masks.npy", mmap_mode="r"),
+        images=ragged.open_arrays(target / "images.npy"),
+        masks=ragged.open_arrays(target / "masks.npy"),
         foreground=np.load(target / "foreground.npy"),
         near=np.load(target / "near.npy"),
         blank=np.load(target / "blank.npy"),
@@ -161,7 +162,8 @@ def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Prepro
         masks,
     ]  # fmt: skip
     digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
-    return f"{pre.size[0]}x{pre.size[1]}-{digest[:20]}"
+    size = "original" if pre.size is None else f"{pre.size[0]}x{pre.size[1]}"
+    return f"{size}-{digest[:20]}"
 
 
 def _build(pairs: Sequence[Pair], pre: Preprocessing, target: Path, progress: Progress) -> None:
@@ -189,19 +191,26 @@ def _decode_all(
     pairs: Sequence[Pair], pre: Preprocessing, folder: Path, dtype: type, progress: Progress
 ) -> bool:
     """Write the arrays; False if `dtype` is uint8 and a file has more than 8 bits."""
-    n, (height, width) = len(pairs), pre.size
+    try:
+        n, shapes = len(pairs), [pre.size_of(pair) for pair in pairs]
+    except DataError as error:
+        raise DataErrors(file_problems(pairs, pre) or [str(error)]) from error
     planes = (len(pre.classes or "1"),) if pre.overlap else ()
-    needed = n * height * width * (pre.channels * np.dtype(dtype).itemsize + math.prod(planes))
+    each = pre.channels * np.dtype(dtype).itemsize + math.prod(planes)
+    needed = each * sum(height * width for height, width in shapes)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
             f"{folder.parent}: the decoded data needs {needed / 1e9:.1f} GB, "
             f"{free / 1e9:.1f} GB are free; set dataset.cache_dir to a larger disk"
         )
-    new_array = np.lib.format.open_memmap
-    shape = (n, height, width, pre.channels)
-    images = new_array(folder / "images.npy", mode="w+", dtype=dtype, shape=shape)
-    masks = new_array(folder / "masks.npy", mode="w+", dtype=np.uint8, shape=shape[:3] + planes)
+    one = {"in_one": pre.size is not None}
+    images, masks = (
+        ragged.create(folder / name, shapes=[(*s, *more) for s in shapes], dtype=kind, **one)
+        for name, more, kind in (
+            ("images.npy", (pre.channels,), dtype), ("masks.npy", planes, np.uint8)
+        )
+    )  # fmt: skip
     foreground, sizes = np.zeros(n), np.zeros((n, 2), dtype=np.int64)
     prints = empty(n)
     lossy, too_deep = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
@@ -217,8 +226,8 @@ def _decode_all(
         foreground[i] = foreground_of(mask).mean()
         sizes[i] = mask.shape[:2]
         prints.hashes[i], prints.thumbnails[i], prints.blank[i] = fingerprint(image)
-        images[i] = image_to_size(image, pre.size)
-        masks[i] = mask_to_size(mask, pre.size)
+        images[i] = image_to_size(image, shapes[i])
+        masks[i] = mask_to_size(mask, shapes[i])
         return None
 
     with ThreadPoolExecutor(THREADS) as pool:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 # A complete cache, or one that a process on some machine is building.
-_NAME = re.compile(r"\.?\d+x\d+-[0-9a-f]{20}(?:-(?P<host>.+)-(?P<pid>\d+)-[^-]*)?")
+_NAME = re.compile(r"\.?(?:\d+x\d+|original)-[0-9a-f]{20}(?:-(?P<host>.+)-(?P<pid>\d+)-[^-]*)?")
 STALE = 24 * 3600  # seconds without a write after which another machine's build counts as killed
 
 

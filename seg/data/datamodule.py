@@ -1,37 +1,34 @@
 """The LightningDataModule: a source's pairs, decoded once, split by group, in batches."""
 
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from seg.data import Progress, no_progress, shared_memory, value_ranges
+from seg.data import Progress, no_progress, patches, shared_memory, value_ranges
 from seg.data.cache import Cache, load
-from seg.data.dataset import EpochSampler, SegmentationDataset
+from seg.data.dataset import Batch, EpochSampler, SegmentationDataset
 from seg.data.pairs import Pair
+from seg.data.patches import Patches
 from seg.data.planes import class_pixels
 from seg.data.preprocess import preprocessing
 from seg.data.sources import Source, read_pairs
 from seg.data.split import assign, file
 from seg.data.split.draw import SPLITS, check_sizes, fingerprint
-
-# Images whose mean and deviation are measured: more do not change the third digit.
-STATISTICS_SAMPLE = 2000
-GRACE = 60  # seconds that a loader process goes on after SIGTERM
+from seg.data.statistics import mean_and_deviation
+from seg.data.worker import prepare_worker
 
 
 class SegmentationDataModule(pl.LightningDataModule):
     """Train, validation and test batches of one source.
 
     Args:
-        image_size: side, or [height, width], in pixels.
+        image_size: side, or [height, width], in pixels; None: each image's own, with patches.
         channels: 1 (grey), 3 (RGB), or as many as the image files of a case have.
         split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
             duplicates, as in conf/dataset/shared/loading.yaml.
@@ -42,6 +39,10 @@ class SegmentationDataModule(pl.LightningDataModule):
         mask_threshold: stored value from which masks of one class are foreground.
         overlap: whether classes may share pixels; masks are planes then.
         augmentation: `augmentation(image=, mask=)` for training batches, or None.
+        patch_size: side, or [height, width], of patches for training; validation and test get whole
+            images, one at a time. None: whole images everywhere.
+        patch_foreground: see `patches.Patches`.
+        patches_per_image: in each epoch; `auto`: an epoch has as many pixels as the images.
         seed: of the order of training cases and of their augmentation.
     """
 
@@ -49,7 +50,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         self,
         *,
         source: Source,
-        image_size: int | list[int],
+        image_size: int | list[int] | None,
         channels: int,
         batch_size: int,
         num_workers: int,
@@ -60,6 +61,9 @@ class SegmentationDataModule(pl.LightningDataModule):
         mask_threshold: float | None = None,
         overlap: bool = False,
         augmentation: Callable | None = None,
+        patch_size: int | list[int] | None = None,
+        patch_foreground: float = 0.33,
+        patches_per_image: int | str = "auto",
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> None:
@@ -68,10 +72,10 @@ class SegmentationDataModule(pl.LightningDataModule):
         self.source = source
         self.window = window
         meaning = {"classes": source.classes, "ignore_value": source.ignore_value}
-        meaning |= {"mask_threshold": mask_threshold, "overlap": overlap}
-        self.preprocessing = preprocessing(
-            image_size=image_size, channels=channels, window=window, **meaning
-        )
+        meaning |= {"mask_threshold": mask_threshold, "overlap": overlap, "window": window}
+        sizes = {"image_size": image_size, "patch_size": patch_size}
+        self.preprocessing = preprocessing(channels=channels, **sizes, **meaning)
+        self.patch_keys = {"foreground": patch_foreground, "per_image": patches_per_image}
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.split = split
@@ -106,6 +110,7 @@ class SegmentationDataModule(pl.LightningDataModule):
             split=self.split,
         )
         self.pairs = pairs
+        patches.warn_of_small(self.cache.masks, self.preprocessing.patch)
 
     def rows(self, split: str) -> list[int]:
         """Indices of the cases of `train`, `val` or `test`."""
@@ -121,10 +126,11 @@ class SegmentationDataModule(pl.LightningDataModule):
             if groups != len(rows):
                 parts[-1] += f" ({groups} groups)"
         empty = float(np.mean(self.cache.foreground == 0))
-        size = "x".join(map(str, self.preprocessing.size))
+        sizes = "x".join(map(str, self.preprocessing.size or ())) or "their own size"
+        sizes += f", in {cut}" if (cut := self._patches()) else ""
         split_id = fingerprint([p.case for p in self.pairs], self.labels)
         return (
-            f"{len(self.pairs)} cases at {size}: {', '.join(parts)}; "
+            f"{len(self.pairs)} cases at {sizes}: {', '.join(parts)}; "
             f"{empty:.0%} without foreground; split {split_id}"
         )
 
@@ -154,14 +160,10 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def statistics(self) -> tuple[list[float], list[float]]:
         """Mean and deviation of each channel of the training images, in 0-255."""
-        rows = self.rows("train")
-        rows = rows[:: max(1, len(rows) // STATISTICS_SAMPLE)]
-        total = np.zeros((2, self.preprocessing.channels))
-        for row in rows:
-            image = np.asarray(self.cache.images[row], dtype=np.float64)
-            total += [image.mean((0, 1)), (image**2).mean((0, 1))]
-        mean, square = total / len(rows)
-        return mean.tolist(), np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()
+        pre = self.preprocessing
+        return mean_and_deviation(
+            self.cache.images, self.rows("train"), channels=pre.channels, thinned=bool(pre.patch)
+        )
 
     def narrow_values(self) -> value_ranges.Finding | None:
         """What is wrong where many training images are nearly black, white or grey."""
@@ -181,14 +183,26 @@ class SegmentationDataModule(pl.LightningDataModule):
         return file.rows(self.pairs, self.groups, self.labels, *digests)
 
     def samples(self, split: str, *, augment: bool = False) -> SegmentationDataset:
-        """The cases of a split as cached, or augmented."""
+        """The cases of a split as cached; or as training gets them: patches, augmented."""
         return SegmentationDataset(
             images=self.cache.images,
             masks=self.cache.masks,
             cases=self.rows(split),
             transform=self.augmentation if augment else None,
+            patches=self._patches() if augment else None,
             seed=self.seed,
         )
+
+    def example(self) -> Batch:
+        """A training sample of the size that the network gets, as a batch."""
+        samples = self.samples("train")
+        samples.patches = self._patches()
+        return samples[0]
+
+    def _patches(self) -> Patches | None:
+        """What is cut out of the training images; None for whole images."""
+        size, masks = self.preprocessing.patch, self.cache.masks
+        return patches.of_images(masks, self.rows("train"), size=size, **self.patch_keys)
 
     def train_dataloader(self) -> DataLoader:
         return self._loader("train", augment=True)
@@ -202,11 +216,14 @@ class SegmentationDataModule(pl.LightningDataModule):
     def _loader(self, split: str, *, augment: bool = False) -> DataLoader:
         samples = self.samples(split, augment=augment)
         trainer = self.trainer
+        whole = self.preprocessing.patch is not None and not augment  # one image at a time
+        batch_size = 1 if whole else self.batch_size
         if self.num_workers:
-            one = sum(tensor.nbytes for tensor in samples[0].values())
+            largest = samples.largest() if whole else 0
+            one = sum(tensor.nbytes for tensor in samples[largest].values())
             self.num_workers = shared_memory.workers_that_fit(
                 self.num_workers,
-                batch_bytes=one * self.batch_size,
+                batch_bytes=one * batch_size,
                 ranks=trainer.num_devices if trainer else 1,
             )
         sampler = EpochSampler(
@@ -220,19 +237,10 @@ class SegmentationDataModule(pl.LightningDataModule):
         return DataLoader(
             samples,
             sampler=sampler,
-            batch_size=self.batch_size,
+            batch_size=batch_size,
             num_workers=self.num_workers,
-            worker_init_fn=_prepare_worker,
+            worker_init_fn=prepare_worker,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             collate_fn=shared_memory.share,
         )
-
-
-def _prepare_worker(worker: int) -> None:
-    # OpenCV's own threads in every worker would compete with the training for the cores.
-    cv2.setNumThreads(0)
-    # A scheduler signals all processes of a job, but the training needs its workers until it has
-    # finished its batch and saved. Workers end with their parent; the alarm ends one that hangs.
-    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(GRACE))
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)

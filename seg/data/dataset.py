@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from seg.data.patches import Patches
 from seg.data.symmetries import draw_from
 
 Batch = dict[str, torch.Tensor]
@@ -29,19 +30,25 @@ class SegmentationDataset(Dataset):
         masks: (N, H, W) uint8 class indices, or (N, H, W, K) planes; 255 ignored.
         cases: the rows that belong to this split.
         transform: `transform(image=, mask=)`, with `set_random_seed`, or None.
+        patches: what is cut out of the images, several times in an epoch; None: whole images.
     """
 
-    images: np.ndarray
-    masks: np.ndarray
+    images: Sequence[np.ndarray]
+    masks: Sequence[np.ndarray]
     cases: Sequence[int]
     transform: Callable | None = None
     seed: int = 0
+    patches: Patches | None = None
 
     def __post_init__(self) -> None:
         self.cases = np.asarray(self.cases, dtype=np.int64)
 
     def __len__(self) -> int:
-        return len(self.cases)
+        return len(self.cases) * (self.patches.per_image if self.patches else 1)
+
+    def largest(self) -> int:
+        """The position of the largest image."""
+        return int(np.argmax([self.masks[row].size for row in self.cases]))
 
     def __getitem__(self, key: int) -> Batch:
         return self.__getitems__([key])
@@ -50,7 +57,7 @@ class SegmentationDataset(Dataset):
         """A batch of image (N, C, H, W), channels last in memory; mask (N, H, W), of planes
         (N, K, H, W); case (N,) row.
         """
-        rows = [int(self.cases[key % len(self)]) for key in keys]
+        rows = [int(self.cases[key % len(self.cases)]) for key in keys]
         cases = [self._case(row, key) for row, key in zip(rows, keys, strict=True)]
         image = torch.from_numpy(np.stack([image for image, _ in cases]))  # (N, H, W, C)
         mask = torch.from_numpy(np.stack([mask for _, mask in cases]))
@@ -61,7 +68,13 @@ class SegmentationDataset(Dataset):
         }
 
     def _case(self, row: int, key: int) -> tuple[np.ndarray, np.ndarray]:
-        image, mask = np.array(self.images[row]), np.array(self.masks[row])
+        surround = 0
+        if self.patches is None:
+            image, mask = np.array(self.images[row]), np.array(self.masks[row])
+        else:
+            place = np.random.default_rng([self.seed, key])
+            turned = self.transform is not None
+            image, mask, surround = self.patches.cut(self.images[row], row, place, surround=turned)
         if self.transform is None:
             return image, mask
         seed = int(np.random.SeedSequence([self.seed, key]).generate_state(1)[0])
@@ -70,10 +83,13 @@ class SegmentationDataset(Dataset):
         augmented = self.transform(image=image / np.float32(255) if deep else image, mask=mask)
         image, new_mask = augmented["image"], augmented["mask"]
         if new_mask.shape != mask.shape:
+            name = "image_size" if self.patches is None else "patch_size"
             raise ValueError(
                 f"the augmentation turns {mask.shape} into {new_mask.shape}: "
-                "with D4 or a turn by 90 degrees, dataset.image_size must be square"
+                f"with D4 or a turn by 90 degrees, dataset.{name} must be square"
             )
+        inner = np.s_[surround : mask.shape[0] - surround, surround : mask.shape[1] - surround]
+        image, new_mask = image[inner], new_mask[inner]
         return (image * np.float32(255) if deep else image), new_mask
 
 

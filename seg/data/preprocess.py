@@ -9,6 +9,7 @@ import numpy as np
 
 from seg.data import annotations
 from seg.data.errors import DataError
+from seg.data.formats import read_header
 from seg.data.formats.intensity import Window
 from seg.data.grey_masks import from_threshold
 from seg.data.images import check_geometry, read_mask, read_stack
@@ -21,7 +22,7 @@ class Preprocessing:
     """How a file becomes an array.
 
     Args:
-        size: height and width in pixels.
+        size: height and width in pixels that images are resized to; None: their own.
         channels: of the image: 1 (grey), 3 (RGB), or the sum over a case's image files.
         classes: meaning of the mask values (see `masks.to_indices`).
         ignore_value: mask value of ignored pixels, or None.
@@ -32,9 +33,10 @@ class Preprocessing:
             its values are those of the class.
         image_suffix: how the names of a case's image files end, in the order of their channels;
             empty where a case has one file.
+        patch: height and width of the windows that the network takes; None: whole images.
     """
 
-    size: tuple[int, int]
+    size: tuple[int, int] | None
     channels: int
     classes: dict | None
     ignore_value: int | None
@@ -42,26 +44,41 @@ class Preprocessing:
     overlap: bool = False
     mask_threshold: float | None = None
     image_suffix: tuple[str, ...] = ()
+    patch: tuple[int, int] | None = None
+
+    @property
+    def network_size(self) -> tuple[int, int]:
+        """Height and width of what the network is trained with."""
+        return self.patch or self.size
+
+    def size_of(self, pair: Pair) -> tuple[int, int]:
+        """Height and width of a case in the cache. Raises DataError for an unreadable header."""
+        return self.size or read_header(pair.image, pair.plane)[:2]
 
 
 def preprocessing(
     *,
-    image_size: int | list[int],
+    image_size: int | list[int] | None,
     window: list[float] | str | None,
     classes: dict | None,
     overlap: bool = False,
+    patch_size: int | list[int] | None = None,
     **fields: Any,
 ) -> Preprocessing:
     """`Preprocessing` from the keys of `dataset`: a side or [height, width], lists for tuples.
 
     A single class has nothing to share pixels with: `overlap` changes nothing then.
     """
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
     window = (window[0], window[1]) if isinstance(window, list) else window
     overlap = overlap and len(classes or "1") > 1
-    return Preprocessing(
-        size=(height, width), window=window, classes=classes, overlap=overlap, **fields
-    )
+    sizes = {"size": _height_width(image_size), "patch": _height_width(patch_size)}
+    return Preprocessing(window=window, classes=classes, overlap=overlap, **sizes, **fields)
+
+
+def _height_width(size: int | list[int] | None) -> tuple[int, int] | None:
+    if size is None:
+        return None
+    return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 def image_to_size(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -87,7 +87,7 @@ def score_cases(
                         prediction.reference,
                         case=prediction.case.pair.case,
                         group=prediction.case.group,
-                        size=model.preprocessing.size,
+                        size=model.preprocessing.size or prediction.reference.shape,
                     )
                 except ValueError as error:
                     errors[name] = str(error)

@@ -35,7 +35,7 @@ def summarize_test(
     groups: Sequence[str],
     class_names: Sequence[str],
     counts: NDArray,
-    size: Sequence[int],
+    size: Sequence[int] | None,
 ) -> dict[str, Any]:
     """What test.json holds.
 
@@ -44,7 +44,7 @@ def summarize_test(
         groups: the group of each of M cases.
         class_names: C foreground classes.
         counts: (M, C, 4) tp, fp, fn, tn in pixels.
-        size: height and width, in pixels, at which the masks were compared.
+        size: height and width, in pixels, at which the masks were compared; None: their own.
     """
     # A group of one slice is a volume too, also in a resample that has no other.
     has_volumes = len(set(groups)) < len(groups)
@@ -66,7 +66,7 @@ def summarize_test(
         "split": split,
         "cases": len(counts),
         "groups": len(set(groups)),
-        "size": list(size),
+        "size": "original" if size is None else list(size),
         "metrics": metrics,
         "classes": with_absent(classes, class_names, metrics),
         **false_positives(counts, class_names, exists),

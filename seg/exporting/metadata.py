@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 import seg
+from seg.data.preprocess import Preprocessing
 from seg.inference.load import digest
 from seg.inference.model import LoadedModel
 
@@ -51,8 +52,14 @@ def of_graph(
         "overlap": model.overlap,
         "threshold": model.threshold,
         "postprocess": {step: list(names) for step, names in model.postprocess.items()},
-        "inside": ["resizing", "normalisation", "network", "threshold", "postprocess"],
-        "input": f"image: uint8 (N, H, W, {channels}), {of_channels}",
+        "inside": [
+            *(["resizing"] if model.preprocessing.patch is None else []),
+            "normalisation",
+            "network",
+            "threshold",
+            "postprocess",
+        ],
+        "input": f"{_input(model.preprocessing)}, {of_channels}",
         "outputs": [
             f"mask: uint8 (N, {len(model.classes)}, H, W), 1 where the class is"
             if model.overlap
@@ -85,6 +92,14 @@ def of_weights(model: LoadedModel, preprocessing: Mapping[str, Any]) -> dict[str
         "training": _training(model),
         "versions": {"seg": seg.__version__, "torch": str(torch.__version__)},
     }
+
+
+def _input(pre: Preprocessing) -> str:
+    if pre.patch is None:
+        return f"image: uint8 (N, H, W, {pre.channels})"
+    height, width = pre.patch
+    where = "" if pre.size is None else " resized to {}x{}".format(*pre.size)
+    return f"image: uint8 (N, {height}, {width}, {pre.channels}), windows of an image{where}"
 
 
 def _training(model: LoadedModel) -> dict[str, Any]:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from seg.data.errors import DataError, DataErrors
 from seg.data.images import read_stack
+from seg.data.masks import IGNORE
 from seg.data.pairs import image_files
 from seg.data.planes import planes_first
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
+from seg.data.windows import cut, cut_mask
 from seg.evaluation.cases import Case
 from seg.inference.exported import as_bytes
 from seg.inference.files import inputs
@@ -98,7 +100,7 @@ def folder_samples(folder: Path, preprocessing: Preprocessing, count: int) -> li
     for case in _spread(cases, count):
         try:
             image = read_stack(case.paths, **options)
-            samples.append(Sample(case.image, as_bytes(image), None))
+            samples.append(_sample(case.image, image, None, preprocessing))
         except DataError as error:
             problems.append(str(error))
     if problems:
@@ -111,8 +113,21 @@ def case_samples(cases: Sequence[Case], preprocessing: Preprocessing, count: int
     samples = []
     for case in _spread(cases, count):
         image, mask, _ = read_pair(case.pair, preprocessing)
-        samples.append(Sample(case.pair.case, as_bytes(image), mask))
+        samples.append(_sample(case.pair.case, image, mask, preprocessing))
     return samples
+
+
+def _sample(
+    name: str, image: NDArray, mask: NDArray[np.uint8] | None, pre: Preprocessing
+) -> Sample:
+    """An image of 8 bits, or the window in its middle where the network takes patches."""
+    if pre.patch is not None:
+        image = image if pre.size is None else image_to_size(image, pre.size)
+        corner = [max(0, n - m) // 2 for n, m in zip(image.shape, pre.patch, strict=False)]
+        mask = None if mask is None else mask_to_size(mask, image.shape[:2])
+        mask = None if mask is None else cut_mask(mask, corner, pre.patch, fill=IGNORE)
+        image = np.ascontiguousarray(cut(image, corner, pre.patch))
+    return Sample(name, as_bytes(image), mask)
 
 
 def resized(samples: Iterable[Sample]) -> list[Sample]:

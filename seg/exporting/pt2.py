@@ -36,7 +36,8 @@ class Program:
 
 
 def trace(graph: Graph, *, channels: int) -> Program:
-    """Trace a graph for images of any size, and for any number of them if the network allows it.
+    """Trace a graph for images of any size, or windows of one, and for any number of them if the
+    network allows it.
 
     Raises:
         ValueError: the network cannot be traced.
@@ -81,7 +82,9 @@ def quiet(*names: str) -> Iterator[None]:
 
 
 def _traced(graph: Graph, channels: int, *, any_batch: bool) -> ExportedProgram:
-    example = torch.zeros((2 if any_batch else 1, *EXAMPLE, channels), dtype=torch.uint8)
-    sizes = {1: Dim("height"), 2: Dim("width")} | ({0: Dim("batch")} if any_batch else {})
+    size = EXAMPLE if graph.resizes else (graph.height, graph.width)
+    example = torch.zeros((2 if any_batch else 1, *size, channels), dtype=torch.uint8)
+    sizes = {1: Dim("height"), 2: Dim("width")} if graph.resizes else {}
+    sizes |= {0: Dim("batch")} if any_batch else {}
     with torch.no_grad(), quiet(*NOISE):
         return torch.export.export(graph, (example,), dynamic_shapes={"image": sizes}, strict=False)

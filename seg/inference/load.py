@@ -91,7 +91,7 @@ class Loader:
             node, data = config["model"], config["dataset"]
             threshold = threshold_of(about["threshold"])
             prepared = preprocessing(
-                image_size=list(shape["size"]),
+                **{"image_size": shape["size"], "patch_size": shape.get("patch")},
                 **{key: shape[key] for key in ("channels", "window")},
                 image_suffix=tuple(shape.get("image_suffix", ())),
                 overlap=shape.get("overlap", False),  # missing in older versions
@@ -120,7 +120,7 @@ class Loader:
             predictor=NetworkPredictor(
                 model=network,
                 normalize=normalize,
-                size=prepared.size,
+                size=prepared.network_size,
                 overlap=prepared.overlap,
                 device=self.device,
                 precision=self.precision,

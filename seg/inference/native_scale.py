@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seg.data.preprocess import image_to_size
+from seg.data.windows import GRID
 from seg.inference import memory
 from seg.inference.model import Predictor, Strips, joined
 from seg.inference.predictor import NetworkPredictor
 from seg.inference.receptive_field import FAR, bytes_per_pixel, receptive_field
 from seg.inference.resized import enlarged
-from seg.inference.sliding_window import GRID, MOST_OVERLAP, SlidingWindow
+from seg.inference.sliding_window import MOST_OVERLAP, SlidingWindow
 from seg.inference.tta import TestTimeAugmentation
 
 log = logging.getLogger(__name__)

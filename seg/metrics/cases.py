@@ -29,6 +29,15 @@ def decide(logits: Tensor, threshold: float, *, overlap: bool = False) -> Tensor
     return (torch.sigmoid(logits[:, 0].float()) > threshold).long()
 
 
+def decide_probabilities(probs: Tensor, threshold: float, *, overlap: bool = False) -> Tensor:
+    """Probabilities (K, H, W) of an image, however large, to uint8 indices (H, W) or planes; as
+    `decide` for logits.
+    """
+    if overlap:
+        return (probs > threshold).byte()
+    return (probs[0] > threshold).byte() if len(probs) == 1 else probs.argmax(dim=0).byte()
+
+
 def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
     """Counts of each image and foreground class.
 
@@ -59,13 +68,15 @@ class CaseCounts(torchmetrics.Metric):
 
     Args:
         classes: number of foreground classes.
+        in_parts: whether images come in patches, whose counts are added up for each case.
     """
 
     full_state_update = False
 
-    def __init__(self, *, classes: int) -> None:
+    def __init__(self, *, classes: int, in_parts: bool = False) -> None:
         super().__init__()
         self.classes = classes
+        self.in_parts = in_parts
         self.add_state("cases", default=[], dist_reduce_fx="cat")
         self.add_state("counts", default=[], dist_reduce_fx="cat")
 
@@ -77,12 +88,17 @@ class CaseCounts(torchmetrics.Metric):
     def compute(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The cases (M,) in order and their counts (M, classes, 4).
 
-        A case that came twice counts once: ranks are filled up with repeated cases.
+        A case that came twice counts once, except in parts: ranks are filled up with repeated
+        cases.
         """
         cases = torchmetrics.utilities.dim_zero_cat(self.cases).cpu().numpy()
         counts = torchmetrics.utilities.dim_zero_cat(self.counts).cpu().numpy()
-        cases, first = np.unique(cases, return_index=True)
-        return cases, counts[first]
+        cases, first, place = np.unique(cases, return_index=True, return_inverse=True)
+        if not self.in_parts:
+            return cases, counts[first]
+        total = np.zeros((len(cases), *counts.shape[1:]), dtype=np.int64)
+        np.add.at(total, place, counts)
+        return cases, total
 
 
 def summarize(

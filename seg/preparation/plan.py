@@ -7,29 +7,26 @@ fingerprint and the machine decide most settings; here they are written to a fil
 import inspect
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import jinja2
 import numpy as np
 import torch
 import yaml
 from torch.nn import functional as F
 
-from seg.data.masks import IGNORE
-from seg.metrics.planes import areas
 from seg.models.unet import UNet
 from seg.preparation.audit import CaseFacts
+from seg.preparation.patch_plan import FINEST, PATCH, plan_patches
 from seg.training.hardware import Hardware
 from seg.trust import import_target
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768)
 BASE = 128  # side at which the machine is timed; only small images get a smaller one
 PASSES = 150  # epochs that must fit into the time at a larger side
-FINEST = 2.5  # pixels that the median structure must keep in width
 LONG = 100  # epochs from which strong augmentation helps: below, blood cells scored lower with it
 DEEPER = 1.2  # time with one more level: 33 ms an image instead of 28 at 128x128
 OVERHEAD = 1.15  # time of an epoch over its training steps: loading, validation, panels
@@ -80,23 +77,6 @@ def sample(facts: Sequence[CaseFacts], count: int = 40) -> list[int]:
     return indices[:: max(1, len(indices) // count)][:count]
 
 
-def structure_width(masks: Iterable[np.ndarray]) -> float | None:
-    """Median width in pixels of the thinnest class in masks, indices or planes; None if all empty.
-
-    The width of a mask is twice its area over the length of its outlines: exact for long stripes,
-    half the diameter for discs.
-    """
-    widths: dict[int, list[float]] = {}
-    for mask in masks:
-        classes = {k: area for k, area in areas(mask).items() if k != IGNORE}
-        for index, inside in classes.items():
-            area = inside.astype(np.uint8)
-            contours, _ = cv2.findContours(area, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-            length = sum(cv2.arcLength(contour, closed=True) for contour in contours)
-            widths.setdefault(index, []).append(2 * np.count_nonzero(area) / max(length, 1.0))
-    return min((float(np.median(w)) for w in widths.values()), default=None)
-
-
 def plan(
     facts: Sequence[CaseFacts],
     *,
@@ -137,6 +117,12 @@ def plan(
     exclusive = several and not dataset["overlap"]
     side, why_side = _side(median, structure, trained, machine, minutes)
     height, width = _rectangle(median, side)
+    seconds = machine.seconds * OVERHEAD * (PATCH / BASE) ** 2 * trained  # a patch of each image
+    patches = plan_patches(median, structure, affordable=minutes * 60 / seconds)
+    size_line = f"{height if height == width else [height, width]} # {why_side}"
+    if patches is not None:
+        height, width, trained = PATCH, PATCH, trained * patches.per_image
+        size_line = "null # their own"
     batch = int(np.clip(trained // 4, 1, 8 if machine.hardware.accelerator == "cpu" else 16))
     cost = machine.seconds * height * width / BASE**2 * OVERHEAD
     epochs = max(10, int(minutes * 60 / (cost * trained)))
@@ -165,7 +151,9 @@ def plan(
         augmentation=_augmentation(square, epochs, long=long, mirrored=mirrored, stacked=stacked),
         loss=loss,
         source=_source_keys(dataset, classes),
-        image_size=f"{height if square else [height, width]} # {why_side}",
+        image_size=size_line,
+        patches=patches,
+        side=PATCH,
         channels=channels,
         batch=batch,
         pooled=pooled,

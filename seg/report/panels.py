@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
+from seg.data.preprocess import image_to_size
 from seg.metrics.overlap import class_dice
 from seg.metrics.planes import areas
 from seg.runs import atomic
@@ -23,6 +24,7 @@ CLASS_COLOURS = (
 )  # fmt: skip
 IGNORED_COLOUR = "#808080"
 CONTOURS = cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+LARGEST = 1024  # pixels along a side of what is drawn
 COLUMNS = ("image", "reference", "prediction", "overlay")
 
 
@@ -82,11 +84,25 @@ def case_dice(reference: NDArray, prediction: NDArray, classes: int) -> float:
     return float(np.mean([class_dice(reference, prediction, k) for k in range(1, classes + 1)]))
 
 
+def shrunk(image: NDArray, *masks: NDArray) -> tuple[NDArray, ...]:
+    """An image (H, W, C) and its masks, brought to a size that a picture of it needs."""
+    longest = max(image.shape[:2])
+    if longest <= LARGEST:
+        return image, *masks
+    height, width = (max(1, side * LARGEST // longest) for side in image.shape[:2])
+    small = image_to_size(np.ascontiguousarray(image), (height, width))
+    rows, columns = (  # nearest neighbour, of indices (H, W) and of planes (K, H, W)
+        ((np.arange(new) + 0.5) * old / new).astype(np.intp)
+        for new, old in zip((height, width), image.shape, strict=False)
+    )
+    return small, *(mask[..., rows[:, None], columns] for mask in masks)
+
+
 def draw(
     names: Sequence[str],
-    images: NDArray,
-    references: NDArray,
-    predictions: NDArray,
+    images: Sequence[NDArray],
+    references: Sequence[NDArray],
+    predictions: Sequence[NDArray],
     title: str,
     path: Path,
     *,
@@ -96,7 +112,7 @@ def draw(
 
     Args:
         names: of the cases.
-        images: (N, H, W, C) in 0-255.
+        images: (N, H, W, C) in 0-255; in lists where cases are of many sizes.
         references: (N, H, W) class indices, 1 is the first of `class_names`; or (N, K, H, W)
             planes, where these may share pixels.
         predictions: likewise.
@@ -112,13 +128,10 @@ def draw(
     for row, (name, image, reference, prediction) in enumerate(
         zip(names, images, references, predictions, strict=True)
     ):
-        cells = (
-            as_rgb(image),
-            colour_classes(reference),
-            colour_classes(prediction),
-            overlay(image, reference, prediction),
-        )
         score = case_dice(reference, prediction, len(class_names))
+        small = shrunk(image, reference, prediction)
+        masks = map(colour_classes, small[1:])
+        cells = (as_rgb(small[0]), *masks, overlay(*small))
         shown = name if len(name) <= 30 else f"…{name[-29:]}"
         captions = (shown, "reference", "prediction", f"Dice {score:.3f}")
         for axis, picture, caption in zip(axes[row], cells, captions, strict=True):

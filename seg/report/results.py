@@ -10,9 +10,10 @@ from rich.table import Table
 
 def show_test(content: dict[str, Any], folder: Path, console: Console) -> None:
     """Print the figures of a test.json, and the run folder."""
-    height, width = content["size"]
+    size = content["size"]  # "original" where the masks have their own
+    where = "at the masks' own size" if isinstance(size, str) else "at {}x{}".format(*size)
     caption = "95 % intervals: bootstrap over groups"
-    console.print(_figures(content, where=f"at {height}x{width}", caption=caption))
+    console.print(_figures(content, where=where, caption=caption))
     _show_absent(content, console)
     console.print(f"run folder: {folder}", soft_wrap=True, highlight=False, markup=False)
 

@@ -21,6 +21,7 @@ LAUNCH_KEYS = (
 # what keys mean that an earlier version did not have
 EARLIER = {
     "dataset.overlap": False, "dataset.recursive": False, "dataset.missing_masks": "error",
+    "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
 }  # fmt: skip
 
 

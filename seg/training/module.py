@@ -15,6 +15,7 @@ from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
 from seg.runs.folder import MONITOR
 from seg.training.epoch_state import gather, position, restore
 from seg.training.stages import Stage, configure, schedule_length
+from seg.training.whole_images import WholeImages
 
 SPLITS = ("train", "val", "test")
 BY_CLASS = ("dice", "iou")  # figures that an epoch has of each class; NaN without a pixel of it
@@ -35,6 +36,7 @@ class SegmentationModule(pl.LightningModule):
         overlap: whether classes may share pixels: a logit for each, and none for the background.
         seed: from which each batch's randomness (dropout) is drawn.
         metadata: plain containers that make a checkpoint self-contained.
+        whole_images: how images are predicted where training batches are patches of them.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SegmentationModule(pl.LightningModule):
         overlap: bool = False,
         seed: int = 0,
         metadata: dict[str, Any] | None = None,
+        whole_images: WholeImages | None = None,
     ) -> None:
         super().__init__()
         # the order in which batches arrive
@@ -67,7 +70,9 @@ class SegmentationModule(pl.LightningModule):
         self.seed = seed
         self.schedule_length = 0
         self.metadata = metadata or {}
+        self.whole_images = whole_images
         self.tables = nn.ModuleList(CaseCounts(classes=len(self.class_names)) for _ in SPLITS)
+        self.tables[0].in_parts = whole_images is not None  # training batches are patches then
         # "disable": the other strategies look at every value, which would stall a GPU at each step
         self.means = nn.ModuleList(torchmetrics.MeanMetric(nan_strategy="disable") for _ in SPLITS)
         self.counts: dict[str, tuple] = {}
@@ -82,10 +87,16 @@ class SegmentationModule(pl.LightningModule):
 
     def predict(self, image: Tensor) -> Tensor:
         """image: (N, C, H, W) as stored, 0-255. Returns class indices (N, H, W), or planes."""
-        return self._decide(self(image))
+        if self.whole_images is None:
+            return self._decide(self(image))
+        return torch.stack([self._whole(one) for one in image])
 
     def _decide(self, logits: Tensor) -> Tensor:
         return decide(logits, self.threshold, overlap=self.overlap)
+
+    def _whole(self, image: Tensor, **options: Any) -> Tensor:
+        options |= {"threshold": self.threshold, "overlap": self.overlap}
+        return self.whole_images.predict(self, image, **options)
 
     def require_contract(self, batch: dict[str, Tensor]) -> None:
         """Raises ValueError if the model or a loss does not fit one sample, batched."""
@@ -122,6 +133,20 @@ class SegmentationModule(pl.LightningModule):
             self.tables[index].update(self._decide(logits), target, batch["case"])
         return loss
 
+    def _whole_step(self, batch: dict[str, Tensor], split: str) -> None:
+        """As `_step` without gradients; where training has patches, the loss is that of windows."""
+        if self.whole_images is None:
+            self._step(batch, split)
+            return
+        index = SPLITS.index(split)
+
+        def count_loss(logits: Tensor, target: Tensor) -> None:
+            self.means[index].update(self.stage.loss(logits, target), len(target))
+
+        for image, target, case in zip(batch["image"], batch["mask"], batch["case"], strict=True):
+            prediction = self._whole(image, target=target, on_windows=count_loss)
+            self.tables[index].update(prediction[None], target[None], case[None])
+
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         # One stream of random numbers through the whole run would depend on all that ran before,
         # and a resumed run would drop out other units than one that was never interrupted.
@@ -132,10 +157,10 @@ class SegmentationModule(pl.LightningModule):
         return self._step(batch, "train")
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        self._step(batch, "val")
+        self._whole_step(batch, "val")
 
     def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        self._step(batch, "test")
+        self._whole_step(batch, "test")
 
     def on_validation_epoch_start(self) -> None:
         # Here and not at the end of the training epoch: a loss that is no number must stop the run

@@ -11,9 +11,11 @@ from torch.utils.tensorboard import SummaryWriter
 
 from seg.data.dataset import SegmentationDataset
 
+# (H, W, ...) each, in one array if they are of one size
+Pictures = NDArray | Sequence[NDArray]
 # (case names, images, references, predictions, title, path) -> picture (H, W, 3) uint8, which is
 # also written to the path
-Draw = Callable[[Sequence[str], NDArray, NDArray, NDArray, str, Path], NDArray]
+Draw = Callable[[Sequence[str], Pictures, Pictures, Pictures, str, Path], NDArray]
 
 
 def fixed_cases(foreground: Sequence[float], count: int) -> list[int]:
@@ -26,13 +28,16 @@ def fixed_cases(foreground: Sequence[float], count: int) -> list[int]:
 
 def predict_rows(
     module: pl.LightningModule, samples: SegmentationDataset, positions: Sequence[int]
-) -> tuple[NDArray, NDArray, NDArray]:
+) -> tuple[Pictures, Pictures, Pictures]:
     """Predict some samples, with the module in eval mode.
 
     Returns:
         Images (N, H, W, C) in 0-255, references and predictions (N, H, W) as class indices, or
-        (N, K, H, W) as planes.
+        (N, K, H, W) as planes; in lists where they are of many sizes.
     """
+    if module.whole_images is not None and len(positions) > 1:
+        each = [predict_rows(module, samples, [position]) for position in positions]
+        return tuple([one[0] for one in kind] for kind in zip(*each, strict=True))
     batch = samples.__getitems__(list(positions))
     training = module.training
     module.eval()

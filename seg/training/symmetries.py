@@ -28,8 +28,8 @@ def record(data: SegmentationDataModule) -> dict[str, Any]:
     """
     trained = symmetries_of(
         data.augmentation,
-        size=data.preprocessing.size,
-        channels=data.cache.images.shape[-1],
+        size=data.preprocessing.network_size,
+        channels=data.preprocessing.channels,
         dtype=data.cache.images.dtype.type,
     )
     rows = data.rows("train")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.inference.sliding_window import SlidingWindow, blending_weights
+from seg.data.windows import blending_weights
+from seg.inference.sliding_window import SlidingWindow
 from seg.inference.tta import TestTimeAugmentation
 from tests.inference.small import Brightness, picture, predictor
 

@@ -9,6 +9,7 @@ import yaml
 from seg.data.pairs import Pair
 from seg.preparation import plan
 from seg.preparation.audit import CaseFacts
+from seg.preparation.structure import structure_width
 from seg.training.hardware import Hardware
 
 CPU = plan.Machine(Hardware("cpu", "bf16-mixed", "cpu"), 16, 0.02)
@@ -81,9 +82,9 @@ def test_small_images_are_not_enlarged() -> None:
 
 
 def test_thin_structures_keep_their_pixels() -> None:
-    """A vessel of 5 pixels in 1000 needs 512 to be 2.5 pixels wide, whatever the time."""
-    made = planned(facts=facts(size=(1000, 1000)), structure=5.0, minutes=1)
-    assert made["dataset"]["image_size"] == 512
+    """A vessel of 3 pixels in 480 needs 448 to be 2.5 pixels wide, whatever the time."""
+    made = planned(facts=facts(size=(480, 480)), structure=3.0, minutes=1)
+    assert made["dataset"]["image_size"] == 448
 
 
 def test_long_images_keep_their_shape() -> None:
@@ -131,13 +132,13 @@ def test_a_batch_is_never_more_than_a_quarter_of_the_cases() -> None:
 def test_width_of_structures_is_measured() -> None:
     stripe = np.zeros((100, 100), np.uint8)
     stripe[40:46] = 1
-    assert plan.structure_width([stripe]) == pytest.approx(6, rel=0.25)
+    assert structure_width([stripe]) == pytest.approx(6, rel=0.25)
     disc = np.hypot(*np.mgrid[-50:51, -50:51]) <= 30
-    assert plan.structure_width([disc.astype(np.uint8)]) == pytest.approx(30, rel=0.15)
+    assert structure_width([disc.astype(np.uint8)]) == pytest.approx(30, rel=0.15)
     both = np.where(disc, 2, 0).astype(np.uint8)
     both[:4] = 1
-    assert plan.structure_width([both]) < 8
-    assert plan.structure_width([np.zeros((9, 9), np.uint8)]) is None
+    assert structure_width([both]) < 8
+    assert structure_width([np.zeros((9, 9), np.uint8)]) is None
 
 
 def test_the_machine_is_timed() -> None:
@@ -154,3 +155,25 @@ def test_few_epochs_get_mild_augmentation() -> None:
     pair = [planned(minutes=m, facts=facts(size=(128, 128))) for m in (1, 10)]
     assert [p["dataset"]["image_size"] for p in pair] == [128, 128]
     assert [p["model"]["depth"] for p in pair] == [4, 5]
+
+
+def test_large_images_of_thin_structures_are_trained_on_in_patches() -> None:
+    retinas = {"facts": facts(28, (960, 999)), "trained": 20, "structure": 6.0}
+    dataset = planned(minutes=15, **retinas)["dataset"]
+    assert (dataset["image_size"], dataset["patch_size"]) == (None, 256)
+    assert 1 <= dataset["patches_per_image"] <= 15
+    longer = planned(minutes=600, **retinas)["dataset"]
+    assert longer["patches_per_image"] == 15  # which cover an image
+
+
+@pytest.mark.parametrize("changes", [{"structure": 40.0}, {"facts": facts(size=(400, 400))}])
+def test_thick_structures_and_small_images_are_seen_whole(changes: dict) -> None:
+    seen = {"facts": facts(28, (960, 999)), "structure": 3.0} | changes
+    assert "patch_size" not in planned(**seen)["dataset"]
+
+
+def test_the_minutes_of_a_plan_with_patches_are_kept() -> None:
+    made = planned(minutes=15, facts=facts(28, (960, 999)), trained=20, structure=6.0)
+    patches = made["trainer"]["max_epochs"] * 20 * made["dataset"]["patches_per_image"]
+    seconds = patches * CPU.seconds * plan.OVERHEAD * (256 / plan.BASE) ** 2
+    assert 0.5 * 15 * 60 < seconds <= 15 * 60

@@ -85,12 +85,14 @@ def _details(run: RunFolder) -> dict[str, Any]:
 
 
 def _input(run: RunFolder) -> str | None:
-    size, channels = run.get("dataset.image_size"), run.get("dataset.channels")
-    if not isinstance(size, int | list) or not isinstance(channels, int):
+    size, patch = (sentences.sides(run, key) for key in ("image_size", "patch_size"))
+    channels = run.get("dataset.channels")
+    if (size is None and patch is None) or not isinstance(channels, int):
         return None
-    sides = size if isinstance(size, list) else [size, size]
     kind = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
-    return f"{kind}, brought to {'x'.join(map(str, sides))} (height x width)"
+    brought = "at its own size" if size is None else f"brought to {size}"
+    windows = "" if patch is None else f", in windows of {patch}"
+    return f"{kind}, {brought}{windows} (height x width)"
 
 
 def _output(run: RunFolder) -> str | None:

@@ -17,14 +17,13 @@ from seg.runs.split_table import SplitTable
 
 def data(run: RunFolder, audit: dict[str, Any] | None) -> dict[str, Any]:
     """The data set and its split; sizes and near-duplicates only from an audit."""
-    size = run.get("dataset.image_size")
-    size = [size, size] if isinstance(size, int) else size
     names = sentences.foreground(run)
     shared = " (may share pixels)" if run.get("dataset.overlap") and len(names) > 1 else ""
     rows: dict[str, Any] = {
         "data set": sentences.data_name(run),
         "classes": (", ".join(names) + shared) or None,
-        "size in training": "x".join(map(str, size)) if isinstance(size, list) else None,
+        "size in training": sentences.training_size(run),
+        "patches in training": _patches(run),
     }
     for split in SPLITS:
         rows[f"{split} split"] = None if run.split is None else _counts(run.split, split)
@@ -39,6 +38,15 @@ def data(run: RunFolder, audit: dict[str, Any] | None) -> dict[str, Any]:
     drawn = run.get("dataset.split")
     rows["split drawn"] = _drawn(drawn) if isinstance(drawn, dict) and drawn else None
     return rows | ({} if audit is None else _audited(audit))
+
+
+def _patches(run: RunFolder) -> str | None:
+    size, count = sentences.sides(run, "patch_size"), run.get("dataset.patches_per_image")
+    if size is None:
+        return None
+    each = "as many as cover an image" if count == "auto" else f"{count} of each image"
+    share = run.get("dataset.patch_foreground")
+    return f"{size}, {each} in an epoch, {share:.0%} of them around foreground"
 
 
 def _counts(split: SplitTable, name: str) -> str:

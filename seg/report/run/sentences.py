@@ -80,6 +80,19 @@ def data_name(run: RunFolder) -> str:
     return folder or class_of(run.get("dataset")) or UNSTATED
 
 
+def sides(run: RunFolder, key: str) -> str | None:
+    """A size of `dataset` as `height x width`; None where there is none."""
+    size = run.get(f"dataset.{key}")
+    size = [size, size] if isinstance(size, int) else size
+    return "x".join(map(str, size)) if isinstance(size, list) else None
+
+
+def training_size(run: RunFolder) -> str | None:
+    """What the images are brought to in training."""
+    patches = sides(run, "patch_size") is not None
+    return sides(run, "image_size") or ("their own" if patches else None)
+
+
 def foreground(run: RunFolder) -> list[str]:
     """The names of the foreground classes; none where nothing tells."""
     classes = run.get("dataset.classes")
