@@ -127,6 +127,17 @@ def test_what_a_checkpoint_and_the_report_say_of_patches(run: Path) -> None:
     assert facts["patches in training"].startswith("32x32")
 
 
+def test_two_classes_that_share_pixels_train_on_patches(root: Path, tmp_path: Path) -> None:
+    folder = trained(
+        root, tmp_path, "dataset.mask_dir={disc: masks, again: masks}", "dataset.overlap=true",
+        "loss=bce_dice", "trainer.max_epochs=1",
+    )  # fmt: skip
+    tested = counts(folder / "test_cases.csv")
+    assert {name for _, name in tested} == {"disc", "again"}
+    command("evaluate", f"run={folder}", "trainer.accelerator=cpu")
+    assert tested == counts(folder / "evaluate/test/test_cases.csv")
+
+
 def test_images_are_resized_first_where_a_size_is_given(root: Path, tmp_path: Path) -> None:
     folder = trained(root, tmp_path, "dataset.image_size=[96,64]", "trainer.max_epochs=1")
     assert {sum(numbers) for numbers in counts(folder / "test_cases.csv").values()} == {96 * 64}
