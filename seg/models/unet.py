@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from seg.models.sizes import heads, logits_of, pad_to_multiple, require_pixels
+
 NORMS = ("none", "batch", "instance", "group")
 UPSAMPLINGS = ("transposed", "bilinear")
 GROUPS = 8  # channels are normalised in this many groups, or in fewer where they do not divide
@@ -75,7 +77,10 @@ class UNet(nn.Module):
         norm: one of `NORMS`.
         dropout: share of feature maps that are dropped at every level, 0 to 1.
         up: one of `UPSAMPLINGS`.
+        deep_supervision: in training, give a list of logits, also those of coarser levels.
     """
+
+    level = Up  # of the decoder
 
     def __init__(
         self,
@@ -87,6 +92,7 @@ class UNet(nn.Module):
         norm: Literal["none", "batch", "instance", "group"] = "batch",
         dropout: float = 0.0,
         up: Literal["transposed", "bilinear"] = "transposed",
+        deep_supervision: bool = False,
     ) -> None:
         super().__init__()
         for name, value in (("depth", depth), ("width", width)):
@@ -103,36 +109,30 @@ class UNet(nn.Module):
             DoubleConv(in_channels=a, out_channels=b, **rest)
             for a, b in zip(widths[:-1], widths[1:], strict=True)
         )
-        self.up = nn.ModuleList(Up(channels=w, up=up, **rest) for w in reversed(widths[1:]))
+        self.up = nn.ModuleList(self.level(channels=w, up=up, **rest) for w in reversed(widths[1:]))
         self.head = nn.Conv2d(width, out_channels, 1)
-        self.apply(_initialize)
+        self.auxiliary = heads(widths[1:-1] if deep_supervision else (), out_channels)
+        self.apply(initialize)
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor) -> Tensor | list[Tensor]:
         """Image (N, C, H, W) of any H and W to logits (N, out_channels, H, W)."""
-        height, width = image.shape[-2:]
-        pad_bottom, pad_right = -height % self.divisor, -width % self.divisor
-        x = image
-        if pad_bottom or pad_right:
-            x = F.pad(x, (0, pad_right, 0, pad_bottom), mode="replicate")
-        samples = x[0, 0].numel() // self.divisor**2  # of one feature map at the lowest level
-        if self.norm == "batch":
-            samples *= x.shape[0]  # len() would fix the batch size of an exported graph
-        if self.training and samples == 1 and self.norm in ("batch", "instance"):
-            raise ValueError(
-                f"model.depth={len(self.down)} leaves one pixel of {height}x{width} to normalise: "
-                "lower model.depth, raise dataset.image_size, or set model.norm=none"
-            )
+        x = pad_to_multiple(image, self.divisor)
+        if self.training:
+            require_pixels(x, self.divisor, norm=self.norm)
         x = self.stem(x)
         skips = []
         for block in self.down:
             skips.append(x)
             x = block(F.max_pool2d(x, 2))  # (N, 2C, H/2, W/2)
+        features = []
         for block in self.up:
             x = block(x, skips.pop())
-        return self.head(x)[..., :height, :width]
+            features.append(x)
+        return logits_of(features, self.head, self.auxiliary if self.training else (), image)
 
 
-def _initialize(layer: nn.Module) -> None:
+def initialize(layer: nn.Module) -> None:
+    """For `apply`: convolutions as in He et al. 2015, biases 0."""
     if isinstance(layer, nn.Conv2d):
         nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         if layer.bias is not None:
