@@ -141,12 +141,14 @@ def build_module(
     Raises:
         ValueError: the model or a loss does not keep its contract, or `init_from` does not fit.
     """
-    mean, std = data.statistics()
     suffix = getattr(data.source, "image_suffix", "")
     patch = data.preprocessing.patch
+    mode, (mean, std) = data.normalize, data.statistics()
+    if mode == "auto":
+        mode, (mean, std) = "dataset", getattr(model, "expects", None) or (mean, std)
     module = SegmentationModule(
         model=model,
-        normalize=Normalize(mode=data.normalize, mean=mean, std=std),
+        normalize=Normalize(mode=mode, mean=mean, std=std),
         stages=stages,
         class_names=data.class_names,
         groups=data.groups,
@@ -166,7 +168,7 @@ def build_module(
                 "window": data.window,
                 "overlap": data.preprocessing.overlap,
                 "image_suffix": suffix if isinstance(suffix, list) and len(suffix) > 1 else [],
-                "normalize": data.normalize,
+                "normalize": mode,
                 "mean": mean,
                 "std": std,
             },

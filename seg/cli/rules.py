@@ -124,7 +124,7 @@ DATASET = {
     "dataset.recursive": FLAG,
     "dataset.missing_masks": one_of("error", "empty"),
     "dataset.exclude": or_null(or_list(text("a glob of files, relative to the root"))),
-    "dataset.normalize": one_of("unit", "dataset", "image"),
+    "dataset.normalize": one_of("auto", "unit", "dataset", "image"),
     "dataset.url": or_null(URL),
     "dataset.mirrors": Rule(
         lambda v: isinstance(v, list) and all(map(URL.allows, v)), "a list of http(s)://..."),
@@ -164,6 +164,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "model.width": count(1),
         "model.depth": count(1),
         "model.dropout": share(),
+        "model.deep_supervision": FLAG,
+        "model.weights": or_null(path("imagenet, or a file")),
         "trainer.max_epochs": count(1),
         "trainer.devices": Rule(
             lambda v: v in ("auto", -1) or isinstance(v, list) or count(1).allows(v),

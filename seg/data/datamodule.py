@@ -32,8 +32,9 @@ class SegmentationDataModule(pl.LightningDataModule):
         channels: 1 (grey), 3 (RGB), or as many as the image files of a case have.
         split: val, test (fractions or counts), by (`group` or `file`), seed, folds, fold, file,
             duplicates, as in conf/dataset/shared/loading.yaml.
-        normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images) or
-            `image` (of each image); the training module applies it.
+        normalize: `unit` (0-255 to 0-1), `dataset` (mean and deviation of the training images),
+            `image` (of each image), or `auto` (what the network's weights expect, else `dataset`);
+            the training module applies it.
         cache_dir: where decoded arrays are kept.
         window: for images of more than 8 bits (see `images.read_image`).
         mask_threshold: stored value from which masks of one class are foreground.

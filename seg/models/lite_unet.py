@@ -30,8 +30,8 @@ class LiteUNet(nn.Module):
         deep_supervision: in training, give a list of logits, also those of coarser levels.
 
     Attributes:
-        expects: mean and standard deviation, in 0-255, of the input that the weights were trained
-            on; None with random weights.
+        expects: means and standard deviations by channel, in 0-255, that normalised the images that
+            the weights were trained on; None with random weights.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class LiteUNet(nn.Module):
         self.head = nn.Conv2d(inputs, out_channels, 1)
         finer = decoder[-2:0:-1] if deep_supervision else ()  # without the coarsest
         self.auxiliary = heads(finer, out_channels)
-        self.expects = None
+        self.expects: tuple[list[float], list[float]] | None = None
         if weights is not None:
             self.encoder.load_weights(weights, variant=encoder)
-            self.expects = (IMAGENET_MEAN, IMAGENET_STD)
+            self.expects = [IMAGENET_MEAN] * in_channels, [IMAGENET_STD] * in_channels
 
     def forward(self, image: Tensor) -> Tensor | list[Tensor]:
         """Image (N, C, H, W) of any H and W to logits (N, out_channels, H, W)."""

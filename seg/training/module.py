@@ -21,6 +21,22 @@ SPLITS = ("train", "val", "test")
 BY_CLASS = ("dice", "iou")  # figures that an epoch has of each class; NaN without a pixel of it
 
 
+def deeply_supervised(loss: nn.Module, levels: Sequence[Tensor], target: Tensor) -> Tensor:
+    """The mean of a loss over several levels of logits, each weighs half as much as the finer.
+
+    Lee et al. 2015, arXiv:1409.5185; the weights are nnU-Net's, Isensee et al. 2021,
+    doi:10.1038/s41592-020-01008-z.
+
+    Args:
+        levels: logits (N, C, H, W), finest first; one without deep supervision.
+    """
+    if len(levels) == 1:
+        return loss(levels[0], target)
+    weights = [0.5**level for level in range(len(levels))]
+    terms = [w * loss(logits, target) for w, logits in zip(weights, levels, strict=True)]
+    return torch.stack(terms).sum() / sum(weights)
+
+
 class SegmentationModule(pl.LightningModule):
     """Logits inside; decisions only at the border, by `threshold` or the likeliest class.
 
@@ -125,12 +141,13 @@ class SegmentationModule(pl.LightningModule):
 
     def _step(self, batch: dict[str, Tensor], split: str) -> Tensor:
         target = batch["mask"].long()
-        logits = self(batch["image"])
-        loss = self.stage.loss(logits, target)
+        outputs = self(batch["image"])
+        levels = outputs if isinstance(outputs, list) else [outputs]  # finest first
+        loss = deeply_supervised(self.stage.loss, levels, target)
         with torch.no_grad():
             index = SPLITS.index(split)
             self.means[index].update(loss.detach(), len(target))
-            self.tables[index].update(self._decide(logits), target, batch["case"])
+            self.tables[index].update(self._decide(levels[0]), target, batch["case"])
         return loss
 
     def _whole_step(self, batch: dict[str, Tensor], split: str) -> None:
