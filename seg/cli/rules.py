@@ -165,7 +165,6 @@ RULES: dict[str, dict[str, Rule]] = {
         "model.depth": count(1),
         "model.dropout": share(),
         "model.deep_supervision": FLAG,
-        "model.weights": or_null(path("imagenet, or a file")),
         "trainer.max_epochs": count(1),
         "trainer.devices": Rule(
             lambda v: v in ("auto", -1) or isinstance(v, list) or count(1).allows(v),
