@@ -19,7 +19,7 @@ from seg.data.dataset import refuse_channels
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.data.sources import Source
 from seg.metrics.overlap import existing
-from seg.models.normalize import Normalize
+from seg.models.normalize import Normalize, choose
 from seg.report import panels
 from seg.runs import distributed
 from seg.runs.folder import MONITOR, RunFolder
@@ -143,9 +143,7 @@ def build_module(
     """
     suffix = getattr(data.source, "image_suffix", "")
     patch = data.preprocessing.patch
-    mode, (mean, std) = data.normalize, data.statistics()
-    if mode == "auto":
-        mode, (mean, std) = "dataset", getattr(model, "expects", None) or (mean, std)
+    mode, mean, std = choose(data.normalize, model, data.statistics())
     module = SegmentationModule(
         model=model,
         normalize=Normalize(mode=mode, mean=mean, std=std),

@@ -8,6 +8,21 @@ from torch import Tensor, nn
 MODES = ("unit", "dataset", "image")
 
 
+def choose(
+    mode: str, network: nn.Module, statistics: tuple[list[float], list[float]]
+) -> tuple[str, list[float], list[float]]:
+    """The mode, means and deviations of `Normalize`, with `auto` decided.
+
+    Args:
+        mode: one of `MODES`, or `auto`: what the network's weights expect, else `dataset`.
+        network: its attribute `expects`, if it has one, holds means and deviations or None.
+        statistics: means and deviations by channel of the training images, in 0-255.
+    """
+    if mode == "auto":
+        mode, statistics = "dataset", getattr(network, "expects", None) or statistics
+    return mode, *statistics
+
+
 class Normalize(nn.Module):
     """(N, C, H, W) uint8 or float in 0-255 to float32 of about unit size.
 

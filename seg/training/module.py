@@ -11,6 +11,7 @@ import torchmetrics
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seg.losses.deep_supervision import deeply_supervised
 from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
 from seg.runs.folder import MONITOR
 from seg.training.epoch_state import gather, position, restore
@@ -19,22 +20,6 @@ from seg.training.whole_images import WholeImages
 
 SPLITS = ("train", "val", "test")
 BY_CLASS = ("dice", "iou")  # figures that an epoch has of each class; NaN without a pixel of it
-
-
-def deeply_supervised(loss: nn.Module, levels: Sequence[Tensor], target: Tensor) -> Tensor:
-    """The mean of a loss over several levels of logits, each weighs half as much as the finer.
-
-    Lee et al. 2015, arXiv:1409.5185; the weights are nnU-Net's, Isensee et al. 2021,
-    doi:10.1038/s41592-020-01008-z.
-
-    Args:
-        levels: logits (N, C, H, W), finest first; one without deep supervision.
-    """
-    if len(levels) == 1:
-        return loss(levels[0], target)
-    weights = [0.5**level for level in range(len(levels))]
-    terms = [w * loss(logits, target) for w, logits in zip(weights, levels, strict=True)]
-    return torch.stack(terms).sum() / sum(weights)
 
 
 class SegmentationModule(pl.LightningModule):

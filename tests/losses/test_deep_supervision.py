@@ -2,8 +2,8 @@
 
 import torch
 
+from seg.losses.deep_supervision import deeply_supervised
 from seg.losses.dice import DiceLoss
-from seg.training.module import deeply_supervised
 
 
 def test_each_level_weighs_half_as_much_as_the_finer_one() -> None:
