@@ -107,10 +107,8 @@ class SegmentationModule(pl.LightningModule):
         self.eval()
         with torch.no_grad():
             logits = self(batch["image"])
-            if tuple(logits.shape) != expected:
-                raise ValueError(
-                    f"the model gives {tuple(logits.shape)} for one image, not {expected}"
-                )
+            if (shape := tuple(logits.shape)) != expected:
+                raise ValueError(f"the model gives {shape} for one image, not {expected}")
             for stage in self.stages:
                 try:
                     value = stage.loss(logits, batch["mask"].long())
