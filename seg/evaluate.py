@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.console import Console
 
 from seg.cli import build
+from seg.cli.make import make
 from seg.cli.stored_run import build_loader, run_source
 from seg.data.split.draw import SPLITS
 from seg.evaluation import summary
@@ -51,7 +51,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     if cfg.tune:
         model = tune(cfg, run, model, predict)
     cases, name, predict = find_cases(cfg, run, model, predict)
-    protocols = instantiate(cfg.protocol, _convert_="all")
+    protocols = make(cfg.protocol)
     folder = Path(cfg.output).expanduser().absolute() if cfg.output else run.evaluations_path / name
     data = cases[0].pair.image.parent
     warn_of_other_data(folder / f"{name}.json", data)

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from seg.cli import compose
 from seg.cli.check import DOWNLOAD, LOADING
+from seg.cli.make import make
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.dataset import refuse_channels
+from seg.data.errors import shown
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.data.sources import Source
 from seg.metrics.overlap import existing
@@ -43,7 +44,7 @@ def source_keys(cfg: DictConfig) -> dict[str, Any]:
 
 def build_source(cfg: DictConfig) -> Source:
     """The data set."""
-    return instantiate(source_keys(cfg), _convert_="all")
+    return make(source_keys(cfg))
 
 
 def name_classes(cfg: DictConfig) -> None:
@@ -83,7 +84,7 @@ def require_data(node: DictConfig, source: Source) -> None:
     if not ways and not node.get("by_hand"):
         return  # the source says what it has looked for
     choice = HydraConfig.get().runtime.choices.dataset if HydraConfig.initialized() else "NAME"
-    lines = [f"dataset.root={source.root}: no data there"]
+    lines = [f"dataset.root={shown(source.root)}: no data there"]
     lines += [f"python -m seg.prepare dataset={choice} downloads them ({w})" for w in ways]
     lines += [node.by_hand] if node.get("by_hand") else []
     raise FileNotFoundError("\n  ".join([*lines, "or set dataset.root to where they are"]))
@@ -97,7 +98,7 @@ def build_data(cfg: DictConfig, hardware: Hardware) -> SegmentationDataModule:
         loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
     source = build_source(cfg)
     require_data(cfg.dataset, source)
-    augmentation = instantiate(cfg.augmentation, _convert_="all")
+    augmentation = make(cfg.augmentation)
     refuse_channels(augmentation, loading["channels"])
     return SegmentationDataModule(
         source=source,
@@ -117,9 +118,9 @@ def build_stages(cfg: DictConfig) -> list[Stage]:
         Stage(
             name=name,
             epochs=epochs,
-            loss=instantiate(node.loss, _convert_="all"),
-            optimizer=instantiate(node.optimizer, _convert_="all"),
-            scheduler=instantiate(node.scheduler, _convert_="all"),
+            loss=make(node.loss),
+            optimizer=make(node.optimizer),
+            scheduler=make(node.scheduler),
             scheduled=None if cfg.stages else cfg.schedule_epochs,
         )
         for name, node, epochs in nodes
@@ -193,9 +194,8 @@ def build_trainer(
     writer: SummaryWriter | None,
 ) -> pl.Trainer:
     """Lightning's Trainer, with the callbacks that fill the run folder."""
-    return instantiate(
+    return make(
         cfg.trainer,
-        _convert_="all",
         accelerator=hardware.accelerator,
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),

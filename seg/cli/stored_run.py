@@ -2,12 +2,11 @@
 
 import inspect
 from dataclasses import replace
-from functools import partial
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from seg.cli.build import build_source
+from seg.cli.make import make
 from seg.data.sources import Source
 from seg.data.symmetries import symmetries_of
 from seg.inference.load import Loader
@@ -33,7 +32,7 @@ def run_source(run: RunFolder, root: str | None) -> Source:
 def build_loader(cfg: DictConfig, hardware: Hardware | None = None) -> Loader:
     """Loads models, with what the key `trust` allows; on the CPU without `hardware`."""
     return Loader(
-        build=partial(instantiate, _convert_="all"),
+        build=make,
         trust=[cfg.trust] if isinstance(cfg.trust, str) else list(cfg.trust),
         device="cpu" if hardware is None else device_of(hardware.accelerator),
         precision="32-true" if hardware is None else hardware.precision,
@@ -61,7 +60,7 @@ def with_symmetries(model: LoadedModel) -> LoadedModel:
         if not (own and inspect.isclass(target) and issubclass(target, known)):
             return model
     shape = model.preprocessing
-    augmentation = instantiate(node, _convert_="all")
+    augmentation = make(node)
     trained = symmetries_of(
         augmentation,
         size=shape.size,
