@@ -44,7 +44,6 @@ def prepare(cfg: DictConfig) -> None:
     download(cfg.dataset, build.build_source(cfg))
     build.name_classes(cfg)
     source = build.build_source(cfg)
-    folder = fresh_folder(Path(cfg.output_dir).expanduser().absolute() / "prepare" / cfg.name)
     pairs, unpaired = read_pairs(source)
     shape = build.build_preprocessing(cfg, source)
     groups = groups_of(pairs, cfg.dataset.split.by)
@@ -52,6 +51,7 @@ def prepare(cfg: DictConfig) -> None:
     facts = audit.scan(pairs, shape, progress=progress.with_bar)
     prints = stack([f.fingerprint for f in facts])
     near = near_pairs(prints, progress=progress.with_bar)
+    folder = fresh_folder(Path(cfg.output_dir).expanduser().absolute() / "prepare" / cfg.name)
     labels, refused = draw_split(pairs, facts, near, compose.plain(cfg.dataset.split))
     content = audit.summarize(
         facts,

@@ -4,12 +4,12 @@ import logging
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.utils import instantiate
 from omegaconf import DictConfig
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from seg.cli import build, compose
+from seg.cli.make import make
 from seg.data.datamodule import SegmentationDataModule
 from seg.evaluation import summary
 from seg.launch import launch
@@ -17,7 +17,8 @@ from seg.report import curves, panels, results
 from seg.runs import atomic, resume
 from seg.runs.case_table import write_cases
 from seg.runs.folder import MONITOR, RunFolder
-from seg.runs.run import Run, start
+from seg.runs.run import Run
+from seg.runs.start import find_finished, start
 from seg.training import checkpoint, tensorboard, weights
 from seg.training.hardware import choose_hardware
 from seg.training.module import SegmentationModule
@@ -38,18 +39,11 @@ def train(cfg: DictConfig) -> float:
     weights.require_form(cfg.checkpoints.weights)
     devices = config["trainer"]["devices"]
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision, devices=devices)
-    run = start(config, job_folder=compose.job_folder(), device=hardware.line)
-    if run.is_finished:
-        log.info("%s is finished; nothing to do", run.path)
-        return run.best_score
-    saved = checkpoint.read_metadata(run.resumed_from) if run.resumed_from else None
-    cfg.schedule_epochs = config["schedule_epochs"]  # a run with more epochs keeps its schedule
-    with run:
-        log.info("%s on %s", run.path, hardware.line)
+    run = find_finished(config, job_folder=compose.job_folder())
+    if run is None:  # the folder is made when the data are read and the network has been tried
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build.build_data(cfg, hardware)
-        model, stages = instantiate(cfg.model, _convert_="all"), build.build_stages(cfg)
-        run.write_config()
+        model, stages = make(cfg.model), build.build_stages(cfg)
         data.setup()
         log.info("%s", data.describe())
         for line in data.missing_classes():
@@ -57,6 +51,15 @@ def train(cfg: DictConfig) -> float:
         if narrow := data.narrow_values():
             log.warning("%s", narrow.text)
         module = build.build_module(cfg, config, data, model, stages)
+        run = start(config, job_folder=compose.job_folder(), device=hardware.line)
+    if run.is_finished:
+        log.info("%s is finished; nothing to do", run.path)
+        return run.best_score
+    saved = checkpoint.read_metadata(run.resumed_from) if run.resumed_from else None
+    stages[0].scheduled = config["schedule_epochs"]  # a run with more epochs keeps its schedule
+    with run:
+        log.info("%s on %s", run.path, hardware.line)
+        run.write_config()
         with tensorboard.event_file(run) as writer:
             run.write_split(data.split_rows())
             image = data.example()["image"]

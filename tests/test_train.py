@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from seg.cli.check import check
 from seg.cli.compose import compose
+from seg.data.errors import DataErrors
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 from seg.train import train
@@ -293,6 +295,39 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path, tiny: list[str])
     facts = json.loads(next(tmp_path.glob("*-*/*/run.json")).read_text())
     assert facts["status"] == "failed"
     assert "optimizer.lr" in facts["error"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ("dataset.root=nowhere", FileNotFoundError),
+        ("dataset.classes={organ: 7}", DataErrors),
+        ("dataset.group='(never)'", DataErrors),
+        ("dataset.split.val=500", ValueError),
+        ("augmentation.transforms.0.p=2", ValueError),
+    ],
+)
+def test_nothing_is_written_before_the_data_are_read_and_the_network_is_tried(
+    wrong: str, error: type[Exception], folder: Path, tmp_path: Path, tiny: list[str]
+) -> None:
+    own = [line for line in tiny if not re.match(r"dataset\.(patients|frames|size)=", line)]
+    own += [
+        f"dataset.root={folder}",
+        f"dataset.cache_dir={tmp_path / 'c'}",
+        "augmentation=flip_rotate_zoom",
+    ]
+    with pytest.raises(error):
+        train(compose(["dataset=folder", *own, wrong, f"output_dir={tmp_path / 'out'}"]))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_finished_run_needs_no_data(tmp_path: Path, tiny: list[str]) -> None:
+    data = tmp_path / "data"
+    options = [*tiny, f"dataset.root={data}", "trainer.max_epochs=1", "resume=auto"]
+    folder = run(options, tmp_path / "out")
+    data.rename(tmp_path / "moved")
+    (tmp_path / "data").write_text("")  # nothing can be read from it, or made there
+    assert run(options, tmp_path / "out") == folder
 
 
 def test_a_batch_larger_than_the_data_trains(tmp_path: Path, tiny: list[str]) -> None:

@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 # The user's quota counts as a full disk; so does a file larger than the limit of the shell.
+MAX_ERROR = 4000  # letters of an error; run.json keeps to the space that is reserved for it
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FIX_FULL = "free some, then give the same command with resume=auto"
 LESS = (
@@ -56,6 +57,12 @@ def explained(error: BaseException, folder: Path) -> OSError | None:
                 if re.search(pattern, line):
                     return ChildProcessError(f"{meaning} ({line.strip()[:150]})")
     return None
+
+
+def text_of(error: BaseException | None) -> str:
+    """An error as run.json keeps it."""
+    text = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else str(error)
+    return text[:MAX_ERROR]
 
 
 def full_disk(error: BaseException | None) -> OSError | None:

@@ -24,7 +24,9 @@ from seg.runs.resume import differences
 log = logging.getLogger(__name__)
 
 FOLDER, CHECKPOINT = VARIABLES = ("SEG_RUN_FOLDER", "SEG_CHECKPOINT")
-WAIT = 600  # seconds for the first process to come: nodes of a queue do not start together
+# seconds for the first process to come: nodes of a queue do not start together, and it reads the
+# data before it has a run folder
+WAIT = 1800
 GRACE = 20  # seconds for torch.distributed to report a death with a better message
 
 _over = threading.Event()

@@ -38,19 +38,15 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
         ValueError: that run is still running, or has another configuration; it names the keys.
     """
     if which == "auto":
-        folders = [RunFolder(path) for path in sorted(runs.glob("*/"), reverse=True)]
         same = [
             folder
-            for folder in folders
+            for folder in _newest_first(runs)
             if folder.facts and folder.config
             and not differences(folder.config, config)
             and not is_alive(folder)
         ]  # fmt: skip
         unfinished = (folder.path for folder in same if not folder.is_finished)
-        path = next(unfinished, same[0].path if same else None)
-        if path is None:
-            log.warning("resume=auto: %s; a new run starts", _why_none(folders, config, runs))
-        return path
+        return next(unfinished, same[0].path if same else None)
     folder = RunFolder(Path(which).expanduser().absolute())
     if not (folder.facts and folder.config):
         raise FileNotFoundError(f"resume={which}: no run folder, {folder.problems[0]}")
@@ -60,9 +56,13 @@ def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
     return folder.path
 
 
-def _why_none(folders: Sequence[RunFolder], config: Mapping[str, Any], runs: Path) -> str:
+def _newest_first(runs: Path) -> list[RunFolder]:
+    return [RunFolder(path) for path in sorted(runs.glob("*/"), reverse=True)]
+
+
+def why_none(config: Mapping[str, Any], runs: Path) -> str:
     """Why no run is resumed: the unfinished one that is nearest, and in what it differs."""
-    open_runs = [f for f in folders if f.facts and f.config and not f.is_finished]
+    open_runs = [f for f in _newest_first(runs) if f.facts and f.config and not f.is_finished]
     if not open_runs:
         return f"{runs} has no unfinished run"
     nearest = min(open_runs, key=lambda folder: len(differences(folder.config, config)))
@@ -75,12 +75,11 @@ def _why_none(folders: Sequence[RunFolder], config: Mapping[str, Any], runs: Pat
 
 def unfinished(config: Mapping[str, Any], runs: Path) -> Path | None:
     """The newest run of this configuration that was begun and can go on; None if there is none."""
-    for path in sorted(runs.glob("*/"), reverse=True):
-        folder = RunFolder(path)
+    for folder in _newest_first(runs):
         is_open = folder.facts and not folder.is_finished and folder.checkpoint("last").is_file()
         is_same = is_open and folder.config and not differences(folder.config, config)
         if is_same and not is_alive(folder):
-            return path
+            return folder.path
     return None
 
 

@@ -13,12 +13,9 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from seg.runs import (
     atomic,
-    distributed,
     failures,
     interrupts,
     provenance,
-    rendezvous,
-    resume,
     split_table,
     watchdog,
 )
@@ -26,8 +23,6 @@ from seg.runs import lock as locks
 from seg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
-
-MAX_ERROR = 4000  # letters of an error; run.json keeps to the space that is reserved for it
 
 
 class Run(RunFolder):
@@ -144,7 +139,8 @@ class Run(RunFolder):
         else:
             status = getattr(type(error), "status", "failed")
         plain = failures.explained(error, self.path) if error is not None else None
-        reason = {} if status in ("finished", "interrupted") else {"error": _text(plain or error)}
+        has_reason = status not in ("finished", "interrupted")
+        reason = {"error": failures.text_of(plain or error)} if has_reason else {}
         try:
             self.record(
                 status=status,
@@ -163,75 +159,3 @@ class Run(RunFolder):
             self._lock.release()
         if plain is not None:
             raise plain from error
-
-
-def start(config: dict[str, Any], *, job_folder: Path | None = None, device: str = "") -> Run:
-    """Find or make the folder of a run, and lock it. Further ranks get the folder of the first.
-
-    Args:
-        config: the configuration of seg.train, plain and resolved. Where it gives a resumed run
-            more epochs, its `schedule_epochs` becomes those that the schedule was made for.
-        job_folder: the folder of a job of a sweep, which is also the one to resume.
-        device: what the network is trained on, for run.json.
-    Returns:
-        The run. Where it `is_finished`, nothing is left to do.
-    Raises:
-        OSError: the folder cannot be made.
-        ValueError: the run to resume has another configuration, or is still running.
-    """
-    trainer = config["trainer"]
-    rank = distributed.detect_rank(devices=trainer["devices"], num_nodes=trainer["num_nodes"])
-    lock = None
-    if rank.number > 0:
-        logging.getLogger("seg").setLevel(logging.ERROR)  # the first one says it all
-        path, checkpoint = rendezvous.receive(rank=rank, config=config)
-    else:
-        path, lock = _claim_folder(config, job_folder)
-        last = RunFolder(path).checkpoint("last")
-        checkpoint = last if last.is_file() else None
-        if trainer["devices"] != 1 or trainer["num_nodes"] != 1:
-            rendezvous.announce(path, checkpoint, rank=rank, config=config)
-    before = RunFolder(path)
-    if resume.is_over(before, config):
-        return Run(path, config=config, facts=before.facts)
-    if checkpoint is not None:
-        config["schedule_epochs"] = resume.schedule_epochs(before.config, config, folder=path)
-    facts = {"name": config["name"], "seed": config["seed"], "device": device}
-    return Run(path, config=config, facts=facts, resumed_from=checkpoint, lock=lock)
-
-
-def _claim_folder(
-    config: dict[str, Any], job_folder: Path | None
-) -> tuple[Path, locks.Lock | None]:
-    """The folder and its lock, so that two launches in one second never share a folder."""
-    runs = Path(config["output_dir"]).expanduser().absolute() / config["name"]
-    while True:
-        path = job_folder
-        if path is not None:
-            path.mkdir(parents=True, exist_ok=True)
-            before = RunFolder(path)
-            if before.config_path.is_file():  # the sweep is continued
-                resume.require_same(before.config, config, str(path))
-        elif config["resume"] is not None:
-            path = resume.find(config["resume"], config, runs)
-        elif (open_run := resume.unfinished(config, runs)) is not None:
-            log.info(
-                "%s has not finished with this configuration: resume=auto goes on with it; a new "
-                "run starts", open_run,
-            )  # fmt: skip
-        path = path or atomic.fresh_folder(runs)
-        lock = locks.acquire(path)
-        if lock is not None and resume.is_over(RunFolder(path), config):
-            lock.release()
-            return path, None
-        if lock is not None:
-            return path, lock
-        if job_folder is not None:
-            raise ValueError(f"{path}: another process is running in this folder")
-        # another launch was quicker: `find` sees that now
-
-
-def _text(error: BaseException | None) -> str:
-    """An error as run.json keeps it."""
-    text = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else str(error)
-    return text[:MAX_ERROR]

@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Stage:
     """What a network is trained with, and for how many epochs.
 

@@ -134,18 +134,14 @@ def _written(path: Path, config: dict, status: str) -> Path:
     return path
 
 
-def test_auto_says_which_unfinished_run_is_nearest_and_how_it_differs(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", logger="seg")
+def test_auto_says_which_unfinished_run_is_nearest_and_how_it_differs(tmp_path: Path) -> None:
     assert resume.find("auto", CONFIG, tmp_path) is None
-    assert f"{tmp_path} has no unfinished run" in caplog.text
+    assert resume.why_none(CONFIG, tmp_path) == f"{tmp_path} has no unfinished run"
     _written(tmp_path / "1", changed(seed=9, dataset__image_size=32), "failed")
     near = _written(tmp_path / "2", changed(seed=2), "interrupted")
     _written(tmp_path / "3", changed(seed=5), "finished")
-    caplog.clear()
     assert resume.find("auto", CONFIG, tmp_path) is None
-    assert f"{near} differs in seed: 2 -> 1;" in caplog.text
+    assert resume.why_none(CONFIG, tmp_path) == f"{near} differs in seed: 2 -> 1"
 
 
 def test_an_unfinished_run_of_this_configuration_is_known(tmp_path: Path) -> None:
