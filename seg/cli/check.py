@@ -12,6 +12,7 @@ from seg.cli import fixed, signatures
 from seg.cli.compose import CONF_DIR, ConfigError, plain
 from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE, Rule, as_typed, count, number
 from seg.cli.signatures import is_target, nearest
+from seg.data.errors import shown
 from seg.data.split.draw import check_sizes
 
 # Keys of `dataset` that are not its source's: of the data module, and of the download.
@@ -69,7 +70,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     for key in MUST_EXIST[command]:
         for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
             if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
-                yield f"{key}={value}: no such file or folder"
+                yield f"{key}={shown(value)}: no such file or folder"
     if is_target(cfg.get("dataset")):
         yield from _dataset(cfg["dataset"])
         yield from _patch_conflicts(cfg)
@@ -222,4 +223,4 @@ def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
         return
     for file in files.values() if isinstance(files, Mapping) else filter(None, [files]):
         if not Path(str(file)).expanduser().exists():
-            yield f"dataset.split.file={file}: no such file"
+            yield f"dataset.split.file={shown(file)}: no such file"

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from seg.data import Progress, no_progress, ragged
+from seg.data import Progress, class_map, no_progress, ragged
 from seg.data.cache_folder import build_prefix, dead_builds
 from seg.data.errors import DataError, DataErrors
 from seg.data.near_duplicates.hash import empty, fingerprint, near_pairs
@@ -100,16 +100,16 @@ def file_problems(
 ) -> list[str]:
     """A message for every pair that cannot be used."""
 
-    def problem(pair: Pair) -> str | None:
+    def problem(pair: Pair) -> DataError | None:
         try:
             read_pair(pair, preprocessing)
         except DataError as error:
-            return str(error)
+            return error
         return None
 
     with ThreadPoolExecutor(THREADS) as pool:
-        messages = progress(pool.map(problem, pairs), len(pairs), "checking images")
-        return [message for message in messages if message is not None]
+        errors = progress(pool.map(problem, pairs), len(pairs), "checking images")
+        return class_map.messages([e for e in errors if e is not None], pairs, preprocessing)
 
 
 def case_digests(
@@ -215,11 +215,11 @@ def _decode_all(
     prints = empty(n)
     lossy, too_deep = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
-    def decode(i: int) -> str | None:
+    def decode(i: int) -> DataError | None:
         try:
             image, mask, lossy[i] = read_pair(pairs[i], pre)
         except DataError as error:
-            return str(error)
+            return error
         if image.dtype != np.uint8 and dtype == np.uint8:
             too_deep[i] = True
             return None
@@ -231,9 +231,9 @@ def _decode_all(
         return None
 
     with ThreadPoolExecutor(THREADS) as pool:
-        messages = list(progress(pool.map(decode, range(n)), n, "decoding"))
-    if problems := [message for message in messages if message is not None]:
-        raise DataErrors(problems)
+        errors = list(progress(pool.map(decode, range(n)), n, "decoding"))
+    if problems := [error for error in errors if error is not None]:
+        raise DataErrors(class_map.messages(problems, pairs, pre))
     if too_deep.any():
         return False
     if lossy.any():

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from seg.data.patches import Patches
 from seg.data.symmetries import draw_from
 
 Batch = dict[str, torch.Tensor]
+
+_SIZING = "Crop|Resize|Pad|RandomScale|MaxSize"
+_TURNING = ("D4", "RandomRotate90", "Rotate90", "Transpose")
 
 
 @dataclass(kw_only=True, eq=False)
@@ -83,11 +87,8 @@ class SegmentationDataset(Dataset):
         augmented = self.transform(image=image / np.float32(255) if deep else image, mask=mask)
         image, new_mask = augmented["image"], augmented["mask"]
         if new_mask.shape != mask.shape:
-            name = "image_size" if self.patches is None else "patch_size"
-            raise ValueError(
-                f"the augmentation turns {mask.shape} into {new_mask.shape}: "
-                f"with D4 or a turn by 90 degrees, dataset.{name} must be square"
-            )
+            key = "image_size" if self.patches is None else "patch_size"
+            raise ValueError(_other_size(self.transform, mask.shape[:2], new_mask.shape[:2], key))
         inner = np.s_[surround : mask.shape[0] - surround, surround : mask.shape[1] - surround]
         image, new_mask = image[inner], new_mask[inner]
         return (image * np.float32(255) if deep else image), new_mask
@@ -165,3 +166,21 @@ def _single_transforms(transform: Any) -> Iterator[albumentations.BasicTransform
 def _try(transform: albumentations.BasicTransform, channels: int) -> None:
     image = np.full((64, 64, channels), 128, dtype=np.uint8)
     albumentations.Compose([transform])(image=image, mask=np.zeros((64, 64), dtype=np.uint8))
+
+
+def _other_size(
+    transform: Callable, before: tuple[int, ...], after: tuple[int, ...], key: str
+) -> str:
+    """Why an augmentation changed the size of an image, and what to do about it."""
+    sizes = f"{before[1]}x{before[0]} to {after[1]}x{after[0]}"
+    names = [type(step).__name__ for step in getattr(transform, "transforms", [])]
+    if after == before[::-1]:
+        turning = [name for name in names if name in _TURNING] or ["it"]
+        return f"augmentation: {turning[0]} turns {sizes}; dataset.{key} must be square"
+    changing = [
+        name for name in names if re.search("Crop|Resize|Pad|RandomScale|MaxSize", name)
+    ] or ["it"]
+    return (
+        f"augmentation: {changing[0]} changes images from {sizes}; let it end with "
+        f"albumentations.Resize(height={before[0]}, width={before[1]})"
+    )

@@ -24,22 +24,33 @@ class DataError(ValueError):
 
 
 class DataErrors(DataError):
-    """Many unusable files in one message of at most 17 lines; `messages` has all of them."""
+    """All problems of a data set in one message of at most 17 lines; `messages` has each once."""
 
     def __init__(self, messages: list[str]) -> None:
-        self.messages = list(messages)
+        self.messages = list(dict.fromkeys(messages))
         ValueError.__init__(self, self.messages)
 
     def __str__(self) -> str:
-        lines = [f"{len(self.messages)} files cannot be used:", *self.messages[:15]]
+        if len(self.messages) == 1:
+            return self.messages[0]
+        lines = [f"{len(self.messages)} problems in the data:", *self.messages[:15]]
         if len(self.messages) > 15:
             lines.append(f"... and {len(self.messages) - 15} more")
         return "\n".join(lines)
 
 
+def shown(path: Path | str) -> str:
+    """A path as it was typed and, if it is relative, what it stands for."""
+    path = Path(path)
+    return str(path) if path.is_absolute() else f"{path} ({path.absolute()})"
+
+
 @contextmanager
 def data_errors(path: Path) -> Iterator[None]:
-    """Turn every exception while `path` is read into a `DataError` of one line."""
+    """Turn every exception while `path` is read into a `DataError` of one line.
+
+    A package that is missing stays an ImportError: it is missing for all files.
+    """
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -48,7 +59,7 @@ def data_errors(path: Path) -> Iterator[None]:
         if status.st_size == 0:
             raise DataError(path, "empty file (0 bytes)", "copy or download it again")
         yield
-    except DataError:
+    except (DataError, ImportError):
         raise
     except FileNotFoundError as error:
         reason = "link to a file that is not there" if os.path.islink(path) else "no such file"

@@ -6,6 +6,7 @@ import numpy as np
 
 from seg.data.errors import DataError
 from seg.data.grey_masks import PNG, binarise
+from seg.data.unknown_values import UnknownValues, refuse
 
 BACKGROUND, IGNORE = 0, 255
 
@@ -94,15 +95,16 @@ def _indexed(
     if in_colour:
         if classes is None or not uses_colours(classes) and not _may_be_colours(classes):
             fix = "give the colours: dataset.classes='{name: [255, 0, 0]}'"
-            raise DataError(path, "colour mask, but the classes are values", fix)
-        red, green, blue = np.moveaxis(values.astype(np.int32), -1, 0)
-        values = red << 16 | green << 8 | blue  # (H, W)
+            reason = "colour mask, but the classes are values"
+            colours = [f"#{code:06x}" for code in np.unique(_codes_of(values)).tolist() if code]
+            raise UnknownValues(path, reason, fix, colours)
+        values = _codes_of(values)
     indices, unknown = _look_up(values, index_of)
     if unknown.size:
         soft = len(classes or "1") == 1 and not in_colour and len(np.unique(unknown)) >= _SOFT
         half = 128 if values.dtype == np.uint8 else (int(unknown.max()) + 1) // 2
         fix = f"dataset.mask_threshold={half} if it is one class with soft outlines" if soft else ""
-        _refuse(
+        refuse(
             unknown, size=values.size, in_colour=in_colour, binary=classes is None, path=path,
             fix=fix,
         )  # fmt: skip
@@ -110,9 +112,15 @@ def _indexed(
     # else, such as two classes, or 255 for ignored pixels.
     binary = classes is None and ignore_value not in (1, 255)
     if binary and (values == 1).any() and (values == 255).any():
-        fix = "dataset.classes='{a: 1, b: 255}' or dataset.ignore_value=255"
+        fix = "'dataset.classes={class_1: 1, class_2: 255}'; dataset.ignore_value=255 if unlabelled"
         raise DataError(path, "both 1 and 255 in a binary mask", fix)
     return indices
+
+
+def _codes_of(colours: np.ndarray) -> np.ndarray:
+    """(H, W, 3) as (H, W), 0xRRGGBB."""
+    red, green, blue = np.moveaxis(colours.astype(np.int32), -1, 0)
+    return red << 16 | green << 8 | blue
 
 
 def uses_colours(classes: dict[str, object] | None) -> bool:
@@ -200,21 +208,3 @@ def _look_up(values: np.ndarray, index_of: dict[int, int]) -> tuple[np.ndarray, 
     nearest = np.searchsorted(keys, values).clip(max=len(keys) - 1)  # (H, W)
     table = np.array([index_of[key] for key in keys.tolist()], dtype=np.uint8)
     return table[nearest], values[keys[nearest] != values]
-
-
-def _refuse(
-    unknown: np.ndarray, *, size: int, in_colour: bool, binary: bool, path: Path, fix: str
-) -> None:
-    values, counts = np.unique(unknown, return_counts=True)
-    order = np.argsort(-counts)[:4]
-    names = [f"'#{v:06x}'" if in_colour else str(v) for v in values[order].tolist()]
-    listed = ", ".join(
-        f"{name} ({100 * count / size:.2g} % of pixels)"
-        for name, count in zip(names, counts[order].tolist(), strict=True)
-    )
-    listed += f" and {len(values) - 4} more" if len(values) > 4 else ""
-    kind = "colour" if in_colour else "value"
-    where = "in a binary mask, which holds 0 and 1 or 0 and 255" if binary else "of no class"
-    ignore = "" if in_colour else f" or dataset.ignore_value={names[0]}"
-    fix = fix or f"dataset.classes='{{name: {names[0]}}}'{ignore}"
-    raise DataError(path, f"{kind} {listed} {where}", fix)

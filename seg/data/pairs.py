@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seg.data.errors import DataError, DataErrors
+from seg.data.errors import DataError, DataErrors, shown
 from seg.data.formats import is_image, patient_of, slice_count
 
 log = logging.getLogger(__name__)
@@ -97,7 +97,7 @@ def locate(
     Raises:
         FileNotFoundError: there is none, or several on one level.
     """
-    name = f"dataset.root={root}"
+    name = f"dataset.root={shown(root)}"
     if not root.is_dir():
         raise FileNotFoundError(f"{name}: no such folder; expected {layout}")
     level = [root]

@@ -70,7 +70,7 @@ def test_all_bad_files_are_named_and_nothing_is_left(folder: Path, tmp_path: Pat
         load(Folder(root=str(folder)).pairs(), PRE, folder=tmp_path / "c")
     for i in (1, 2, 3, 5):
         assert f"case_{i}.png" in str(caught.value)
-    assert "4 files" in str(caught.value)
+    assert "4 problems" in str(caught.value)
     assert "7" in str(caught.value)
     assert list((tmp_path / "c").iterdir()) == []
 

@@ -120,7 +120,7 @@ def test_missing_masks_and_broken_files_come_in_one_message(folder: Path, tmp_pa
     messages = caught.value.messages
     assert [Path(m.split(":")[0]).name for m in messages] == [f"case_{i}.png" for i in (1, 4, 2, 3)]
     assert ["case_1.*" in messages[0], "case_4.*" in messages[1]] == [True, True]
-    assert str(caught.value).startswith("4 files")
+    assert str(caught.value).startswith("4 ")
     assert not (tmp_path / "c").exists()
 
 

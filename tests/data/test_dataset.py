@@ -4,6 +4,7 @@ alone.
 
 from pathlib import Path
 
+import albumentations as A
 import numpy as np
 import pytest
 import torch
@@ -220,3 +221,19 @@ def test_an_augmentation_that_fails_for_another_reason_is_not_blamed_on_channels
     albumentations = pytest.importorskip("albumentations")
     too_large = albumentations.Compose([albumentations.RandomCrop(200, 200)])
     refuse_channels(too_large, 4)
+
+
+@pytest.mark.parametrize(
+    ("step", "named"),
+    [
+        (A.RandomCrop(height=16, width=16, p=1), "RandomCrop"),
+        (A.Transpose(p=1), "Transpose turns 48x32 to 32x48; dataset.image_size must be square"),
+    ],
+)
+def test_a_size_that_an_augmentation_changes_is_an_error_that_names_it(
+    step: A.BasicTransform, named: str
+) -> None:
+    images, masks = np.zeros((1, 32, 48, 3), np.uint8), np.zeros((1, 32, 48), np.uint8)
+    pipeline = A.Compose([A.HorizontalFlip(), step])
+    with pytest.raises(ValueError, match=named):
+        SegmentationDataset(images=images, masks=masks, cases=[0], transform=pipeline)[0]

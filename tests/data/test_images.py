@@ -407,9 +407,9 @@ def test_error_survives_a_process_border():
 
 
 def test_many_errors_are_one_message_of_at_most_fifteen_files():
-    assert str(DataErrors(["x", "y"])) == "2 files cannot be used:\nx\ny"
+    assert str(DataErrors(["x", "y"])) == "2 problems in the data:\nx\ny"
     lines = str(DataErrors([f"f{i}" for i in range(40)])).splitlines()
-    assert lines[0] == "40 files cannot be used:"
+    assert lines[0] == "40 problems in the data:"
     assert lines[15] == "f14"
     assert lines[16] == "... and 25 more"
     assert len(lines) == 17

@@ -62,12 +62,12 @@ class VolumeCache(Generic[File]):
 
 
 def import_reader(name: str, path: Path) -> ModuleType:
-    """The optional library that reads `path`. Raises DataError if it is not installed."""
+    """The optional library that reads `path`. Raises ImportError if it is not installed."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        fix = "pip install 'seg-med[medical]'"
-        raise DataError(path, f"needs {name}, which is not installed", fix) from error
+        text = f"{path}: needs the package {name} ({error}): pip install 'seg-med[medical]'"
+        raise ImportError(text) from error
 
 
 def check_plane(path: Path, plane: Plane | None, shape: tuple[int, ...]) -> Plane:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+from seg.data import naming
 from seg.data.pairs import Pair, PairingErrors
 
 
@@ -17,8 +18,12 @@ class Source(Protocol):
 
 
 def read_pairs(source: Source) -> tuple[list[Pair], list[str]]:
-    """The pairs of a source, and a message for each file that could not be paired."""
+    """The pairs of a source, and the reasons why others could not be paired."""
     try:
         return source.pairs(), []
     except PairingErrors as error:
-        return error.pairs, error.messages
+        return error.pairs, naming.explained(source, error.messages)
+    except FileNotFoundError as error:
+        if hint := naming.annotation_files(Path(source.root)):
+            raise FileNotFoundError(f"{error}; {hint}") from error
+        raise

@@ -78,7 +78,7 @@ def fingerprint(cases: Sequence[str], labels: Sequence[str]) -> str:
 
 
 def _size(share: float, count: int) -> int:
-    return max(round(share * count), share > 0) if share < 1 else int(share)
+    return max(round(share * count), int(share > 0)) if share < 1 else int(share)
 
 
 def _by_group(

@@ -1,11 +1,9 @@
-"""Keys that nobody has set and that a data set suggests: its classes, and its groups."""
+"""Classes that nobody has named and that the masks of a data set suggest."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 
-from seg.data.pairs import group_of
 from seg.preparation.audit.facts import VALUES, CaseFacts
 
 MAX_CLASSES = 20  # more values than this are no classes
@@ -74,30 +72,3 @@ def class_pixels(facts: CaseFacts, discovered: dict | None) -> list[int] | None:
     keys = [f"#{bytes(v).hex()}" if in_colour else str(v) for v in discovered.values()]
     keys.insert(0, "#000000" if in_colour else "0")
     return [counts.get(key, 0) for key in keys] if counts.keys() <= set(keys) else None
-
-
-def suggest_group(cases: Sequence[str]) -> str | None:
-    """A `dataset.group` under which the names read as several images of each patient, or None.
-
-    `Image_01L`, `Image_01R`; `p12_3`; a folder each. Only where most cases would share a group,
-    there are three groups or more, and each has a number (or there are ten and more).
-    """
-    rules = (
-        r"([^/]+?)[-_ ]?[LR]\.\w+$",
-        r"([^/]*[^/\d])[-_ ]?[LR]\.\w+$",
-        r"([^/]*\d[^/]*?)[-_ ]+[A-Za-z]*\d+\.\w+$",
-        r"([^/]+?)[-_ ]+\d+\.\w+$",
-        "folder",
-    )
-    return next((rule for rule in rules if _groups_well(cases, rule)), None)
-
-
-def _groups_well(cases: Sequence[str], rule: str) -> bool:
-    try:
-        groups = Counter(group_of(case, rule) for case in cases)
-    except ValueError:
-        return False
-    shared = sum(count for count in groups.values() if count > 1)
-    numbered = sum(bool(re.search(r"\d", group.rpartition("/")[2])) for group in groups)
-    enough = len(groups) >= 3 and (numbered == len(groups) or len(groups) >= 10)
-    return enough and shared > len(cases) / 2

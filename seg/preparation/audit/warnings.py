@@ -9,13 +9,13 @@ import numpy as np
 from seg.data import Progress, value_ranges
 from seg.data.formats.intensity import Window
 from seg.data.mirrored_classes import Partners
+from seg.data.naming import suggest_group
 from seg.data.near_duplicates.hash import Fingerprints, near_pairs, stack
 from seg.data.pairs import group_of
 from seg.preparation.audit import identifiers
 from seg.preparation.audit.facts import GEOMETRY, TINY_PIXELS, CaseFacts
 from seg.preparation.audit.findings import AuditedSet, are, counted, finding
 from seg.preparation.audit.reading import fingerprints, images_below
-from seg.preparation.audit.suggestions import suggest_group
 
 
 def pair_warnings(data: AuditedSet) -> Iterator[dict]:

@@ -167,10 +167,10 @@ def test_without_its_library_a_file_names_the_extra(name, module, tmp_path, monk
     write_nifti(path, LABELS) if module == "nibabel" else write_dicom(path)
     monkeypatch.setitem(sys.modules, module, None)
     for read in (lambda: read_mask(path), lambda: slice_count(path, 0), lambda: read_header(path)):
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(ImportError, match=module) as caught:
             read()
-        message = f"{path}: needs {module}, which is not installed; pip install 'seg-med[medical]'"
-        assert str(caught.value) == message
+        assert str(path) in str(caught.value)
+        assert "pip install 'seg-med[medical]'" in str(caught.value)
 
 
 def test_the_medical_libraries_are_not_imported_for_other_files(tmp_path):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seg.data.naming import suggest_group
 from seg.data.pairs import group_of
 from seg.data.sources.folder import Folder
-from seg.preparation.audit.suggestions import suggest_group
 
 from .sets import audited, square, write_set
 
