@@ -26,6 +26,7 @@ from seg.cli import build
 from seg.cli import compose as config
 from seg.cli.check import check
 from seg.cli.compose import ConfigError, compose
+from seg.cli.make import make
 from seg.data.errors import DataErrors
 from seg.evaluate import evaluate
 from seg.evaluation.bootstrap import bootstrap
@@ -65,7 +66,7 @@ def untrained(root: Path, output: Path, *overrides: str) -> Path:
     torch.manual_seed(0)
     data = build.build_data(cfg, choose_hardware("cpu", "32"))
     data.setup()
-    model = build.instantiate(cfg.model, _convert_="all")
+    model = make(cfg.model)
     module = build.build_module(cfg, content, data, model, build.build_stages(cfg))
     with torch.no_grad():  # odds far from even, and half of the pixels for each class
         weight, bias = list(model.parameters())[-2:]
@@ -511,7 +512,7 @@ def test_a_run_whose_data_set_would_start_a_process_is_refused(tiny_run: Path) -
     ("overrides", "problem"),
     [
         ([], "run: required"),
-        (["run=nowhere"], "run=nowhere: "),
+        (["run=nowhere"], "run=nowhere ("),
         (["run=.", "split=tset"], "split=tset: "),
         (["run=.", "batch_size=0"], "batch_size=0"),
         (["run=.", "tolerance=-1"], "tolerance=-1"),

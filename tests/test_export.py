@@ -199,7 +199,7 @@ def test_folders_of_images_are_read_or_named(run: Path, tmp_path: Path) -> None:
     ("overrides", "problem"),
     [
         ([], "run: required"),
-        (["run=nowhere"], "run=nowhere: "),
+        (["run=nowhere"], "run=nowhere ("),
         (["run=.", "format=onx"], "onnx, pt2, safetensors or pth"),
         (["run=.", "format=pth", "int8=true"], "int8=true: "),
         (["run=.", "int8=maybe"], "int8=maybe: "),
