@@ -63,6 +63,7 @@ def prepare(cfg: DictConfig) -> None:
         unpaired=unpaired,
         refused=refused,
         by_file=cfg.dataset.split.by == "file",
+        class_map=audit.explain_values(facts, shape),
     )
     content["dataset"] = build.source_keys(cfg)  # what it is the audit of
     classes = shape.classes or content["discovered_classes"]

@@ -365,3 +365,25 @@ def test_left_and_right_are_named_and_planned_without_flips(
         assert [w["kind"] for w in audit["warnings"]].count("mirrored classes") == 1
         defaults = yaml.safe_load((tmp_path / f"experiment/{name}.yaml").read_text())["defaults"]
         assert {"override /augmentation": "rotate_zoom"} in defaults
+
+
+def test_a_wrong_class_map_is_one_error_with_a_complete_one(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (tmp_path / "set" / part).mkdir(parents=True)
+    for i in range(12):
+        mask = np.repeat([0, 7, 9], 64).reshape(12, 16).astype(np.uint8)
+        Image.fromarray(mask).save(tmp_path / "set" / "masks" / f"{i}.png")
+        image = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(image).save(tmp_path / "set" / "images" / f"{i}.png")
+    cfg = compose(
+        ["dataset=folder", f"dataset.root='{tmp_path / 'set'}'", "dataset.classes={a: 7}",
+         f"output_dir='{tmp_path / 'out'}'"],
+        config_name="prepare",
+    )  # fmt: skip
+    with pytest.raises(DataErrors) as caught:
+        prepare(cfg)
+    assert len(caught.value.messages) == 1
+    assert "dataset.classes={a: 7, class_2: 9}" in caught.value.messages[0]
+    audit = json.loads(next((tmp_path / "out").rglob("audit.json")).read_text())
+    assert [len(error["cases"]) for error in audit["errors"]] == [12]

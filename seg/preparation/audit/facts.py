@@ -29,11 +29,12 @@ TINY_PIXELS, TINY_SHARE = 4, 0.001  # a speck: at most so many pixels, below thi
 
 
 class Fault(NamedTuple):
-    """Why training would refuse a file. text: the DataError's message."""
+    """Why training would refuse a file. text: the message of the error."""
 
     kind: str
     file: Path
     text: str
+    error: DataError | None = None
 
 
 @dataclass
@@ -116,7 +117,7 @@ class CaseFacts:
             yield
         except DataError as error:
             if str(error) not in self.problems:
-                self.faults.append(Fault(kind, file, str(error)))
+                self.faults.append(Fault(kind, file, str(error), error))
 
 
 def measure_image(facts: CaseFacts, image: np.ndarray) -> None:

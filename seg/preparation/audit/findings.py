@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from seg.data.unknown_values import UnknownValues
 from seg.preparation.audit.facts import GEOMETRY, UNPAIRED, UNREADABLE, VALUES, CaseFacts, Fault
 
 _HEADLINES = {
@@ -27,6 +28,7 @@ class AuditedSet:
         discovered: classes that the masks suggest; rims: greys that are soft outlines of one class.
         image_size: (H, W) of training.
         by_file: whether the split takes each file for a group of its own, whatever the data say.
+        class_map: one line for all masks with values of no class, instead of one for each.
     """
 
     facts: Sequence[CaseFacts]
@@ -38,6 +40,7 @@ class AuditedSet:
     rims: list[str] | None
     image_size: tuple[int, int] | None
     by_file: bool = False
+    class_map: str = ""
 
     def __post_init__(self) -> None:
         first: dict[Hashable, int] = {}
@@ -112,11 +115,15 @@ def are(count: int, noun: str) -> str:
 
 def file_errors(data: AuditedSet, unpaired: Sequence[str]) -> Iterator[dict]:
     """Files that training refuses; unpaired: messages on files that could not be paired."""
+    unknown: list[int] = []
     faults: dict[str, dict[str, tuple[int, Fault]]] = defaultdict(dict)
     for i, f in enumerate(data.facts):
         for fault in f.faults:
             if fault.kind == VALUES and data.discovered and data.pixels[i] is not None:
                 continue  # one finding below instead of one for every mask
+            if isinstance(fault.error, UnknownValues) and data.class_map:
+                unknown.append(i)
+                continue
             faults[fault.kind].setdefault(fault.text, (i, fault))
     if unpaired:
         messages = [data.short(text) for text in unpaired]
@@ -126,6 +133,8 @@ def file_errors(data: AuditedSet, unpaired: Sequence[str]) -> Iterator[dict]:
         classes = ", ".join(f"{name}: {value}" for name, value in data.discovered.items())
         keys = f"dataset.classes='{{{classes}}}'"
         yield finding(VALUES, f"the masks hold {listed}: give {keys}, with names of your own")
+    if unknown:
+        yield data.on_masks(VALUES, data.short(data.class_map), unknown)
     for kind, (headline, noun) in _HEADLINES.items():
         if of_kind := list(faults[kind].values()):
             error = _error(kind, headline, noun, [data.short(fault.text) for _, fault in of_kind])

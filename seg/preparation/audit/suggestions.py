@@ -4,6 +4,9 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+from seg.data import class_map
+from seg.data.preprocess import Preprocessing
+from seg.data.unknown_values import UnknownValues
 from seg.preparation.audit.facts import VALUES, CaseFacts
 
 MAX_CLASSES = 20  # more values than this are no classes
@@ -49,6 +52,14 @@ def discover_classes(
         f"class_{k}": list(bytes.fromhex(key[1:])) if in_colour else int(key)
         for k, key in enumerate(common, start=1)
     }, None
+
+
+def explain_values(facts: Sequence[CaseFacts], pre: Preprocessing) -> str:
+    """One line for all masks with values of no class; nothing where each needs its own."""
+    errors = [fault.error for f in facts for fault in f.faults]
+    unknown = [error for error in errors if isinstance(error, UnknownValues)]
+    lines = class_map.messages(unknown, [f.pair for f in facts], pre)
+    return lines[0] if len(lines) == 1 else ""
 
 
 def value_of(key: str) -> int:

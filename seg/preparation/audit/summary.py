@@ -27,6 +27,7 @@ def summarize(
     unpaired: Sequence[str] = (),
     refused: Sequence[str] = (),
     by_file: bool = False,
+    class_map: str = "",
 ) -> dict:
     """The audit of a whole set as plain lists and dicts, for audit.json.
 
@@ -44,6 +45,7 @@ def summarize(
         unpaired: messages on files that could not be paired.
         refused: why there is no split.
         by_file: whether the split takes each file for a group of its own, whatever the data say.
+        class_map: one line for all masks with values of no class.
     """
     discovered, rims = None, None
     if classes is None:
@@ -58,6 +60,7 @@ def summarize(
         rims=rims,
         image_size=image_size,
         by_file=by_file,
+        class_map="" if discovered or rims else class_map,
     )
     errors = [*file_errors(data, unpaired), *split_errors(data)]
     errors += [finding("no split", text.splitlines()[0], details=[text]) for text in refused]
