@@ -29,7 +29,7 @@ def fit(root: Path, output: Path, *more: str) -> Path:
     """The run folder of one epoch on a folder."""
     data = ["dataset=folder", f"dataset.root={root}", f"output_dir={output}"]
     train(compose([*data, *TINY, *more]))
-    return max(output.glob("folder-*/*"), key=lambda path: path.stat().st_mtime)
+    return max(output.glob("*-*/*"), key=lambda path: path.stat().st_mtime)
 
 
 def figures(run: Path) -> pd.DataFrame:

@@ -7,6 +7,7 @@ here, so that the message of a full disk can name it.
 
 import csv
 import datetime
+import errno
 import io
 import json
 import os
@@ -93,6 +94,18 @@ def replacing_files(folder: Path, *, last: str) -> Iterator[Path]:
             os.replace(file, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Raise OSError if a folder cannot be made there; asked before anything long begins."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    number = 0 if os.access(existing, os.W_OK | os.X_OK) else errno.EACCES
+    if not existing.is_dir():
+        number = errno.ENOTDIR
+    elif hasattr(os, "statvfs") and os.statvfs(existing).f_flag & os.ST_RDONLY:
+        number = errno.EROFS
+    if number:
+        raise OSError(number, f"{os.strerror(number)}; give another output_dir", str(existing))
 
 
 def fresh_folder(parent: Path) -> Path:

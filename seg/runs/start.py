@@ -21,6 +21,7 @@ def find_finished(config: dict[str, Any], *, job_folder: Path | None = None) -> 
         return None
     path = _to_resume(config, job_folder)
     if path is None:
+        atomic.require_writable(_runs(config))
         _say_new(config)
         return None
     before = RunFolder(path)

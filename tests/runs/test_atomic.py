@@ -1,9 +1,17 @@
 import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from seg.runs.atomic import replacing, replacing_files, write_csv, write_json, write_text
+from seg.runs.atomic import (
+    replacing,
+    replacing_files,
+    require_writable,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 def test_a_file_is_replaced_by_the_whole_new_one(tmp_path: Path) -> None:
@@ -66,3 +74,20 @@ def test_a_set_of_files_is_replaced_together_and_its_mark_comes_last(tmp_path: P
     assert (folder / "mark.json").read_text() == "new"
     assert {p.name for p in folder.rglob("*.txt")} == {"kept.txt", "a.txt"}
     assert [p.name for p in tmp_path.iterdir()] == ["results"]
+
+
+def test_a_folder_that_cannot_be_made_is_known_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_writable(tmp_path / "a" / "b")
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)  # root may do all
+    with pytest.raises(PermissionError, match="output_dir") as caught:
+        require_writable(tmp_path / "a" / "b")
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_a_file_in_the_place_of_a_folder_is_known_beforehand(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    with pytest.raises(NotADirectoryError, match="output_dir"):
+        require_writable(tmp_path / "a" / "b")
