@@ -30,9 +30,9 @@ def explained(source: object, messages: Sequence[str]) -> list[str]:
     if len(ungrouped) > 1:
         cases = [text.rpartition(NO_GROUP)[2] for text in ungrouped]
         rule = suggest_group(cases)
-        fix = f"dataset.group='{rule}'" if rule else "group=file only if each is another patient"
+        fix = f"dataset.group='{rule}'" if rule else "dataset.group=file if each is a patient"
         lines.append(
-            f"dataset.group={source.group!r}: no match in {len(cases)} cases, such as "
+            f"dataset.group='{source.group}': no match in {len(cases)} cases, such as "
             f"{', '.join(cases[:3])}; {fix}"
         )
     else:
