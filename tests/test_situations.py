@@ -190,6 +190,7 @@ def seg(command: str, *argv: str, cwd: Path) -> str:
     return done.stdout + done.stderr
 
 
+@pytest.mark.slow  # four commands each
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_it_prepares_trains_evaluates_and_predicts(tmp_path: Path, situation: str) -> None:
     make, names = SITUATIONS[situation]
