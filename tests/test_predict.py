@@ -357,8 +357,9 @@ def test_a_volume_becomes_a_volume_slice_by_slice(tmp_path: Path) -> None:
         assert float(row["polyp_mm2"]) == pytest.approx(int(row["polyp_pixels"]) * 1.0)
     data = (tmp_path / "in" / "v.nii.gz").read_bytes()
     (tmp_path / "in" / "cut.nii.gz").write_bytes(data[: len(data) - 20])
-    with pytest.raises(DataErrors, match=r"1 files.*\n.*cut\.nii\.gz"):
+    with pytest.raises(DataErrors, match=r"cut\.nii\.gz") as caught:
         run_predict(run, tmp_path / "in", tmp_path / "out")
+    assert len(caught.value.messages) == 1
     assert not (tmp_path / "out" / "cut.nii.gz").exists()
 
 
