@@ -21,7 +21,10 @@ LOADING = {
     "num_workers", "split", "normalize", "cache_dir",
     "patch_size", "patch_foreground", "patches_per_image",
 }  # fmt: skip
-PATCHES = {key for key in LOADING if key.startswith("patch")}  # not in runs of earlier versions
+# not in runs of earlier versions
+NEWER = {
+    "name", "overlap", "mask_threshold", "patch_size", "patch_foreground", "patches_per_image",
+}  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 
 CROSS_ENTROPY = "seg.losses.ce.CELoss"
@@ -198,7 +201,7 @@ def _patch_conflicts(cfg: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"dataset.{key}: missing" for key in sorted(LOADING - PATCHES - dataset.keys()))
+    yield from (f"dataset.{key}: missing" for key in sorted(LOADING - NEWER - dataset.keys()))
     classes, split = dataset.get("classes"), dataset.get("split")
     if isinstance(classes, Mapping) and classes:
         background = [name for name, value in classes.items() if value in (0, [0])]

@@ -22,7 +22,10 @@ LAUNCH_KEYS = (
 EARLIER = {
     "dataset.overlap": False, "dataset.recursive": False, "dataset.missing_masks": "error",
     "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
+    "model.deep_supervision": False,
 }  # fmt: skip
+# values that mean the same to a network without pretrained weights: all that an earlier version had
+ALIKE = {"dataset.normalize": {"auto", "dataset"}}
 
 
 def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
@@ -214,6 +217,6 @@ def _differences(
         a, b = (side.get(key, EARLIER.get(f"{prefix}{key}")) for side in (before, now))
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             different += _differences(a, b, f"{prefix}{key}.", ignored)
-        elif a != b:
+        elif a != b and not {str(a), str(b)} <= ALIKE.get(f"{prefix}{key}", set()):
             different.append(f"{prefix}{key}: {a} -> {b}")
     return different
