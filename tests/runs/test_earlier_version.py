@@ -166,8 +166,8 @@ def test_its_sweep_is_ranked_by_the_recorded_figures(place: Path) -> None:
     assert (place / "board" / "pairs.csv").is_file()
 
 
-# All transforms of its augmentation drew the same random numbers, which was a fault: an epoch that is
-# trained now has other figures than the recorded one.
+# All transforms of its augmentation drew the same random numbers, which was a fault: an epoch that
+# is trained now has other figures than the recorded one.
 @pytest.mark.slow
 def test_its_interrupted_run_is_resumed_to_its_end(place: Path, interrupted: Path) -> None:
     assert read(interrupted / "run.json")["status"] == "interrupted"
