@@ -1,15 +1,14 @@
 """Data as people have them, by the rows of docs/data.md: through all of the commands."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+from tests.commands import seg
 
 COUNT, SIDE = 12, 32
 TINY = [
@@ -178,16 +177,6 @@ SITUATIONS: dict[str, tuple[Callable[[Path], list[str]], list[str]]] = {
     "labelme": (labelme, ["cup", "disc"]),
     "nnunet": (nnunet, ["disc", "cup"]),
 }
-
-
-def seg(command: str, *argv: str, cwd: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", f"seg.{command}", *argv],
-        cwd=cwd, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
-    assert "Traceback" not in done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.mark.slow  # four commands each

@@ -23,7 +23,8 @@ LOADING = {
 }  # fmt: skip
 # not in runs of earlier versions
 NEWER = {
-    "name", "overlap", "mask_threshold", "patch_size", "patch_foreground", "patches_per_image",
+    "init_from_partial", "dataset.name", "dataset.overlap", "dataset.mask_threshold",
+    "dataset.patch_size", "dataset.patch_foreground", "dataset.patches_per_image",
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 
@@ -120,7 +121,7 @@ def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     groups = [g for g, choice in choices.items() if choice is not None or is_target(cfg.get(g))]
     yield from _unknown("", cfg, [*keys, *groups])
     # in a run's config.yaml that an older version wrote
-    missing = [key for key in keys if key not in cfg and key != "init_from_partial"]  # is newer
+    missing = [key for key in keys if key not in cfg and key not in NEWER]
     yield from (f"{key}: missing; give +{key}=..." for key in missing)
     chosen = {f"{group}={cfg.get(group)}": cfg.get(group) for group in groups}
     chosen |= {f"protocol.{name}": node for name, node in (cfg.get("protocol") or {}).items()}
@@ -201,7 +202,8 @@ def _patch_conflicts(cfg: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
-    yield from (f"dataset.{key}: missing" for key in sorted(LOADING - NEWER - dataset.keys()))
+    missing = {f"dataset.{key}" for key in LOADING - dataset.keys()} - NEWER
+    yield from (f"{key}: missing" for key in sorted(missing))
     classes, split = dataset.get("classes"), dataset.get("split")
     if isinstance(classes, Mapping) and classes:
         background = [name for name, value in classes.items() if value in (0, [0])]
