@@ -182,7 +182,8 @@ def predict_files(
             predictions.sheet(rows, files, model, writer, folder=journal.folder, path=path)
     for line in predictions.summary(rows):
         log.warning("%s", line)
-    log.info("%s: masks, %s", journal.folder, ", ".join(names))
+    folders = [key for key in ("overlays", "probabilities") if cfg[key]]
+    log.info("%s: masks, %s", journal.folder, ", ".join([*folders, *names]))
     return rows
 
 

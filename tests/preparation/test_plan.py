@@ -52,7 +52,7 @@ def test_only_what_differs_from_the_defaults_is_written() -> None:
     assert planned()["dataset"] == {
         "root": "set", "mask_suffix": "_seg", "group": r"(p\d+)",
         "split": {"val": 0.1, "test": 0.2, "seed": 3},
-        "image_size": 256, "channels": 3, "batch_size": 8, "normalize": "dataset",
+        "image_size": 256, "channels": 3, "batch_size": 8, "normalize": "auto",
     }  # fmt: skip
 
 
