@@ -98,7 +98,8 @@ def replacing_files(folder: Path, *, last: str) -> Iterator[Path]:
 
 def require_writable(folder: Path) -> None:
     """Raise OSError if a folder cannot be made there; asked before anything long begins."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    # os.path.exists is false, where Path.exists raises, below a folder that may not be entered
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     number = 0 if os.access(existing, os.W_OK | os.X_OK) else errno.EACCES
     if not existing.is_dir():
         number = errno.ENOTDIR
