@@ -18,8 +18,6 @@ LEVELS = 5  # of the decoder
 class LiteUNet(nn.Module):
     """An encoder for small processors, and a U-Net's decoder with few feature maps.
 
-    Depthwise convolutions make it small; on a CPU it trains fastest in fp32.
-
     Args:
         in_channels: of the image.
         out_channels: of the logits.

@@ -18,6 +18,7 @@ import torch
 import yaml
 from torch.nn import functional as F
 
+from seg.models.layout import fast_layout
 from seg.models.unet import UNet
 from seg.preparation.audit import CaseFacts
 from seg.preparation.patch_plan import FINEST, PATCH, plan_patches
@@ -53,7 +54,7 @@ def time_machine(hardware: Hardware, *, channels: int, outputs: int, batch: int)
     device = "cpu" if on_cpu else "mps" if torch.backends.mps.is_available() else "cuda"
     dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(hardware.precision)
     model = UNet(in_channels=channels, out_channels=outputs, width=width, depth=4)
-    model = model.to(device, memory_format=torch.channels_last)
+    model = fast_layout(model).to(device)
     optimizer = torch.optim.AdamW(model.parameters())
     image = torch.rand(batch, channels, BASE, BASE, device=device)
     image = image.contiguous(memory_format=torch.channels_last)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from seg.losses.deep_supervision import deeply_supervised
 from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
+from seg.models.layout import fast_layout
 from seg.runs.folder import MONITOR
 from seg.training.epoch_state import gather, position, restore
 from seg.training.stages import Stage, configure, schedule_length
@@ -56,8 +57,7 @@ class SegmentationModule(pl.LightningModule):
         whole_images: WholeImages | None = None,
     ) -> None:
         super().__init__()
-        # the order in which batches arrive
-        self.model = model.to(memory_format=torch.channels_last)
+        self.model = fast_layout(model)
         self.normalize = normalize
         self.stages = list(stages)
         # so that their buffers move along
