@@ -114,6 +114,7 @@ def assert_same(whole: Path, halves: Path) -> None:
     assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
 
 
+@pytest.mark.parametrize("more", [[], ["ema.decay=0.9", "scheduler=poly"]], ids=["plain", "ema"])
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_that_sigterm_ended_within_an_epoch_equals_the_uninterrupted_one(
     tmp_path: Path,
@@ -121,8 +122,9 @@ def test_a_run_that_sigterm_ended_within_an_epoch_equals_the_uninterrupted_one(
     at_batch: Callable,
     monkeypatch: pytest.MonkeyPatch,
     workers: int,
+    more: list[str],
 ) -> None:
-    options = [*many, "trainer.max_epochs=3", f"dataset.num_workers={workers}"]
+    options = [*many, "trainer.max_epochs=3", f"dataset.num_workers={workers}", *more]
     whole = run(options, tmp_path / "whole")
     at_batch(1, 2, terminate)
     with pytest.raises(SystemExit) as left:
@@ -173,8 +175,26 @@ STAGES = [
         ["trainer.accumulate_grad_batches=2"],
         ["optimizer=sgd", "model.norm=group"],
         STAGES,
+        ["scheduler=poly"],
+        ["scheduler=warmup_cosine", "model.deep_supervision=true"],
+        ["ema.decay=0.9", "checkpoints.top_k=2"],
+        ["ema.decay=0.9", "trainer.accumulate_grad_batches=2"],
+        [*STAGES, "ema.decay=0.9"],
     ],
-    ids=["cosine", "onecycle", "plateau", "stopping", "accumulation", "sgd", "stages"],
+    ids=[
+        "cosine",
+        "onecycle",
+        "plateau",
+        "stopping",
+        "accumulation",
+        "sgd",
+        "stages",
+        "poly",
+        "warmup_cosine",
+        "ema",
+        "ema-accumulation",
+        "ema-stages",
+    ],
 )
 @pytest.mark.parametrize("place", [(1, 4), (2, 0), (2, 3)], ids=["1.4", "2.0", "2.3"])
 def test_a_run_killed_anywhere_equals_the_uninterrupted_one(
@@ -267,14 +287,18 @@ def started(*argv: str, cwd: Path) -> subprocess.Popen:
     )  # fmt: skip
 
 
+RANKS = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "dataset.num_workers=0"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "more",
     [
         ["dataset.num_workers=2"],
-        ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "dataset.num_workers=0"],
+        RANKS,
+        [*RANKS, "ema.decay=0.9"],
     ],
-    ids=["workers", "ranks"],
+    ids=["workers", "ranks", "ranks-ema"],
 )
 def test_a_signal_to_all_processes_of_a_run_ends_it_in_order_and_nothing_is_lost(
     tmp_path: Path, many: list[str], more: list[str]

@@ -1,7 +1,6 @@
 """The objects of a run, made from a configuration: data, module, trainer."""
 
 import os
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from seg.cli import compose
+from seg.cli.callbacks import build_callbacks
 from seg.cli.check import DOWNLOAD, LOADING
 from seg.cli.make import make
 from seg.data.datamodule import SegmentationDataModule
@@ -21,16 +21,12 @@ from seg.data.preprocess import Preprocessing, preprocessing
 from seg.data.sources import Source
 from seg.metrics.overlap import existing
 from seg.models.normalize import Normalize, choose
-from seg.report import panels
 from seg.runs import distributed
-from seg.runs.folder import MONITOR, RunFolder
-from seg.training import checkpoint, progress, pruning, symmetries, weights
-from seg.training.epoch_log import EpochLog
+from seg.runs.folder import RunFolder
+from seg.training import checkpoint, progress, symmetries, weights
 from seg.training.hardware import Hardware
 from seg.training.module import SPLITS, SegmentationModule
-from seg.training.panels import Panels, fixed_cases
-from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
-from seg.training.stages import NextStage, Stage, Stopping
+from seg.training.stages import Stage
 from seg.training.whole_images import WholeImages
 
 PANEL_ROWS = 5
@@ -199,7 +195,7 @@ def build_trainer(
         accelerator=hardware.accelerator,
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),
-        callbacks=_build_callbacks(cfg, data, run, writer),
+        callbacks=build_callbacks(cfg, data, run, writer, panel_rows=PANEL_ROWS),
         # the environment that `detect_rank` goes by: stray SLURM_* variables mean nothing
         plugins=[
             checkpoint.AtomicCheckpointIO(), distributed.environment(cfg.trainer.num_nodes),
@@ -212,39 +208,3 @@ def build_trainer(
         default_root_dir=run.path,  # where Lightning looks for a SLURM job's checkpoints of its own
         benchmark=not cfg.trainer.deterministic,
     )  # fmt: skip
-
-
-def _build_callbacks(
-    cfg: DictConfig, data: SegmentationDataModule, run: RunFolder, writer: SummaryWriter | None
-) -> list[pl.Callback]:
-    """In their order: some of them need what the ones before have written."""
-    best, last = run.checkpoint("best"), run.checkpoint("last")
-    validation = data.rows("val")
-    positions = fixed_cases(data.cache.foreground[validation], PANEL_ROWS)
-    callbacks: list[pl.Callback] = []
-    if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
-        callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
-    if cfg.checkpoints.every_steps is not None:
-        callbacks.append(StepCheckpoint(last=last, steps=cfg.checkpoints.every_steps))
-    callbacks += [
-        PreemptionCheckpoint(last=last),
-        NextStage(best=best),
-        EpochLog(path=run.metrics_path, writer=writer),
-        Panels(
-            samples=data.samples("val"),
-            positions=positions,
-            names=[data.pairs[validation[p]].case for p in positions],
-            draw=partial(panels.draw, class_names=data.class_names),
-            folder=run.panels_path,
-            writer=writer,
-            every=cfg.panels_every,
-        ),
-        *checkpoint.best_and_last(
-            run.checkpoints_path, monitor=MONITOR, top_k=cfg.checkpoints.top_k
-        ),
-    ]
-    if progress.on_terminal():
-        callbacks.append(progress.Bar())
-    if (run.path / pruning.TRIAL_FILE).is_file():  # of a search, which may end the run
-        callbacks.append(pruning.pruning_callback(run.path))
-    return callbacks

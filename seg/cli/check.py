@@ -23,7 +23,7 @@ LOADING = {
 }  # fmt: skip
 # not in runs of earlier versions
 NEWER = {
-    "init_from_partial", "dataset.name", "dataset.overlap", "dataset.mask_threshold",
+    "init_from_partial", "ema", "dataset.name", "dataset.overlap", "dataset.mask_threshold",
     "dataset.patch_size", "dataset.patch_foreground", "dataset.patches_per_image",
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
@@ -71,6 +71,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
         if path in nodes and not rule.allows(nodes[path]):
             yield f"{path}={as_typed(nodes[path])}: must be {rule.wanted}"
     yield from _conflicts(cfg, nodes)
+    yield from _training_conflicts(cfg, nodes)
     for key in MUST_EXIST[command]:
         for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
             if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
@@ -158,10 +159,6 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
                 )
     if cfg.get("init_from_partial") and cfg.get("init_from") is None:
         yield "init_from_partial: nothing to start from; give init_from=..., or remove the key"
-    if cfg.get("early_stopping") is not None and cfg.get("stages"):
-        yield "early_stopping: it ends the whole run, stages included; use one of both"
-    if nodes.get("trainer.gradient_clip_algorithm") and not nodes.get("trainer.gradient_clip_val"):
-        yield "trainer.gradient_clip_algorithm: nothing is clipped; set trainer.gradient_clip_val"
     several = len(nodes.get("dataset.classes") or "1") > 1 and not nodes.get("dataset.overlap")
     if several and cfg.get("threshold", 0.5) != 0.5:
         yield "threshold: of several classes the likeliest is taken; remove the key"
@@ -169,6 +166,15 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
         yield "dataset.split.fold: the split is that of dataset.split.file; remove one of both"
     if is_target(cfg.get("dataset")) and cfg.get("split") not in (None, "test"):
         yield f"split={cfg['split']}: all cases of dataset=NAME are scored; remove one of both"
+
+
+def _training_conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str]:
+    if cfg.get("early_stopping") is not None and cfg.get("stages"):
+        yield "early_stopping: it ends the whole run, stages included; use one of both"
+    if nodes.get("trainer.gradient_clip_algorithm") and not nodes.get("trainer.gradient_clip_val"):
+        yield "trainer.gradient_clip_algorithm: nothing is clipped; set trainer.gradient_clip_val"
+    if nodes.get("ema.decay") and nodes.get("trainer.precision") == "bf16-true":
+        yield "ema: bf16-true rounds the small updates away; set trainer.precision=bf16-mixed"
     length, epochs = cfg.get("schedule_epochs"), nodes.get("trainer.max_epochs")
     if length is not None and cfg.get("stages"):
         yield "schedule_epochs: with stages, each has a schedule of its own length"

@@ -144,6 +144,7 @@ STAGE = {  # of a training; further stages have the same keys below stages.NAME
     "optimizer.weight_decay": number("a number from 0", lambda v: v >= 0),
     "scheduler.warmup": share(),
     "scheduler.final": number("a share from 0 to 1", lambda v: 0 <= v <= 1),
+    "scheduler.power": positive(),
 }
 RULES: dict[str, dict[str, Rule]] = {
     "train": DATASET | STAGE | _DEVICE | {
@@ -154,6 +155,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "init_from_partial": FLAG,
         "threshold": PROBABILITY,
         "early_stopping": or_null(count(1, "epochs of patience")),
+        "ema": Rule(lambda v: v is None or isinstance(v, dict), "null, or {decay: 0.999}"),
+        "ema.decay": or_null(number("a number between 0 and 1", lambda v: 0 < v < 1)),
         "schedule_epochs": or_null(count(1, "a count of epochs from 1")),
         "checkpoints": Rule(
             lambda v: isinstance(v, dict) and v.keys() >= set(CHECKPOINTS), ", ".join(CHECKPOINTS)),

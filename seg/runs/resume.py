@@ -22,10 +22,11 @@ LAUNCH_KEYS = (
 EARLIER = {
     "dataset.overlap": False, "dataset.recursive": False, "dataset.missing_masks": "error",
     "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
-    "model.deep_supervision": False,
+    "model.deep_supervision": False, "ema": {"decay": None},
 }  # fmt: skip
-# values that mean the same to a network without pretrained weights: all that an earlier version had
-ALIKE = {"dataset.normalize": {"auto", "dataset"}}
+# values that mean the same (of the normalisation: without pretrained weights, which no earlier
+# version had)
+ALIKE = {"dataset.normalize": {"auto", "dataset"}, "ema": {"None", "{'decay': None}"}}
 
 
 def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:

@@ -1,9 +1,9 @@
-"""Learning-rate schedules that torch does not have as one piece."""
+"""Learning-rate schedules over all batches of a training, where torch has none of this form."""
 
 import math
 
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.lr_scheduler import LambdaLR, PolynomialLR
 
 
 def cosine_factor(step: int, *, total_steps: int, warmup: float, final: float) -> float:
@@ -36,3 +36,12 @@ def cosine(
         optimizer,
         lambda step: cosine_factor(step, total_steps=total_steps, warmup=warmup, final=final),
     )
+
+
+def poly(optimizer: Optimizer, *, total_steps: int, power: float = 0.9) -> PolynomialLR:
+    """The rate times (1 - step / total_steps) ** power, as nnU-Net's.
+
+    Chen et al. 2017, arXiv:1606.00915; Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, who
+    step it after each epoch.
+    """
+    return PolynomialLR(optimizer, total_iters=total_steps, power=power)

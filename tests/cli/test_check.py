@@ -54,6 +54,9 @@ def problems_of(*overrides: str, command: str = "train") -> list[str]:
         ("model._target_=nowhere.Net", "no module nowhere.Net"),
         ("+dataset.classes.background=0", "dataset.classes.background: "),
         ("schedule_epochs=100000", "trainer.max_epochs="),
+        ("ema=3", "ema=3: "),
+        ("ema.decay=1", "ema.decay=1: "),
+        ("+ema.decy=0.9", "ema.decy: no such key (nearest: decay)"),
         ("stages=3", "stages=3: must be {NAME: "),
         ("+trainer.logger=true", "trainer.logger: "),
         ("+trainer.callbacks=[{_target_: pytorch_lightning.callbacks.Timer}]", "trainer.callbacks"),
@@ -67,6 +70,11 @@ def test_a_wrong_value_or_key_is_named(override: str, named: str) -> None:
     problems = problems_of(override)
     assert any(named in problem for problem in problems)
     assert len(problems) <= 2
+
+
+def test_an_average_that_its_precision_would_lose_is_refused() -> None:
+    problems = problems_of("ema.decay=0.999", "trainer.precision=bf16-true")
+    assert problems == [next(p for p in problems if p.startswith("ema: bf16-true"))]
 
 
 def test_every_key_of_the_trainer_is_refused_or_reaches_it() -> None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from seg.training.schedules import cosine, cosine_factor
+from seg.training.schedules import cosine, cosine_factor, poly
 
 
 def _reference_factor(step, total, rise, final):
@@ -86,3 +86,13 @@ def test_shares_that_are_none_are_refused_by_name(values):
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     with pytest.raises(ValueError, match=f"scheduler.{next(iter(values))}="):
         cosine(optimizer, total_steps=10, **values)
+
+
+def test_poly_is_the_power_of_the_share_that_is_left():
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.2)
+    scheduler = poly(optimizer, total_steps=20, power=0.9)
+    for step in range(20):
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.2 * (1 - step / 20) ** 0.9), step
+        optimizer.step()
+        scheduler.step()
+    assert optimizer.param_groups[0]["lr"] == 0

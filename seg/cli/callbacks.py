@@ -1,0 +1,60 @@
+"""The callbacks of a training, which fill the run folder."""
+
+from functools import partial
+
+import pytorch_lightning as pl
+from omegaconf import DictConfig
+from torch.utils.tensorboard import SummaryWriter
+
+from seg.data.datamodule import SegmentationDataModule
+from seg.report import panels
+from seg.runs.folder import MONITOR, RunFolder
+from seg.training import checkpoint, progress, pruning
+from seg.training.ema import EMA
+from seg.training.epoch_log import EpochLog
+from seg.training.panels import Panels, fixed_cases
+from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
+from seg.training.stages import NextStage, Stopping
+
+
+def build_callbacks(
+    cfg: DictConfig,
+    data: SegmentationDataModule,
+    run: RunFolder,
+    writer: SummaryWriter | None,
+    *,
+    panel_rows: int,
+) -> list[pl.Callback]:
+    """In their order: some of them need what the ones before have written."""
+    best, last = run.checkpoint("best"), run.checkpoint("last")
+    validation = data.rows("val")
+    positions = fixed_cases(data.cache.foreground[validation], panel_rows)
+    callbacks: list[pl.Callback] = [NextStage(best=best)]
+    ema = cfg.get("ema")  # a run of an earlier version has none
+    if ema is not None and ema.decay is not None:
+        callbacks.append(EMA(decay=ema.decay))
+    if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
+        callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
+    if cfg.checkpoints.every_steps is not None:
+        callbacks.append(StepCheckpoint(last=last, steps=cfg.checkpoints.every_steps))
+    callbacks += [
+        PreemptionCheckpoint(last=last),
+        EpochLog(path=run.metrics_path, writer=writer),
+        Panels(
+            samples=data.samples("val"),
+            positions=positions,
+            names=[data.pairs[validation[p]].case for p in positions],
+            draw=partial(panels.draw, class_names=data.class_names),
+            folder=run.panels_path,
+            writer=writer,
+            every=cfg.panels_every,
+        ),
+        *checkpoint.best_and_last(
+            run.checkpoints_path, monitor=MONITOR, top_k=cfg.checkpoints.top_k
+        ),
+    ]
+    if progress.on_terminal():
+        callbacks.append(progress.Bar())
+    if (run.path / pruning.TRIAL_FILE).is_file():  # of a search, which may end the run
+        callbacks.append(pruning.pruning_callback(run.path))
+    return callbacks
