@@ -19,12 +19,13 @@ from seg.data.split.draw import check_sizes
 LOADING = {
     "name", "image_size", "channels", "window", "mask_threshold", "overlap", "batch_size",
     "num_workers", "split", "normalize", "cache_dir",
-    "patch_size", "patch_foreground", "patches_per_image",
+    "patch_size", "patch_foreground", "patches_per_image", "sampling", "sampling_foreground",
 }  # fmt: skip
 # not in runs of earlier versions
 NEWER = {
     "init_from_partial", "ema", "dataset.name", "dataset.overlap", "dataset.mask_threshold",
     "dataset.patch_size", "dataset.patch_foreground", "dataset.patches_per_image",
+    "dataset.sampling", "dataset.sampling_foreground",
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 
@@ -210,6 +211,8 @@ def _patch_conflicts(cfg: Mapping[str, Any]) -> Iterator[str]:
 def _dataset(dataset: Mapping[str, Any]) -> Iterator[str]:
     missing = {f"dataset.{key}" for key in LOADING - dataset.keys()} - NEWER
     yield from (f"{key}: missing" for key in sorted(missing))
+    if dataset.get("sampling") == "uniform" and dataset.get("sampling_foreground") != 0.5:
+        yield "dataset.sampling_foreground: no effect; set dataset.sampling=foreground as well"
     classes, split = dataset.get("classes"), dataset.get("split")
     if isinstance(classes, Mapping) and classes:
         background = [name for name, value in classes.items() if value in (0, [0])]

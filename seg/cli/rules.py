@@ -113,6 +113,8 @@ DATASET = {
     "dataset.patch_foreground": number("a share from 0 to 1", lambda value: 0 <= value <= 1),
     "dataset.patches_per_image": Rule(
         lambda v: v == "auto" or count(1).allows(v), "auto, or a count from 1"),
+    "dataset.sampling": one_of("uniform", "foreground"),
+    "dataset.sampling_foreground": number("a share above 0, up to 1", lambda v: 0 < v <= 1),
     "dataset.channels": count(1, "a count from 1: 1 (grey), 3 (RGB), or those of the files"),
     "dataset.batch_size": count(1),
     "dataset.num_workers": Rule(

@@ -10,12 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import DataLoader
 
-from seg.data import Progress, no_progress, patches, shared_memory, value_ranges
+from seg.data import Progress, case_sampling, no_progress, patches, shared_memory, value_ranges
 from seg.data.cache import Cache, load
+from seg.data.class_presence import in_any, missing
 from seg.data.dataset import Batch, EpochSampler, SegmentationDataset
 from seg.data.pairs import Pair
 from seg.data.patches import Patches
-from seg.data.planes import class_pixels
 from seg.data.preprocess import preprocessing
 from seg.data.sources import Source, read_pairs
 from seg.data.split import assign, file
@@ -44,6 +44,8 @@ class SegmentationDataModule(pl.LightningDataModule):
             images, one at a time. None: whole images everywhere.
         patch_foreground: see `patches.Patches`.
         patches_per_image: in each epoch; `auto`: an epoch has as many pixels as the images.
+        sampling: of training cases, `uniform` or `foreground` (see `case_sampling`).
+        sampling_foreground: share of an epoch's draws that have foreground at least.
         seed: of the order of training cases and of their augmentation.
     """
 
@@ -65,6 +67,8 @@ class SegmentationDataModule(pl.LightningDataModule):
         patch_size: int | list[int] | None = None,
         patch_foreground: float = 0.33,
         patches_per_image: int | str = "auto",
+        sampling: str = "uniform",
+        sampling_foreground: float = 0.5,
         seed: int = 0,
         progress: Progress = no_progress,
     ) -> None:
@@ -77,6 +81,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         sizes = {"image_size": image_size, "patch_size": patch_size}
         self.preprocessing = preprocessing(channels=channels, **sizes, **meaning)
         self.patch_keys = {"foreground": patch_foreground, "per_image": patches_per_image}
+        self.sampling_keys = {"sampling": sampling, "share": sampling_foreground}
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.split = split
@@ -112,6 +117,11 @@ class SegmentationDataModule(pl.LightningDataModule):
         )
         self.pairs = pairs
         patches.warn_of_small(self.cache.masks, self.preprocessing.patch)
+        rows = self.rows("train")
+        self.sampling = case_sampling.of_cases(
+            self.cache.masks, rows, **self.sampling_keys, classes=len(self.class_names),
+            draws=len(self.samples("train", augment=True)),
+        )  # fmt: skip
 
     def rows(self, split: str) -> list[int]:
         """Indices of the cases of `train`, `val` or `test`."""
@@ -129,35 +139,22 @@ class SegmentationDataModule(pl.LightningDataModule):
         empty = float(np.mean(self.cache.foreground == 0))
         sizes = "x".join(map(str, self.preprocessing.size or ())) or "their own size"
         sizes += f", in {cut}" if (cut := self._patches()) else ""
+        drawn = f"{self.sampling}; " if self.sampling else ""
         split_id = fingerprint([p.case for p in self.pairs], self.labels)
         return (
             f"{len(self.pairs)} cases at {sizes}: {', '.join(parts)}; "
-            f"{empty:.0%} without foreground; split {split_id}"
+            f"{empty:.0%} without foreground; {drawn}split {split_id}"
         )
 
     def classes_in(self, split: str) -> NDArray[np.bool_]:
         """Which foreground classes, (C,), have a pixel in the masks of a split."""
-        found = np.zeros(len(self.class_names), dtype=bool)
-        for row in self.rows(split):
-            found |= np.array(class_pixels(self.cache.masks[row], len(found))[1:]) > 0
-            if found.all():
-                break
-        return found
+        classes = len(self.class_names)
+        return in_any(self.cache.masks, self.rows(split), classes=classes)
 
     def missing_classes(self) -> list[str]:
         """A line for each split that lacks classes: which, and what follows."""
-        lines = []
-        for split in filter(self.rows, SPLITS):
-            found = self.classes_in(split)
-            names = [self.class_names[j] for j in np.flatnonzero(~found)]
-            if split == "train":
-                then = "the network cannot learn it"
-            elif found.any():
-                then = "no figure of it, and means are over the other classes"
-            else:
-                then = "figures there only tell whether empty masks stayed empty"
-            lines += [f"class {', '.join(names)} has no pixel in {split}: {then}"] if names else []
-        return lines
+        found = {split: self.classes_in(split) for split in filter(self.rows, SPLITS)}
+        return missing(found, self.class_names)
 
     def statistics(self) -> tuple[list[float], list[float]]:
         """Mean and deviation of each channel of the training images, in 0-255."""
@@ -230,6 +227,7 @@ class SegmentationDataModule(pl.LightningDataModule):
         sampler = EpochSampler(
             size=len(samples),
             shuffle=augment,
+            sampling=self.sampling if augment else None,
             seed=self.seed,
             rank=trainer.global_rank if trainer else 0,
             ranks=trainer.world_size if trainer else 1,

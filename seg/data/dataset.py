@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler
 
+from seg.data.case_sampling import CaseSampling
 from seg.data.patches import Patches
 from seg.data.symmetries import draw_from
 
@@ -25,8 +26,9 @@ _TURNING = ("D4", "RandomRotate90", "Rotate90", "Transpose")
 class SegmentationDataset(Dataset):
     """Batches of cached cases, with a new augmentation in each epoch.
 
-    A key is `epoch * len(self) + position`, and the augmentation is drawn from (seed, key) alone:
-    it is the same for any number of workers and after a resume, and another one in every epoch.
+    A key is that of the case modulo their number, and another one each time that the case is drawn
+    (`EpochSampler`). The augmentation is drawn from (seed, key) alone: it is the same for any
+    number of workers and after a resume, and another one in every epoch.
     Albumentations by itself repeats one stream in all workers.
 
     Args:
@@ -104,6 +106,7 @@ class EpochSampler(Sampler[int]):
     Args:
         size: number of cases.
         ranks: number of processes; `rank` is that of this one.
+        sampling: which cases are drawn how often; None: all alike.
         start: (epoch, number): in that epoch the first `number` keys of each rank are left out,
             since the run saw them before it was interrupted. The length stays that of an epoch.
     """
@@ -113,6 +116,7 @@ class EpochSampler(Sampler[int]):
     seed: int = 0
     rank: int = 0
     ranks: int = 1
+    sampling: CaseSampling | None = None
     start: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
@@ -126,12 +130,15 @@ class EpochSampler(Sampler[int]):
         return math.ceil(self.size / self.ranks)
 
     def __iter__(self) -> Iterator[int]:
-        order = np.arange(self.size)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.size)
+        order, span = np.arange(self.size), self.size
+        rng = np.random.default_rng([self.seed, self.epoch])
+        if self.sampling is not None:
+            order, span = self.sampling.keys(rng), self.sampling.span
+        elif self.shuffle:
+            order = rng.permutation(self.size)
         order = np.resize(order, len(self) * self.ranks)[self.rank :: self.ranks]
         seen = self.start[1] if self.epoch == self.start[0] else 0
-        return iter((order[seen:] + self.epoch * self.size).tolist())
+        return iter((order[seen:] + self.epoch * span).tolist())
 
 
 def refuse_channels(transform: Callable | None, channels: int) -> None:

@@ -22,6 +22,7 @@ LAUNCH_KEYS = (
 EARLIER = {
     "dataset.overlap": False, "dataset.recursive": False, "dataset.missing_masks": "error",
     "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
+    "dataset.sampling": "uniform", "dataset.sampling_foreground": 0.5,
     "model.deep_supervision": False, "ema": {"decay": None},
 }  # fmt: skip
 # values that mean the same (of the normalisation: without pretrained weights, which no earlier

@@ -24,6 +24,7 @@ def data(run: RunFolder, audit: dict[str, Any] | None) -> dict[str, Any]:
         "classes": (", ".join(names) + shared) or None,
         "size in training": sentences.training_size(run),
         "patches in training": _patches(run),
+        "cases of an epoch": _sampling(run),
     }
     for split in SPLITS:
         rows[f"{split} split"] = None if run.split is None else _counts(run.split, split)
@@ -47,6 +48,12 @@ def _patches(run: RunFolder) -> str | None:
     each = "as many as cover an image" if count == "auto" else f"{count} of each image"
     share = run.get("dataset.patch_foreground")
     return f"{size}, {each} in an epoch, {share:.0%} of them around foreground"
+
+
+def _sampling(run: RunFolder) -> str | None:
+    if run.get("dataset.sampling") != "foreground":
+        return None
+    return f"at least {run.get('dataset.sampling_foreground'):.0%} with foreground"
 
 
 def _counts(split: SplitTable, name: str) -> str:
