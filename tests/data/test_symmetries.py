@@ -82,6 +82,8 @@ def test_no_augmentation_makes_none() -> None:
         ("rotate_zoom", lambda made: made == []),
         ("mri", lambda made: made == [H]),
         ("flip_rotate_zoom", lambda made: HALF in made and set(made) <= {H, V, HALF}),
+        ("light", lambda made: made == [H]),
+        ("nnunet", lambda made: {H, V, HALF, "turn by 90"} < set(made)),
         ("strong", lambda made: made == list(VIEWS)),
     ],
 )
