@@ -117,7 +117,9 @@ def assert_same(whole: Path, halves: Path) -> None:
 SAMPLED = ["dataset.sampling=foreground", "dataset.sampling_foreground=0.9"]
 
 
-@pytest.mark.parametrize("more", [[], ["ema.decay=0.9", "scheduler=poly", *SAMPLED]], ids=["plain", "ema"])
+@pytest.mark.parametrize(
+    "more", [[], ["ema.decay=0.9", "scheduler=poly", *SAMPLED]], ids=["plain", "ema"]
+)
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_run_that_sigterm_ended_within_an_epoch_equals_the_uninterrupted_one(
     tmp_path: Path,
