@@ -86,11 +86,13 @@ def finished_run(folder: Path, overrides: Sequence[str], threads: int) -> Path:
     if not list(folder.glob("*/test.json")):
         log = folder.with_suffix(".log")
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "seg.train", "resume=auto", *overrides]
+        flags = [word for word in overrides if word.startswith("--")]  # argparse wants them first
+        keys = [word for word in overrides if not word.startswith("--")]
+        command = [sys.executable, "-m", "seg.train", *flags, "resume=auto", *keys]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         with log.open("w") as file:
-            keys = {"cwd": ROOT, "env": environment, "stdout": file, "stderr": file}
-            done = subprocess.run(command, check=False, **keys)
+            where = {"cwd": ROOT, "env": environment, "stdout": file, "stderr": file}
+            done = subprocess.run(command, check=False, **where)
         if done.returncode:
             raise SystemExit(f"{log}: {log.read_text()[-2000:]}")
     return next(folder.glob("*/test.json")).parent
