@@ -44,7 +44,7 @@ class _Conv(nn.Sequential):
             nn.Conv2d(
                 inputs, outputs, kernel, stride, before if even else 0, groups=groups, bias=False
             ),
-            nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01),
+            nn.BatchNorm2d(outputs, eps=1e-3),
         ]
         super().__init__(*layers, *([] if linear else [nn.ReLU6(inplace=True)]))
 
