@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+import seg  # noqa: F401 - before a test imports torchmetrics, see seg/broken_torchvision.py
+
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 # Small enough for seconds, large enough to be a whole run.

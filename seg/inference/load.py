@@ -26,8 +26,8 @@ from seg.trust import TRUSTED, refuse_untrusted, targets
 log = logging.getLogger(__name__)
 
 WEIGHTS = (".pth", ".safetensors")
-# The checkpoint holds the weights: an encoder's pretrained ones would be downloaded in vain.
-NO_DOWNLOAD = {"pretrained": False, "encoder_weights": None, "checkpoint_path": ""}
+# The checkpoint holds the weights: an encoder's pretrained ones would be fetched in vain.
+NO_DOWNLOAD = {"weights": None, "pretrained": False, "encoder_weights": None, "checkpoint_path": ""}
 
 
 @dataclass(frozen=True, kw_only=True)

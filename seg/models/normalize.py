@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 MODES = ("unit", "dataset", "image")
+Statistics = tuple[list[float], list[float]]  # means and deviations by channel, in 0-255
 
 
 def choose(
-    mode: str, network: nn.Module, statistics: tuple[list[float], list[float]]
+    mode: str, network: nn.Module, statistics: Statistics
 ) -> tuple[str, list[float], list[float]]:
     """The mode, means and deviations of `Normalize`, with `auto` decided.
 
@@ -21,6 +22,17 @@ def choose(
     if mode == "auto":
         mode, statistics = "dataset", getattr(network, "expects", None) or statistics
     return mode, *statistics
+
+
+def by_channel(rgb: Statistics, channels: int) -> Statistics:
+    """What weights for RGB expect of images of `channels` channels, adapted as their first
+    convolution is: of grey the mean over RGB, of others R, G and B in turn.
+    """
+    if channels == 1:
+        means, deviations = ([sum(values) / len(values)] for values in rgb)
+    else:
+        means, deviations = ([values[i % 3] for i in range(channels)] for values in rgb)
+    return means, deviations
 
 
 class Normalize(nn.Module):

@@ -24,9 +24,17 @@ def require_pixels(image: Tensor, divisor: int, *, norm: str) -> None:
     if count == 1 and norm in ("batch", "instance"):
         raise ValueError(
             f"model: {divisor.bit_length() - 1} halvings leave one pixel of "
-            f"{image.shape[-2]}x{image.shape[-1]} to normalise: raise dataset.image_size, or lower "
-            "model.depth"
+            f"{image.shape[-2]}x{image.shape[-1]} to normalise: raise dataset.image_size"
+            f"{' or dataset.batch_size' if norm == 'batch' else ''}"
         )
+
+
+def norm_of(network: nn.Module) -> str:
+    """`instance` or `batch` where a network has such layers, else `none`; see `require_pixels`."""
+    kinds = {"instance": nn.InstanceNorm2d, "batch": nn.modules.batchnorm._BatchNorm}
+    layers = list(network.modules())
+    has = (name for name, kind in kinds.items() if any(isinstance(m, kind) for m in layers))
+    return next(has, "none")
 
 
 def logits_of(

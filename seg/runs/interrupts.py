@@ -17,8 +17,9 @@ def interruption(error: BaseException | None) -> Interruption | None:
     Libraries make other errors of it: torch's writer of checkpoints fails at its own check of the
     file, and Lightning exits with status 1.
     """
-    first = None
-    while error is not None:
+    first, seen = None, set()
+    while error is not None and id(error) not in seen:  # an error may be its own cause's cause
+        seen.add(id(error))
         if isinstance(error, Interruption):
             first = error
         error = error.__cause__ or error.__context__

@@ -70,3 +70,13 @@ def test_our_messages_are_bare_lines_on_stderr_and_further_ranks_are_quiet(
             assert (shown.out, shown.err) == ("", expected)
     finally:
         log.handlers, log.level, log.propagate = before
+
+
+def test_an_error_that_is_the_cause_of_its_own_cause_is_reported(
+    capsys: pytest.CaptureFixture,
+) -> None:
+    """As Hydra leaves an error of a constructor that `make` raises again."""
+    inner, outer = ValueError("model.decoder: five numbers"), RuntimeError("of Hydra")
+    outer.__cause__, inner.__context__ = inner, outer
+    assert report(inner) == 1
+    assert "five numbers" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """What all networks share: logits of the image's size for any image, and deep supervision."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,9 +12,9 @@ from seg.models.lite_unet import LiteUNet
 from seg.models.resenc_unet import ResEncUNet
 from seg.models.unet import UNet
 from seg.models.unetpp import UNetPlusPlus
+from tests.models import matrix
 
-Make = Callable[..., nn.Module]
-NETWORKS: dict[str, Make] = {
+NETWORKS: dict[str, matrix.Make] = {
     "unet": lambda **keys: UNet(width=4, depth=3, **keys),
     "unetpp": lambda **keys: UNetPlusPlus(width=4, depth=3, **keys),
     "attention_unet": lambda **keys: AttentionUNet(width=4, depth=3, **keys),
@@ -42,6 +43,19 @@ def test_logits_have_the_size_of_the_image(
         logits = network(torch.rand(2, channels, *size))
     assert logits.shape == (2, outputs, *size)
     assert torch.isfinite(logits).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_image_and_target_is_taken(name: str) -> None:
+    matrix.takes_everything(NETWORKS[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_an_onnx_file_gives_the_same(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    matrix.exports(NETWORKS[name], tmp_path)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
