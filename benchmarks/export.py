@@ -15,12 +15,11 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import torch
-from hydra.utils import instantiate
 
+from seg.cli.make import make
 from seg.data.images import read_image
 from seg.data.pairs import image_files
 from seg.exporting import build, quantise
@@ -32,7 +31,7 @@ from seg.training.checkpoint import read
 
 def candidates(run: Path, images: Sequence, folder: Path) -> dict[str, Callable]:
     """By name, a function of an image (H, W, C) uint8."""
-    model = Loader(build=partial(instantiate, _convert_="all")).load_run(run)
+    model = Loader(build=make).load_run(run)
     preprocessing, whole = read(model.path)["seg"]["preprocessing"], folder / "whole.onnx"
     metadata = build.write_graph(model, preprocessing, "onnx", whole)
     own = model.predictor

@@ -22,14 +22,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-from hydra.utils import instantiate
 from numpy.typing import NDArray
 
+from seg.cli.make import make
 from seg.data.images import read_image
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.data.sources.folder import Folder
@@ -68,7 +67,7 @@ def make_mosaic(data: Path, run: Path, shape: Preprocessing, side: int, folder: 
 
 
 def load(run: Path) -> LoadedModel:
-    return Loader(build=partial(instantiate, _convert_="all")).load_run(run)
+    return Loader(build=make).load_run(run)
 
 
 def predict(way: str, run: Path, folder: Path, tile: int) -> dict[str, float]:

@@ -16,17 +16,16 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from hydra.utils import instantiate
 from PIL import Image
 
 from seg import predict as command
 from seg.cli.compose import compose
+from seg.cli.make import make
 from seg.data.formats import IMAGE_SUFFIXES
 from seg.inference.load import Loader
 from seg.inference.model import LoadedModel
@@ -65,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.getLogger("seg").setLevel(logging.ERROR)
     files = sorted(p for p in args.data.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     files = files[: args.limit]
-    build = partial(instantiate, _convert_="all")
-    model = Loader(build=build).load_run(Path(args.run))
+    model = Loader(build=make).load_run(Path(args.run))
     wrapped = command.wrap(model)
     ratios, ours, theirs = [], [], []
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:

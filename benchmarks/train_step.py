@@ -33,7 +33,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
-from hydra.utils import instantiate
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
@@ -227,7 +226,7 @@ def prepare(
         )
     if len(data.class_names) > 1:
         raise ValueError(f"the fp32 loop knows one class, not {', '.join(data.class_names)}")
-    model, stages = instantiate(cfg.model, _convert_="all"), build.build_stages(cfg)
+    model, stages = build.build_model(cfg), build.build_stages(cfg)
     module = build.build_module(cfg, compose.plain(cfg), data, model, stages)
     batch = data.samples("train").__getitems__(range(data.batch_size))
     size, mode = data.preprocessing.size, {1: "L", 3: "RGB"}[data.preprocessing.channels]
@@ -239,7 +238,7 @@ def prepare(
         pin_memory=torch.cuda.is_available(),
     )
     run = RunFolder(folder)
-    model, layout = instantiate(cfg.model, _convert_="all"), getattr(torch, args.loop_layout)
+    model, layout = build.build_model(cfg), getattr(torch, args.loop_layout)
     contestants = {
         "seg": seg_path(
             lambda: build.build_trainer(cfg, hardware, data, module, run, None), module, data

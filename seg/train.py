@@ -9,7 +9,6 @@ from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from seg.cli import build, compose
-from seg.cli.make import make
 from seg.data.datamodule import SegmentationDataModule
 from seg.evaluation import summary
 from seg.launch import launch
@@ -43,7 +42,7 @@ def train(cfg: DictConfig) -> float:
     if run is None:  # the folder is made when the data are read and the network has been tried
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
         data = build.build_data(cfg, hardware)
-        model, stages = make(cfg.model), build.build_stages(cfg)
+        model, stages = build.build_model(cfg), build.build_stages(cfg)
         data.setup()
         log.info("%s", data.describe())
         for line in data.missing_classes():
@@ -56,7 +55,7 @@ def train(cfg: DictConfig) -> float:
         log.info("%s is finished; nothing to do", run.path)
         return run.best_score
     saved = checkpoint.read_metadata(run.resumed_from) if run.resumed_from else None
-    stages[0].scheduled = config["schedule_epochs"]  # a run with more epochs keeps its schedule
+    build.keep_as_begun(stages, config)
     with run:
         log.info("%s on %s", run.path, hardware.line)
         run.write_config()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -185,6 +186,11 @@ STAGES = [
         ["ema.decay=0.9", "checkpoints.top_k=2"],
         ["ema.decay=0.9", "trainer.accumulate_grad_batches=2"],
         [*STAGES, "ema.decay=0.9"],
+        # thawed after the interruption, with it, and before it
+        ["model=lite_unet", "model.freeze_encoder_epochs=3", "optimizer.encoder_lr_scale=0.1"],
+        ["model=lite_unet", "model.freeze_encoder_epochs=2", "scheduler=onecycle"],
+        ["model=lite_unet", "model.freeze_encoder_epochs=1", "ema.decay=0.9"],
+        ["optimizer.decay_norms_and_biases=true"],
     ],
     ids=[
         "cosine",
@@ -210,6 +216,9 @@ def test_a_run_killed_anywhere_equals_the_uninterrupted_one(
     more: list[str],
     place: tuple[int, int],
 ) -> None:
+    if "model=lite_unet" in more:
+        many = [o for o in many if not re.match(r"model\.(width|depth)", o)]
+        more = [*more, "model.weights=null"]
     options = [*more[:2], *many, "trainer.max_epochs=4", *more, "checkpoints.every_steps=1"]
     options = [o for i, o in enumerate(options) if "=" in o and o not in options[:i]]
     whole = run(options, tmp_path / "whole")
@@ -302,13 +311,22 @@ RANKS = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu", "dataset
         ["dataset.num_workers=2"],
         RANKS,
         [*RANKS, "ema.decay=0.9"],
+        [
+            *RANKS,
+            "model=resenc_unet",
+            "model.blocks=[1,1,1]",
+            "model.freeze_encoder_epochs=3",
+            "optimizer.encoder_lr_scale=0.1",
+        ],
     ],
-    ids=["workers", "ranks", "ranks-ema"],
+    ids=["workers", "ranks", "ranks-ema", "ranks-frozen"],
 )
 def test_a_signal_to_all_processes_of_a_run_ends_it_in_order_and_nothing_is_lost(
     tmp_path: Path, many: list[str], more: list[str]
 ) -> None:
     """As schedulers send it: to loader processes and further ranks as well."""
+    if "model=resenc_unet" in more:
+        many = [o for o in many if not re.match(r"model\.(depth|dropout)", o)]
     options = [more[0], *many, *more[1:], "trainer.max_epochs=12"]
     whole = started(*options, f"output_dir={tmp_path / 'whole'}", cwd=tmp_path)
     assert whole.wait(timeout=300) == 0

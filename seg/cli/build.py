@@ -26,6 +26,7 @@ from seg.runs.folder import RunFolder
 from seg.training import checkpoint, progress, symmetries, weights
 from seg.training.hardware import Hardware
 from seg.training.module import SPLITS, SegmentationModule
+from seg.training.parameter_groups import require_encoder
 from seg.training.stages import Stage
 from seg.training.whole_images import WholeImages
 
@@ -105,6 +106,18 @@ def build_data(cfg: DictConfig, hardware: Hardware) -> SegmentationDataModule:
     )
 
 
+def build_model(cfg: DictConfig) -> nn.Module:
+    """The network. Raises ValueError if a key is given for an encoder that it does not have."""
+    model = make(cfg.model)
+    if cfg.model.get("freeze_encoder_epochs"):
+        require_encoder(model, f"model.freeze_encoder_epochs={cfg.model.freeze_encoder_epochs}")
+    for node in (cfg, *cfg.stages.values()):
+        scale = node.optimizer.get("encoder_lr_scale", 1.0)
+        if scale != 1:
+            require_encoder(model, f"optimizer.encoder_lr_scale={scale}")
+    return model
+
+
 def build_stages(cfg: DictConfig) -> list[Stage]:
     """The first stage from the main groups, the others from `stages`."""
     first = str(cfg.loss._target_).rpartition(".")[2] if cfg.stages else "main"
@@ -118,9 +131,19 @@ def build_stages(cfg: DictConfig) -> list[Stage]:
             optimizer=make(node.optimizer),
             scheduler=make(node.scheduler),
             scheduled=None if cfg.stages else cfg.schedule_epochs,
+            # an optimizer of the user's own may leave these keys out
+            encoder_lr_scale=node.optimizer.get("encoder_lr_scale", 1.0),
+            decay_norms_and_biases=node.optimizer.get("decay_norms_and_biases", True),
         )
         for name, node, epochs in nodes
     ]
+
+
+def keep_as_begun(stages: list[Stage], config: dict[str, Any]) -> None:
+    """Give stages what `start` has taken over from the run that is resumed."""
+    stages[0].scheduled = config["schedule_epochs"]
+    for stage, node in zip(stages, (config, *config["stages"].values()), strict=True):
+        stage.decay_norms_and_biases = node["optimizer"].get("decay_norms_and_biases", True)
 
 
 def build_module(

@@ -12,6 +12,7 @@ from seg.runs.folder import MONITOR, RunFolder
 from seg.training import checkpoint, progress, pruning
 from seg.training.ema import EMA
 from seg.training.epoch_log import EpochLog
+from seg.training.freezing import FrozenEncoder
 from seg.training.panels import Panels, fixed_cases
 from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
 from seg.training.stages import NextStage, Stopping
@@ -33,6 +34,8 @@ def build_callbacks(
     ema = cfg.get("ema")  # a run of an earlier version has none
     if ema is not None and ema.decay is not None:
         callbacks.append(EMA(decay=ema.decay))
+    if frozen := cfg.model.get("freeze_encoder_epochs"):
+        callbacks.append(FrozenEncoder(epochs=frozen))
     if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
         callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
     if cfg.checkpoints.every_steps is not None:

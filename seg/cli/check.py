@@ -10,7 +10,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seg.cli import fixed, signatures
 from seg.cli.compose import CONF_DIR, ConfigError, plain
-from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE, Rule, as_typed, count, number
+from seg.cli.make import MODEL, OPTIMIZER
+from seg.cli.rule import Rule, as_typed, count, number
+from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE
 from seg.cli.signatures import is_target, nearest
 from seg.data.errors import shown
 from seg.data.split.draw import check_sizes
@@ -28,6 +30,8 @@ NEWER = {
     "dataset.sampling", "dataset.sampling_foreground",
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
+# keys beside those of the class that a node names
+BESIDE = {"dataset": LOADING | DOWNLOAD, "model": MODEL, "optimizer": OPTIMIZER}
 
 CROSS_ENTROPY = "seg.losses.ce.CELoss"
 _SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
@@ -64,7 +68,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
         yield from fixed.of_trainer(cfg.get("trainer"))
     for path, node in nodes.items():
         if is_target(node):
-            extra = LOADING | DOWNLOAD if path == "dataset" else ()
+            extra = BESIDE.get(path.rpartition(".")[2] if path.startswith("stages.") else path, ())
             yield from signatures.problems(path, node, extra=extra, ruled=rules)
         elif isinstance(node, str) and "${" in node:
             yield f"{path}: refused, an escaped interpolation could build what was not checked"

@@ -1,74 +1,19 @@
 """The values that the keys of each command may have, where no signature says it."""
 
-import json
-import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Rule:
-    """Whether a value is allowed, and which values are, as in "must be ..."."""
-
-    allows: Callable[[Any], bool]
-    wanted: str
-
-
-def number(wanted: str, within: Callable[[float], bool] = lambda value: True) -> Rule:
-    """A finite number for which `within` holds."""
-    return Rule(lambda v: type(v) in (int, float) and math.isfinite(v) and within(v), wanted)
-
-
-def positive(wanted: str = "a number above 0") -> Rule:
-    return number(wanted, lambda value: value > 0)
-
-
-def share() -> Rule:
-    return number("a share from 0, below 1", lambda value: 0 <= value < 1)
-
-
-def count(least: int, wanted: str = "") -> Rule:
-    return Rule(lambda v: type(v) is int and v >= least, wanted or f"a whole number from {least}")
-
-
-def one_of(*choices: str | float | None) -> Rule:
-    """One of these values, and of its type: 1 is neither true nor 1.0."""
-    *others, last = [str(as_typed(choice)) for choice in choices]
-    return Rule(
-        lambda value: any(type(value) is type(c) and value == c for c in choices),
-        f"{', '.join(others)} or {last}",
-    )
-
-
-def text(wanted: str, pattern: str = "(?s).+") -> Rule:
-    """A text that the pattern matches as a whole."""
-    return Rule(lambda v: isinstance(v, str) and re.fullmatch(pattern, v) is not None, wanted)
-
-
-def path(wanted: str = "a folder") -> Rule:
-    """The name of a file or folder, which need not exist (see MUST_EXIST)."""
-    return text(wanted)
-
-
-def or_null(rule: Rule) -> Rule:
-    return Rule(lambda value: value is None or rule.allows(value), f"null, or {rule.wanted}")
-
-
-def or_list(rule: Rule, *, least: int = 1) -> Rule:
-    """A value that the rule allows, or a list of at least so many."""
-
-    def allows(value: Any) -> bool:
-        values = value if isinstance(value, list) else [value]
-        return len(values) >= least and all(map(rule.allows, values))
-
-    return Rule(allows, f"{rule.wanted}, or a list of them")
-
-
-def as_typed(value: Any) -> Any:
-    """null, true and false as they are typed in a configuration; other values unchanged."""
-    return json.dumps(value) if value is None or isinstance(value, bool) else value
+from seg.cli.rule import (
+    Rule,
+    count,
+    number,
+    one_of,
+    or_list,
+    or_null,
+    path,
+    positive,
+    share,
+    text,
+)
 
 
 def _is_size(value: Any) -> bool:
@@ -144,6 +89,8 @@ STAGE = {  # of a training; further stages have the same keys below stages.NAME
     "loss.pos_weight": or_list(positive()),
     "optimizer.lr": number("a number from 0", lambda v: v >= 0),
     "optimizer.weight_decay": number("a number from 0", lambda v: v >= 0),
+    "optimizer.encoder_lr_scale": positive("a factor above 0"),
+    "optimizer.decay_norms_and_biases": FLAG,
     "scheduler.warmup": share(),
     "scheduler.final": number("a share from 0 to 1", lambda v: 0 <= v <= 1),
     "scheduler.power": positive(),
@@ -170,6 +117,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "model.depth": count(1),
         "model.dropout": share(),
         "model.deep_supervision": FLAG,
+        "model.freeze_encoder_epochs": count(0),
         "trainer.max_epochs": count(1),
         "trainer.devices": Rule(
             lambda v: v in ("auto", -1) or isinstance(v, list) or count(1).allows(v),

@@ -3,6 +3,7 @@
 import logging
 import os
 import platform
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,10 +25,14 @@ EARLIER = {
     "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
     "dataset.sampling": "uniform", "dataset.sampling_foreground": 0.5,
     "model.deep_supervision": False, "ema": {"decay": None},
+    "model.freeze_encoder_epochs": 0, "optimizer.encoder_lr_scale": 1.0,
 }  # fmt: skip
 # values that mean the same (of the normalisation: without pretrained weights, which no earlier
 # version had)
 ALIKE = {"dataset.normalize": {"auto", "dataset"}, "ema": {"None", "{'decay': None}"}}
+
+# A key whose default is not what an earlier version did: a run without it goes on without it.
+LATER = "decay_norms_and_biases"
 
 
 def find(which: str, config: Mapping[str, Any], runs: Path) -> Path | None:
@@ -161,6 +166,14 @@ def schedule_epochs(
     return spanned
 
 
+def keep_keys(before: Mapping[str, Any], now: dict[str, Any]) -> None:
+    """Take out of `now` what the run that it resumes is without (see `LATER`)."""
+    nodes = [(c, *(c.get("stages") or {}).values()) for c in (before, now)]
+    for a, b in zip(*nodes, strict=True):
+        if LATER not in (a.get("optimizer") or {}):
+            (b.get("optimizer") or {}).pop(LATER, None)
+
+
 def _epochs(config: Mapping[str, Any]) -> int:
     return (config.get("trainer") or {}).get("max_epochs") or 0
 
@@ -214,9 +227,11 @@ def _differences(
 ) -> list[str]:
     different = []
     for key in sorted(before.keys() | now.keys(), key=str):
-        if f"{prefix}{key}" in ignored:
+        if f"{prefix}{key}" in ignored or (key == LATER and key not in before):
             continue
-        a, b = (side.get(key, EARLIER.get(f"{prefix}{key}")) for side in (before, now))
+        # a further stage has the keys of the first
+        name = re.sub(r"^stages\.[^.]+\.", "", f"{prefix}{key}")
+        a, b = (side.get(key, EARLIER.get(name)) for side in (before, now))
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             different += _differences(a, b, f"{prefix}{key}.", ignored)
         elif a != b and not {str(a), str(b)} <= ALIKE.get(f"{prefix}{key}", set()):

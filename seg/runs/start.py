@@ -51,7 +51,8 @@ def start(config: dict[str, Any], *, job_folder: Path | None = None, device: str
 
     Args:
         config: the configuration of seg.train, plain and resolved. Where it gives a resumed run
-            more epochs, its `schedule_epochs` becomes those that the schedule was made for.
+            more epochs, its `schedule_epochs` becomes those that the schedule was made for. It
+            loses what that run is without (see `resume.keep_keys`).
         job_folder: the folder of a job of a sweep, which is also the one to resume.
         device: what the network is trained on, for run.json.
     Returns:
@@ -74,6 +75,7 @@ def start(config: dict[str, Any], *, job_folder: Path | None = None, device: str
         return Run(path, config=config, facts=before.facts)
     if checkpoint is not None:
         config["schedule_epochs"] = resume.schedule_epochs(before.config, config, folder=path)
+        resume.keep_keys(before.config, config)
     facts = {"name": config["name"], "seed": config["seed"], "device": device}
     return Run(path, config=config, facts=facts, resumed_from=checkpoint, lock=lock)
 

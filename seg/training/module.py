@@ -205,7 +205,7 @@ class SegmentationModule(pl.LightningModule):
         epochs = sum(stage.epochs for stage in self.stages)
         steps_per_epoch = max(1, int(self.trainer.estimated_stepping_batches) // epochs)
         self.schedule_length = schedule_length(self.stage, steps_per_epoch)
-        return configure(self.stage, self.model.parameters(), steps_per_epoch, MONITOR)
+        return configure(self.stage, self.model, steps_per_epoch, MONITOR)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         """A schedule ends at its last rate: beyond, a cosine would climb, and OneCycleLR raise."""

@@ -16,6 +16,8 @@ from pytorch_lightning.callbacks import EarlyStopping
 from torch import nn
 from torch.optim import Optimizer
 
+from seg.training.parameter_groups import build_optimizer, scaled
+
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +33,7 @@ class Stage:
             `scheduler(optimizer, total_steps=)`, stepped after each batch.
         epochs: how many.
         scheduled: epochs that the schedule spans; None: all. Later ones keep its last rate.
+        encoder_lr_scale, decay_norms_and_biases: as in `parameter_groups.build_optimizer`.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Stage:
     scheduler: Callable[..., Any]
     epochs: int
     scheduled: int | None = None
+    encoder_lr_scale: float = 1.0
+    decay_norms_and_biases: bool = True
 
 
 def _by_batch(stage: Stage) -> bool:
@@ -61,16 +66,21 @@ def stage_at(stages: Sequence[Stage], epoch: int) -> int:
     return len(stages) - 1
 
 
-def configure(
-    stage: Stage, parameters: Iterable[nn.Parameter], steps_per_epoch: int, monitor: str
-) -> dict:
+def configure(stage: Stage, model: nn.Module, steps_per_epoch: int, monitor: str) -> dict:
     """Lightning's optimizer configuration of a stage."""
-    optimizer = stage.optimizer(parameters)
-    by_batch = _by_batch(stage)
+    optimizer = build_optimizer(
+        stage.optimizer,
+        model,
+        encoder_lr_scale=stage.encoder_lr_scale,
+        decay_norms_and_biases=stage.decay_norms_and_biases,
+    )
+    by_batch, options = _by_batch(stage), {}
     if by_batch:
-        scheduler = stage.scheduler(optimizer, total_steps=schedule_length(stage, steps_per_epoch))
-    else:
-        scheduler = stage.scheduler(optimizer)
+        options["total_steps"] = schedule_length(stage, steps_per_epoch)
+    given = getattr(stage.scheduler, "keywords", {})
+    if "max_lr" in given:  # OneCycleLR replaces the rates of the groups
+        options["max_lr"] = scaled(given["max_lr"], optimizer)
+    scheduler = stage.scheduler(optimizer, **options)
     interval = "step" if by_batch else "epoch"
     return {
         "optimizer": optimizer,

@@ -9,9 +9,7 @@ from omegaconf import OmegaConf
 
 from seg.cli import rules
 from seg.cli.compose import CONF_DIR, compose, plain
-from seg.cli.rules import (
-    MUST_EXIST,
-    RULES,
+from seg.cli.rule import (
     Rule,
     as_typed,
     count,
@@ -23,6 +21,7 @@ from seg.cli.rules import (
     share,
     text,
 )
+from seg.cli.rules import MUST_EXIST, RULES
 
 # What each command cannot do without.
 REQUIRED = {
@@ -55,7 +54,8 @@ def test_every_key_of_a_commands_own_file_has_a_rule(command: str) -> None:
 
 @pytest.mark.parametrize("command", RULES)
 def test_every_rule_has_a_key(command: str) -> None:
-    choices = {"train": ["loss=dice", "loss=bce", "dataset=folder", "dataset=kvasir"],
+    choices = {"train": ["loss=dice", "loss=bce", "dataset=folder", "dataset=kvasir",
+                         "scheduler=poly", "model=lite_unet"],
                "prepare": ["dataset=folder", "dataset=kvasir"]}.get(command, [])  # fmt: skip
     keys: set[str] = set()
     for more in [[], *([choice] for choice in choices)]:

@@ -9,7 +9,14 @@ import pytest
 
 from seg.runs import lock, resume
 from seg.runs.folder import RunFolder
-from seg.runs.resume import differences, is_longer, require_fitting, require_same, schedule_epochs
+from seg.runs.resume import (
+    differences,
+    is_longer,
+    keep_keys,
+    require_fitting,
+    require_same,
+    schedule_epochs,
+)
 from seg.runs.run import Run
 from seg.runs.watchdog import write_status
 
@@ -83,6 +90,21 @@ def test_a_schedule_keeps_the_epochs_that_it_was_made_for(
     assert differences(lengthened, first) == []  # the command that resumes it need not say so
     assert schedule_epochs(lengthened, first, folder=tmp_path) == 4
     assert schedule_epochs(lengthened, changed(trainer__max_epochs=20), folder=tmp_path) == 4
+
+
+def test_a_run_from_before_a_key_goes_on_without_it() -> None:
+    """It had weight decay of norms and biases too; new runs have not."""
+    before = changed(optimizer={"lr": 1}, stages={"b": {"optimizer": {"lr": 1}}})
+    optimizer = {"lr": 1, "decay_norms_and_biases": False, "encoder_lr_scale": 1.0}
+    now = changed(optimizer=dict(optimizer), stages={"b": {"optimizer": dict(optimizer)}})
+    assert differences(before, now) == []
+    keep_keys(before, now)
+    assert "decay_norms_and_biases" not in now["optimizer"] | now["stages"]["b"]["optimizer"]
+    both = changed(optimizer=optimizer), changed(optimizer=optimizer)
+    keep_keys(*both)
+    assert both[1]["optimizer"] == optimizer
+    (line,) = differences(both[0], changed(optimizer=optimizer | {"decay_norms_and_biases": True}))
+    assert line.startswith("optimizer.decay_norms_and_biases: False -> True")
 
 
 SAVED = {

@@ -53,15 +53,14 @@ def test_epochs_beyond_the_last_stage_belong_to_it():
     ids=["constant", "plateau", "cosine"],
 )
 def test_a_scheduler_that_asks_for_steps_is_stepped_by_the_batch(scheduler, interval):
-    parameters = [nn.Parameter(torch.zeros(1))]
-    made = configure(_stage(3, scheduler=scheduler), parameters, 7, "val/dice")
+    made = configure(_stage(3, scheduler=scheduler), nn.Linear(1, 1), 7, "val/dice")
     assert made["lr_scheduler"]["interval"] == interval
     assert made["lr_scheduler"]["monitor"] == "val/dice"
     assert made["lr_scheduler"]["scheduler"].optimizer is made["optimizer"]
 
 
 def test_the_steps_of_a_schedule_are_those_of_its_stage():
-    made = configure(_stage(3, scheduler=COSINE), [nn.Parameter(torch.zeros(1))], 4, MONITOR)
+    made = configure(_stage(3, scheduler=COSINE), nn.Linear(1, 1), 4, MONITOR)
     optimizer, scheduler = made["optimizer"], made["lr_scheduler"]["scheduler"]
     rates = []
     for _ in range(12):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from seg.cli.compose import ConfigError
-from seg.cli.rules import count
+from seg.cli.rule import count
 from seg.runs.folder import MONITOR, RunFolder
 from seg.sweeps.search.study import SAMPLERS
 from seg.training.pruning import PRUNERS
