@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from seg.cli.check import check
 from seg.cli.compose import CONF_DIR, LAYOUTS, ConfigError, compose, out_channels, plain
+from seg.cli.make import make
 
 GROUPS = sorted(d.name for d in CONF_DIR.iterdir() if d.is_dir())
 CHOICES = [
@@ -48,7 +48,7 @@ def test_every_loss_and_model_instantiates(group: str, choice: str) -> None:
         if target in node._target_:
             pytest.importorskip(package, reason="needs an extra")
             node.weights = None  # which would be downloaded
-    assert isinstance(instantiate(node, _convert_="all"), torch.nn.Module)
+    assert isinstance(make(node), torch.nn.Module)
 
 
 DOCUMENTED = {
