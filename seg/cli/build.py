@@ -14,6 +14,7 @@ from seg.cli import compose
 from seg.cli.callbacks import build_callbacks
 from seg.cli.check import DOWNLOAD, LOADING
 from seg.cli.make import make
+from seg.cli.make_loss import make_loss
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.dataset import refuse_channels
 from seg.data.errors import shown
@@ -123,11 +124,13 @@ def build_stages(cfg: DictConfig) -> list[Stage]:
     first = str(cfg.loss._target_).rpartition(".")[2] if cfg.stages else "main"
     nodes = [(first, cfg, cfg.trainer.max_epochs)]
     nodes += [(str(name), node, node.max_epochs) for name, node in cfg.stages.items()]
+    overlap = cfg.dataset.get("overlap", False)
+    channels = compose.out_channels(cfg.dataset.classes, overlap=overlap)
     return [
         Stage(
             name=name,
             epochs=epochs,
-            loss=make(node.loss),
+            loss=make_loss(node.loss, channels=channels, overlap=overlap),
             optimizer=make(node.optimizer),
             scheduler=make(node.scheduler),
             scheduled=None if cfg.stages else cfg.schedule_epochs,

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli import fixed, signatures
+from seg.cli import fixed, loss_rules, signatures
 from seg.cli.compose import CONF_DIR, ConfigError, plain
 from seg.cli.make import MODEL, OPTIMIZER
 from seg.cli.rule import Rule, as_typed, count, number
@@ -33,7 +33,6 @@ DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 # keys beside those of the class that a node names
 BESIDE = {"dataset": LOADING | DOWNLOAD, "model": MODEL, "optimizer": OPTIMIZER}
 
-CROSS_ENTROPY = "seg.losses.ce.CELoss"
 _SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 _STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
@@ -69,6 +68,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     for path, node in nodes.items():
         if is_target(node):
             extra = BESIDE.get(path.rpartition(".")[2] if path.startswith("stages.") else path, ())
+            extra = {"scale"} if loss_rules.is_term(path) else extra
             yield from signatures.problems(path, node, extra=extra, ruled=rules)
         elif isinstance(node, str) and "${" in node:
             yield f"{path}: refused, an escaped interpolation could build what was not checked"
@@ -77,6 +77,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
             yield f"{path}={as_typed(nodes[path])}: must be {rule.wanted}"
     yield from _conflicts(cfg, nodes)
     yield from _training_conflicts(cfg, nodes)
+    yield from loss_rules.problems(cfg)
     for key in MUST_EXIST[command]:
         for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
             if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
@@ -92,7 +93,7 @@ def _stages(cfg: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _rules(command: str, cfg: Mapping[str, Any]) -> dict[str, Rule]:
-    rules = dict(RULES[command])
+    rules = RULES[command] | loss_rules.rules(cfg)
     if is_target(cfg.get("dataset")):  # which an evaluation may leave out
         rules |= DATASET
     for name in _stages(cfg):
@@ -155,13 +156,6 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
     """Values that cannot go together."""
     if cfg.get("int8") and cfg.get("format") != "onnx":
         yield f"int8={as_typed(cfg['int8'])}: only ONNX files are quantised; set format=onnx"
-    if nodes.get("dataset.overlap") is True and len(nodes.get("dataset.classes") or "1") > 1:
-        for path, node in nodes.items():
-            if is_target(node) and node["_target_"] == CROSS_ENTROPY:
-                yield (
-                    f"{path}: cross-entropy is of classes of which each pixel has one; with "
-                    "dataset.overlap=true take loss=bce or loss=bce_dice"
-                )
     if cfg.get("init_from_partial") and cfg.get("init_from") is None:
         yield "init_from_partial: nothing to start from; give init_from=..., or remove the key"
     several = len(nodes.get("dataset.classes") or "1") > 1 and not nodes.get("dataset.overlap")

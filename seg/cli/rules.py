@@ -85,8 +85,6 @@ DATASET = {
     "dataset.split.seed": count(0),
 }  # fmt: skip
 STAGE = {  # of a training; further stages have the same keys below stages.NAME
-    "loss.smooth": positive("a number of pixels above 0"),
-    "loss.pos_weight": or_list(positive()),
     "optimizer.lr": number("a number from 0", lambda v: v >= 0),
     "optimizer.weight_decay": number("a number from 0", lambda v: v >= 0),
     "optimizer.encoder_lr_scale": positive("a factor above 0"),

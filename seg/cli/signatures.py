@@ -73,7 +73,7 @@ def _differences(
         is_needed = parameter.default is parameter.empty and key not in ("self", *node)
         if is_needed and not node.get("_partial_"):
             yield f"{path}.{key}: missing, {short} needs it"
-    for key, hint in _hints(factory).items():
+    for key, hint in annotations(factory).items():
         is_compared = key in node and key in named and f"{path}.{key}" not in ruled
         if is_compared and not is_target(node[key]) and not fits(node[key], hint):
             is_plain = typing.get_origin(hint) is None and hasattr(hint, "__name__")
@@ -81,11 +81,26 @@ def _differences(
             yield f"{path}.{key}={node[key]!r}: must be {name}"
 
 
-def _hints(factory: Callable) -> dict[str, Any]:
+def annotations(factory: Callable) -> dict[str, Any]:
+    """The annotations of the parameters of a function or class."""
     try:
         return typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     except Exception:  # annotations that name what is imported for type checkers alone
         return {}
+
+
+def wants_tensor(value: Any, hint: Any) -> bool:
+    """Whether a list or a number has to become a tensor to be what an annotation says."""
+    options = typing.get_args(hint) or (hint,)
+    is_plain = isinstance(value, Sequence | int | float) and not isinstance(value, str | bool)
+    value = list(value) if isinstance(value, Sequence) else value
+    others = [option for option in options if not _is_tensor(option)]
+    is_other = any(fits(value, option) for option in others)
+    return is_plain and len(others) < len(options) and not is_other
+
+
+def _is_tensor(hint: Any) -> bool:
+    return getattr(hint, "__module__", "").startswith("torch") and hint.__name__ == "Tensor"
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -100,6 +115,8 @@ def fits(value: Any, hint: Any) -> bool:
         return value in arguments
     if hint is type(None):
         return value is None
+    if _is_tensor(hint):
+        return isinstance(value, list) or type(value) in (int, float)  # see wants_tensor
     if hint in (bool, int, str):
         return type(value) is hint
     if hint is float:

@@ -2,9 +2,12 @@
 it.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
-from seg.losses.target import is_planes, one_hot, probabilities, valid_pixels
+from seg.losses.class_weights import ClassWeights
+from seg.losses.target import regions
 
 
 def soft_dice(
@@ -25,25 +28,33 @@ def soft_dice(
 class DiceLoss(nn.Module):
     """1 - soft Dice, averaged over images and foreground classes.
 
-    smooth: in pixels, above 0. pooled: one Dice of the whole batch, which small objects and empty
-        images disturb less, but whose value depends on the batch size.
+    Args:
+        smooth: in pixels, above 0.
+        pooled: one Dice of the whole batch, which small objects and empty images disturb less, but
+            whose value depends on the batch size.
+        class_weights: of the mean over classes (see `ClassWeights`); then of the background too.
     """
 
-    def __init__(self, *, smooth: float = 1.0, pooled: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        smooth: float = 1.0,
+        pooled: bool = False,
+        class_weights: Sequence[float] | str | None = None,
+    ) -> None:
         super().__init__()
-        if not smooth > 0:
-            raise ValueError(
-                f"loss.smooth={smooth} must be above 0: empty masks would divide 0 by 0"
-            )
-        self.smooth = smooth
+        self.smooth = require_smooth(smooth)
         self.pooled = pooled
+        self.class_weights = ClassWeights(class_weights)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        planes = is_planes(target)
-        probs = probabilities(logits, planes=planes)
-        truth = one_hot(target, probs.shape[1])
-        if probs.shape[1] > 1 and not planes:
-            probs, truth = probs[:, 1:], truth[:, 1:]  # background would drown the mean
-        valid = valid_pixels(target)
+        probs, truth, valid = regions(logits, target, background=self.class_weights.given)
         dice = soft_dice(probs, truth, valid, smooth=self.smooth, pooled=self.pooled)
-        return 1 - dice.mean()
+        return 1 - self.class_weights.mean(dice)
+
+
+def require_smooth(smooth: float) -> float:
+    """The value itself. Raises ValueError if it is not above 0."""
+    if not smooth > 0:
+        raise ValueError(f"loss.smooth={smooth} must be above 0: empty masks would divide 0 by 0")
+    return smooth

@@ -39,3 +39,26 @@ def probabilities(logits: Tensor, *, planes: bool = False) -> Tensor:
     logits = logits.float()
     each = planes or logits.shape[1] == 1
     return torch.sigmoid(logits) if each else torch.softmax(logits, dim=1)
+
+
+def regions(
+    logits: Tensor, target: Tensor, *, background: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What a loss of regions compares: probabilities and truth of each class, and valid pixels.
+
+    Args:
+        logits: (N, C, H, W), unbounded.
+        target: (N, H, W) int64, or planes (N, C, H, W); 255 is ignored.
+        background: whether the background is a class too. It would drown the mean of the others,
+            so it is one only where it has a weight; planes have none.
+    Returns:
+        probabilities (N, K, H, W) float32, truth likewise, 0 or 1, and valid (N, 1 or K, H, W).
+    """
+    planes = is_planes(target)
+    probs = probabilities(logits, planes=planes)
+    truth = one_hot(target, probs.shape[1])
+    if not planes and background and probs.shape[1] == 1:
+        probs, truth = torch.cat([1 - probs, probs], 1), torch.cat([1 - truth, truth], 1)
+    elif not planes and not background and probs.shape[1] > 1:
+        probs, truth = probs[:, 1:], truth[:, 1:]
+    return probs, truth, valid_pixels(target)

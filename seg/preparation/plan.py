@@ -158,7 +158,6 @@ def plan(
         channels=channels,
         batch=batch,
         pooled=pooled,
-        exclusive=exclusive,
         depth=f"{depth} # {min(height, width) >> depth} pixels across at the bottom",
         epochs=epochs,
         minutes=minutes,

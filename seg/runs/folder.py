@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from seg.runs import results, split_table
+from seg.runs.earlier_losses import named
 from seg.runs.results import Result
 from seg.runs.split_table import SplitTable
 from seg.runs.watchdog import STATUS_FILE
@@ -93,8 +94,8 @@ class RunFolder:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """config.yaml, nested."""
-        return self._mapping(self.config_path, lambda text: yaml.load(text, Loader=LOADER))
+        """config.yaml, nested; losses as this version writes them."""
+        return named(self._mapping(self.config_path, lambda text: yaml.load(text, Loader=LOADER)))
 
     @cached_property
     def flat_config(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seg.runs import lock
+from seg.runs.earlier_losses import named
 from seg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
@@ -214,6 +215,7 @@ def differences(
     before: Mapping[str, Any], now: Mapping[str, Any], *, ignored: Sequence[str] = LAUNCH_KEYS
 ) -> list[str]:
     """`key: before -> now` for every difference between two configurations that matters."""
+    before, now = named(before), named(now)
     different = _differences(before, now, "", (*ignored, "schedule_epochs"))
     # a run that was given more epochs has it, and the command that resumes it need not
     spanned, wanted = before.get("schedule_epochs") or _epochs(before), now.get("schedule_epochs")

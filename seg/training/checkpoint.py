@@ -130,8 +130,8 @@ def read_metadata(path: Path) -> dict[str, Any]:
 
 
 def shapes(state: Mapping[str, torch.Tensor]) -> dict[str, list[int]]:
-    """The shape of each tensor of a state_dict."""
-    return {name: list(value.shape) for name, value in state.items()}
+    """The shape of each tensor of a state_dict, but for those of losses."""
+    return {n: list(value.shape) for n, value in state.items() if not n.startswith("losses.")}
 
 
 def model_weights(content: dict[str, Any]) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from seg.cli.build import build_trainer
 from seg.cli.check import check
-from seg.cli.compose import ConfigError, compose, plain
+from seg.cli.compose import ConfigError, compose
 from seg.cli.fixed import TRAINER
 
 
@@ -106,10 +106,45 @@ def test_a_key_that_another_one_makes_useless_is_refused(overrides: list[str], n
     assert any(problem.startswith(named) for problem in problems_of(*overrides))
 
 
+@pytest.mark.parametrize(
+    ("overrides", "named"),
+    [
+        (["loss.terms.bce.scale=-1"], "loss.terms.bce.scale=-1: "),
+        (["+loss.terms.bce.scal=2"], "loss.terms.bce.scal: BCELoss takes no such key (nearest: sc"),
+        (["loss.terms.dice.smooth=0"], "loss.terms.dice.smooth=0: "),
+        (["loss.terms.dice.class_weights=[1,2,3]"], "needs 2 numbers, for background, "),
+        (["loss.terms.dice.class_weights=often"], "loss.terms.dice.class_weights=often: "),
+        (["loss.terms.dice.class_weights=[0,0]"], "loss.terms.dice.class_weights=[0, 0]: "),
+        (["loss.terms.dice=null"], "write ~loss.terms.dice"),
+        (["+loss.terms.x={scale: 2}"], "loss.terms.x: is no loss"),
+        (["dataset=synthetic_classes", "loss=ce", "loss.class_weights=[1,5]"],
+         "loss.class_weights=[1, 5]: needs "),
+        (["loss=topk_ce", "loss.share=0"], "loss.share=0: "),
+    ],
+)  # fmt: skip
+def test_a_loss_is_checked_with_its_terms(overrides: list[str], named: str) -> None:
+    assert any(named in problem for problem in problems_of(*overrides))
+
+
+def test_terms_are_added_removed_and_replaced() -> None:
+    check(compose(["~loss.terms.bce", "loss.terms.dice.class_weights=auto"]))
+    check(compose(["+loss@loss.terms.focal=focal", "++loss.terms.focal.scale=2"]))
+    term = "+loss.terms.cldice={_target_: seg.losses.cldice.CLDiceLoss, iterations: 3, scale: 0.5}"
+    check(compose([term]))
+
+
+def test_a_rule_of_our_losses_is_none_of_a_librarys() -> None:
+    cfg = compose(["loss=bce"])
+    cfg.loss = {"_target_": "torch.nn.PoissonNLLLoss", "smooth": -1, "gamma": -1}
+    with pytest.raises(ConfigError) as refused:
+        check(cfg)
+    assert all("takes no such key" in problem for problem in refused.value.problems)
+
+
 def test_a_wrong_key_within_a_list_is_named() -> None:
     cfg = compose([])
-    OmegaConf.update(cfg, "loss.losses", plain(cfg.loss.losses), merge=False)
-    cfg.loss.losses[0]["pos_weigth"] = 3
+    losses = [{"_target_": "seg.losses.bce.BCELoss", "pos_weigth": 3}]
+    OmegaConf.update(cfg, "loss.losses", losses, force_add=True)
     with pytest.raises(ConfigError, match=r"loss\.losses\.0\.pos_weigth: .*pos_weight"):
         check(cfg)
 

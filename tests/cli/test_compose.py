@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from seg.cli.check import check
 from seg.cli.compose import CONF_DIR, LAYOUTS, ConfigError, compose, out_channels, plain
 from seg.cli.make import make
+from seg.cli.make_loss import make_loss
 
 GROUPS = sorted(d.name for d in CONF_DIR.iterdir() if d.is_dir())
 CHOICES = [
@@ -41,14 +42,29 @@ def test_every_data_set_can_be_prepared(choice: str) -> None:
     check(compose(overrides, config_name="prepare"), command="prepare")
 
 
-@pytest.mark.parametrize(("group", "choice"), [c for c in CHOICES if c[0] in ("loss", "model")])
-def test_every_loss_and_model_instantiates(group: str, choice: str) -> None:
-    node = compose([f"{group}={choice}"])[group]
+@pytest.mark.parametrize("choice", [c for g, c in CHOICES if g == "model"])
+def test_every_model_instantiates(choice: str) -> None:
+    node = compose([f"model={choice}"]).model
     for target, package in LIBRARIES.items():
         if target in node._target_:
             pytest.importorskip(package, reason="needs an extra")
             node.weights = None  # which would be downloaded
     assert isinstance(make(node), torch.nn.Module)
+
+
+@pytest.mark.parametrize("choice", [c for g, c in CHOICES if g == "loss"])
+def test_every_loss_instantiates(choice: str) -> None:
+    node = compose([f"loss={choice}"]).loss
+    before = plain(node)
+    assert isinstance(make_loss(node, channels=1, overlap=False), torch.nn.Module)
+    assert plain(node) == before
+
+
+def test_a_term_has_its_scale() -> None:
+    cfg = compose(["loss=ce_dice", "loss.terms.dice.scale=0.25", "loss.terms.ce.scale=3"])
+    assert make_loss(cfg.loss, channels=2, overlap=False).weights == [3, 0.25]
+    cfg = compose(["+loss@loss.terms.more=boundary", "loss.terms.more.terms.dice.scale=0"])
+    assert make_loss(cfg.loss, channels=1, overlap=False).losses[2].weights == [0, 0.01]
 
 
 DOCUMENTED = {

@@ -30,7 +30,7 @@ def test_agrees_with_loops_over_pixels(weight, ignored):
     logits = 2 * torch.randn(2, 3, 4, 5, generator=g)
     target = torch.randint(0, 3, (2, 4, 5), generator=g)
     target[torch.rand(target.shape, generator=g) < ignored] = 255
-    value = CELoss(weight=weight)(logits, target).item()
+    value = CELoss(class_weights=weight)(logits, target).item()
     assert value == pytest.approx(_reference_ce(logits, target, weight or [1, 1, 1]), rel=1e-5)
 
 
@@ -48,7 +48,7 @@ def test_one_channel_is_binary_cross_entropy(ignored):
 
 def test_one_channel_takes_two_weights():
     logits, target = torch.zeros(1, 1, 1, 2), torch.tensor([[[0, 1]]])
-    assert CELoss(weight=[1, 3])(logits, target).item() == pytest.approx(math.log(2))
+    assert CELoss(class_weights=[1, 3])(logits, target).item() == pytest.approx(math.log(2))
 
 
 def test_undecided_costs_the_logarithm_of_the_number_of_classes():
@@ -62,10 +62,19 @@ def test_one_number_added_to_all_classes_changes_nothing():
 
 
 def test_weights_for_another_number_of_classes_are_refused():
-    with pytest.raises(ValueError, match=r"loss\.weight has 2 entries for 3 classes"):
-        CELoss(weight=[1.0, 2.0])(torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2, dtype=torch.long))
+    with pytest.raises(ValueError, match=r"loss\.class_weights has 2 entries for 3 classes"):
+        CELoss(class_weights=[1.0, 2.0])(
+            torch.zeros(1, 3, 2, 2), torch.zeros(1, 2, 2, dtype=torch.long)
+        )
 
 
 def test_weights_move_with_the_module():
-    assert CELoss(weight=[1, 2]).double().weight.dtype == torch.float64
-    assert CELoss().weight is None
+    assert CELoss(class_weights=[1, 2]).double().class_weights.values.dtype == torch.float64
+
+
+def test_the_state_of_an_earlier_version_is_taken():
+    """Its checkpoints held the weights, which are those of the configuration."""
+    loss = torch.nn.ModuleList([CELoss(weight=[1, 2])])
+    loss.load_state_dict({"0.weight": torch.tensor([1.0, 2.0])})
+    assert loss[0].class_weights.values.tolist() == [1, 2]
+    assert loss.state_dict() == {}

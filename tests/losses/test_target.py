@@ -4,9 +4,17 @@ import pytest
 import torch
 
 from seg.losses.bce import BCELoss
+from seg.losses.boundary import BoundaryLoss
 from seg.losses.ce import CELoss
+from seg.losses.cldice import CLDiceLoss
 from seg.losses.dice import DiceLoss
+from seg.losses.focal import FocalLoss
+from seg.losses.focal_tversky import FocalTverskyLoss
+from seg.losses.jaccard import JaccardLoss
+from seg.losses.lovasz import LovaszLoss
 from seg.losses.target import one_hot, probabilities, valid_pixels
+from seg.losses.topk_ce import TopKCELoss
+from seg.losses.tversky import TverskyLoss
 from seg.losses.weighted_sum import WeightedSum
 
 LOSSES = {
@@ -16,6 +24,18 @@ LOSSES = {
     "dice": DiceLoss(),
     "dice_pooled": DiceLoss(pooled=True),
     "bce_dice": WeightedSum(losses=[BCELoss(), DiceLoss()], weights=[1.0, 0.5]),
+    "focal": FocalLoss(),
+    "focal_half": FocalLoss(gamma=0.5),
+    "topk_ce": TopKCELoss(share=0.4),
+    "tversky": TverskyLoss(),
+    "focal_tversky": FocalTverskyLoss(),
+    "focal_tversky_pooled": FocalTverskyLoss(pooled=True),
+    "jaccard": JaccardLoss(),
+    "lovasz": LovaszLoss(),
+    "lovasz_pooled": LovaszLoss(pooled=True),
+    # as the papers do: neither says all of a mask by itself
+    "boundary": WeightedSum(terms={"dice": DiceLoss(), "boundary": BoundaryLoss()}),
+    "cldice": WeightedSum(terms={"dice": DiceLoss(), "cldice": CLDiceLoss(iterations=2)}),
 }
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
 every_head = pytest.mark.parametrize("channels", [1, 3])
@@ -161,7 +181,7 @@ MULTI_LABEL = {
     "dice": DiceLoss(),
     "dice_pooled": DiceLoss(pooled=True),
     "bce_dice": WeightedSum(losses=[BCELoss(pos_weight=2.0), DiceLoss()], weights=[1.0, 0.5]),
-}
+} | {name: loss for name, loss in LOSSES.items() if not name.startswith(("bce", "dice", "ce"))}
 
 
 def _planes(*, ignored: float = 0.3, seed: int = 0):
@@ -172,15 +192,20 @@ def _planes(*, ignored: float = 0.3, seed: int = 0):
     return logits, target.masked_fill(torch.rand(3, 3, 6, 7, generator=g) < ignored, 255)
 
 
-@pytest.mark.parametrize("name", ["dice", "dice_pooled", "bce"])
+MEAN_OVER_PIXELS = ("bce", "focal", "focal_half")
+OVER_ALL_CLASSES = ("bce_weighted", "bce_dice", "topk_ce")
+
+
+@pytest.mark.parametrize("name", [n for n in MULTI_LABEL if n not in OVER_ALL_CLASSES])
 @pytest.mark.parametrize("ignored", [0.0, 0.3])
 def test_classes_that_share_pixels_are_binary_problems(name, ignored):
     """Each channel scores what it would as the single channel of a binary problem."""
     logits, target = _planes(ignored=ignored)
     loss = MULTI_LABEL[name]
     alone = torch.stack([loss(logits[:, k : k + 1], target[:, k]) for k in range(3)])
-    weight = (target != 255).sum((0, 2, 3)).float() if name == "bce" else torch.ones(3)
-    expected = (alone * weight).sum() / weight.sum()  # BCE: the mean over all pixels that count
+    counts = (target != 255).sum((0, 2, 3)).float()
+    weight = counts if name in MEAN_OVER_PIXELS else torch.ones(3)
+    expected = (alone * weight).sum() / weight.sum()
     assert loss(logits, target).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -200,7 +225,8 @@ def test_ignored_pixels_of_a_plane_give_no_gradient(name):
     logits.requires_grad_()
     MULTI_LABEL[name](logits, target).backward()
     assert not logits.grad[target == 255].any()
-    assert logits.grad[target != 255].abs().min() > 0
+    if name not in ("lovasz", "lovasz_pooled", "topk_ce"):
+        assert logits.grad[target != 255].abs().min() > 0
     everything = torch.full_like(target, 255)
     assert torch.isfinite(MULTI_LABEL[name](logits, everything))
 

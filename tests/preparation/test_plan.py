@@ -102,9 +102,9 @@ def test_classes_and_imbalance_choose_the_loss() -> None:
     assert several["dataset"]["classes"] == {"a": 1, "b": 2}
     assert "loss" not in several
     empty = planned(facts=facts(shares=(0.0, 0.0, 0.1)))
-    assert empty["loss"]["losses"][1]["pooled"] is True
+    assert empty["loss"]["terms"]["dice"]["pooled"] is True
     tiny = planned(facts=facts(shares=(0.001,)))
-    assert tiny["loss"]["losses"][1]["pooled"] is True
+    assert tiny["loss"]["terms"]["dice"]["pooled"] is True
 
 
 def test_classes_that_mirror_each_other_get_no_flips() -> None:

@@ -104,9 +104,9 @@ def foreground(run: RunFolder) -> list[str]:
 def part(run: RunFolder, key: str) -> str:
     """A part of the run by its class, such as `AdamW`; a sum of losses by those of its terms."""
     node = run.get(key)
-    terms = node.get("losses") if isinstance(node, Mapping) else None
-    if isinstance(terms, list) and all(map(class_of, terms)):
-        return " + ".join(map(class_of, terms))
+    terms = node.get("terms") if isinstance(node, Mapping) else None
+    if isinstance(terms, Mapping) and all(map(class_of, terms.values())):
+        return " + ".join(map(class_of, terms.values()))
     return class_of(node) or UNSTATED
 
 
