@@ -18,7 +18,7 @@ from seg.runs.case_table import write_cases
 from seg.runs.folder import MONITOR, RunFolder
 from seg.runs.run import Run
 from seg.runs.start import find_finished, start
-from seg.training import checkpoint, tensorboard, weights
+from seg.training import checkpoint, class_weights, tensorboard, weights
 from seg.training.hardware import choose_hardware
 from seg.training.module import SegmentationModule
 from seg.training.panels import predict_rows
@@ -49,7 +49,9 @@ def train(cfg: DictConfig) -> float:
             log.warning("%s", line)
         if narrow := data.narrow_values():
             log.warning("%s", narrow.text)
+        computed = class_weights.fill(stages, data)
         module = build.build_module(cfg, config, data, model, stages)
+        module.metadata["class_weights"] = computed
         run = start(config, job_folder=compose.job_folder(), device=hardware.line)
     if run.is_finished:
         log.info("%s is finished; nothing to do", run.path)
@@ -59,6 +61,8 @@ def train(cfg: DictConfig) -> float:
     with run:
         log.info("%s on %s", run.path, hardware.line)
         run.write_config()
+        if computed:
+            run.record(class_weights=computed)
         with tensorboard.event_file(run) as writer:
             run.write_split(data.split_rows())
             image = data.example()["image"]
