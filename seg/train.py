@@ -51,12 +51,13 @@ def train(cfg: DictConfig) -> float:
             log.warning("%s", narrow.text)
         computed = class_weights.fill(stages, data)
         module = build.build_module(cfg, config, data, model, stages)
-        module.metadata["class_weights"] = computed
         run = start(config, job_folder=compose.job_folder(), device=hardware.line)
     if run.is_finished:
         log.info("%s is finished; nothing to do", run.path)
         return run.best_score
     saved = checkpoint.read_metadata(run.resumed_from) if run.resumed_from else None
+    computed = (saved or {}).get("class_weights") or computed  # a resumed run keeps its own
+    module.metadata["class_weights"] = computed
     build.keep_as_begun(stages, config)
     with run:
         log.info("%s on %s", run.path, hardware.line)
