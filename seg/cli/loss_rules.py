@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seg.cli.rule import (
-    FLAG,
     Rule,
     as_typed,
     count,
@@ -30,7 +29,7 @@ WEIGHTS = Rule(
 )
 RULES = {  # of our own losses, by their keys
     "smooth": positive("a number of pixels above 0"),
-    "pooled": FLAG,
+    "pooled": one_of(True, False),
     "pos_weight": or_list(positive()),
     "class_weights": WEIGHTS,
     "weight": or_null(Rule(lambda v: v != "auto" and WEIGHTS.allows(v), "a list of numbers")),

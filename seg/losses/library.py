@@ -1,5 +1,6 @@
 """Losses of other libraries, called as ours are: `loss(logits, target)`, 255 is ignored."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -22,7 +23,7 @@ class Adapted(nn.Module):
     """A loss that gets the target in the form that it takes, in float32 outside of autocast.
 
     It sees ignored pixels as background that is predicted rightly: they have no gradient. With an
-    `ignore_index` of its own, it leaves them out of its mean as well.
+    `ignore_index` of its own, and indices, it leaves them out of its mean as well.
 
     Args:
         loss: of a library.
@@ -43,7 +44,7 @@ class Adapted(nn.Module):
         logits = torch.where(valid, logits.float(), background)
         shaped = FORMS[self.form](kept, channels)
         index = getattr(self.loss, "ignore_index", None)
-        if isinstance(index, int):
+        if isinstance(index, int) and not shaped.is_floating_point():
             # not where all are ignored: the mean of nothing is no number
             ignored = ~valid & valid.any()
             ignored = ignored.squeeze(1) if shaped.ndim == 3 else ignored
@@ -72,7 +73,8 @@ def adapted(loss: nn.Module, *, channels: int, overlap: bool) -> nn.Module:
         return loss
     _spread_weights(loss)
     logits, target = _probe(channels, overlap)
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of forms that are only tried
         if _ignores(loss, logits, target) and not _fault(loss, logits, target):
             return loss
         faults: dict[str, str | None] = {}
