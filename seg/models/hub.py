@@ -21,12 +21,14 @@ def fetch(repo: str, *names: str, revision: str = "main") -> list[Path]:
         constants,
         hf_hub_download,
         try_to_load_from_cache,
+        utils,
     )
 
     kept = [try_to_load_from_cache(repo, name, revision=revision) for name in names]
     if all(isinstance(path, str) for path in kept):
         return [Path(path) for path in kept]
     cache = Path(constants.HF_HUB_CACHE)
+    utils.logging.set_verbosity_error()  # it would tell of each of its attempts
     log.info("weights: downloading huggingface.co/%s to %s", repo, cache)
     try:
         return [Path(hf_hub_download(repo, name, revision=revision)) for name in names]

@@ -1,7 +1,9 @@
 """Networks of segmentation_models_pytorch and timm: any image, their weights, and refusals."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -162,3 +164,17 @@ def test_timms_weights_placed_by_hand_are_found_without_a_network() -> None:
 
 def test_random_weights_expect_no_normalisation_of_their_own() -> None:
     assert NETWORKS["unet"](**ONE).expects is None
+
+
+@pytest.mark.slow
+def test_without_a_network_a_training_ends_with_one_line(tmp_path: Path) -> None:
+    away = {"HTTPS_PROXY": "http://127.0.0.1:9", "HF_HOME": str(tmp_path)}  # nothing listens there
+    command = [sys.executable, "-m", "seg.train", "model=smp", f"output_dir={tmp_path / 'runs'}"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **away})
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    first, last = done.stderr.strip().splitlines()
+    assert first.startswith("weights: downloading")
+    assert last.startswith("error: model.weights:")
+    assert str(tmp_path / "hub" / "models--smp-hub--resnet34.imagenet") in last
+    assert not (tmp_path / "runs").exists()
