@@ -193,20 +193,11 @@ STAGES = [
         ["optimizer.decay_norms_and_biases=true"],
     ],
     ids=[
-        "cosine",
-        "onecycle",
-        "plateau",
-        "stopping",
-        "accumulation",
-        "sgd",
-        "stages",
-        "poly",
-        "warmup_cosine",
-        "ema",
-        "ema-accumulation",
-        "ema-stages",
+        "cosine", "onecycle", "plateau", "stopping", "accumulation", "sgd", "stages", "poly",
+        "warmup_cosine", "ema", "ema-accumulation", "ema-stages", "frozen", "thawed",
+        "long-thawed", "decay",
     ],
-)
+)  # fmt: skip
 @pytest.mark.parametrize("place", [(1, 4), (2, 0), (2, 3)], ids=["1.4", "2.0", "2.3"])
 def test_a_run_killed_anywhere_equals_the_uninterrupted_one(
     tmp_path: Path,

@@ -1,12 +1,11 @@
 """Build what a node of the configuration describes, with errors that are the class's own."""
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-
-from seg.cli.compose import plain
 
 # Keys beside those of the class: what a training does with the object.
 MODEL = {"freeze_encoder_epochs"}
@@ -22,10 +21,10 @@ def make(node: Any, **more: Any) -> Any:
         ValueError, OSError, ImportError: as the class raised it, where Hydra raises an error of its
             own; a message that names no key gets that of the node.
     """
-    beside = MODEL | OPTIMIZER
-    if isinstance(node, Mapping) and beside & set(node):
-        content = node if isinstance(node, dict) else plain(node)
-        node = {key: value for key, value in content.items() if key not in beside}
+    if isinstance(node, Mapping):
+        beside, node = (MODEL | OPTIMIZER) & set(node), copy.deepcopy(node)
+        for key in beside:
+            del node[key]  # the node stays where it is, so that an error is told with its key
     try:
         return instantiate(node, _convert_="all", **more)
     except InstantiationException as error:

@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from seg.cli.build import build_source
 from seg.cli.compose import compose
-from seg.cli.make import make
+from seg.cli.make import MODEL, OPTIMIZER, make
 from seg.data.errors import DataError
 
 
@@ -39,6 +39,15 @@ def test_a_message_without_a_key_gets_that_of_its_node() -> None:
     with pytest.raises(ValueError, match="polygons; dataset=labelme") as caught:
         make(node(raise_data_error).dataset.own)
     assert "Error in call" not in str(caught.value)
+
+
+def test_keys_of_the_training_are_left_out_and_the_node_stays_as_it_is() -> None:
+    for key in sorted(MODEL | OPTIMIZER):
+        config = node(raise_value_error)
+        config.dataset.own[key] = 1
+        with pytest.raises(ValueError, match=r"^dataset\.own: p must be below 1$"):
+            make(config.dataset.own)
+        assert config.dataset.own[key] == 1
 
 
 def test_a_mistake_in_the_code_keeps_its_place() -> None:
