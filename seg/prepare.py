@@ -22,7 +22,9 @@ from seg.data.split import assign, file, groups_of
 from seg.launch import launch
 from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
-from seg.preparation.structure import structure_width
+from seg.preparation.loss_plan import is_thin
+from seg.preparation.machine import choose_network, has_pretrained, time_machine
+from seg.preparation.structure import measure
 from seg.report import audit as views
 from seg.runs import atomic, split_table
 from seg.runs.atomic import fresh_folder
@@ -163,14 +165,20 @@ def write_plan(
     """Write experiment/NAME.yaml in the folder where the command was started."""
     outputs = compose.out_channels(classes, overlap=cfg.dataset.overlap)
     device = choose_hardware("auto", "auto")
-    machine = plan.time_machine(device, channels=cfg.dataset.channels, outputs=outputs, batch=8)
+    trained = (labels or []).count("train") or round(0.7 * len(facts))
+    structures = measure(readable_masks(read, facts))
+    network = choose_network(
+        device, images=trained, is_thin=is_thin(structures.thinnest), pretrained=has_pretrained()
+    )
+    sizes = {"channels": cfg.dataset.channels, "outputs": outputs}
+    machine = time_machine(device, network, **sizes, batch=8)
     text = plan.plan(
         facts,
         dataset=compose.plain(cfg.dataset) | {"window": window},
         choice=HydraConfig.get().runtime.choices.dataset,
         classes=classes,
-        trained=(labels or []).count("train") or round(0.7 * len(facts)),
-        structure=structure_width(readable_masks(read, facts)),
+        trained=trained,
+        structures=structures,
         mirrored=mirrored,
         machine=machine,
         minutes=cfg.minutes,

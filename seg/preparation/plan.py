@@ -6,70 +6,38 @@ fingerprint and the machine decide most settings; here they are written to a fil
 
 import inspect
 import math
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
-import torch
 import yaml
-from torch.nn import functional as F
 
-from seg.models.layout import fast_layout
-from seg.models.unet import UNet
 from seg.preparation.audit import CaseFacts
+from seg.preparation.loss_plan import choose_loss, why_sampled
+from seg.preparation.machine import BASE, Machine, NetworkPlan
 from seg.preparation.patch_plan import FINEST, PATCH, plan_patches
-from seg.training.hardware import Hardware
+from seg.preparation.structure import Structures
 from seg.trust import import_target
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768)
-BASE = 128  # side at which the machine is timed; only small images get a smaller one
-PASSES = 150  # epochs that must fit into the time at a larger side
+PASSES = 150  # epochs that must fit into the time at a larger side; with pretrained weights:
+PASSES_PRETRAINED = 40
 LONG = 100  # epochs from which strong augmentation helps: below, blood cells scored lower with it
+LONG_PRETRAINED = 40
 DEEPER = 1.2  # time with one more level: 33 ms an image instead of 28 at 128x128
 OVERHEAD = 1.15  # time of an epoch over its training steps: loading, validation, panels
 
-_TEMPLATE = jinja2.Template(
-    Path(__file__).with_name("plan.yaml.jinja").read_text(encoding="utf-8"),
-    undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True,
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Machine:
-    """The device, the width of the network for it, and seconds for an image at BASE x BASE."""
-
-    hardware: Hardware
-    width: int
-    seconds: float
-
-
-def time_machine(hardware: Hardware, *, channels: int, outputs: int, batch: int) -> Machine:
-    """Time training steps of the network that a plan would choose."""
-    on_cpu = hardware.accelerator == "cpu"
-    width = 16 if on_cpu else 32
-    device = "cpu" if on_cpu else "mps" if torch.backends.mps.is_available() else "cuda"
-    dtype = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(hardware.precision)
-    model = UNet(in_channels=channels, out_channels=outputs, width=width, depth=4)
-    model = fast_layout(model).to(device)
-    optimizer = torch.optim.AdamW(model.parameters())
-    image = torch.rand(batch, channels, BASE, BASE, device=device)
-    image = image.contiguous(memory_format=torch.channels_last)
-    target = torch.zeros(batch, outputs, BASE, BASE, device=device)
-    seconds = []
-    for _ in range(12):
-        started = time.perf_counter()
-        with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
-            loss = F.binary_cross_entropy_with_logits(model(image).float(), target)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        loss.item()  # waits for the device
-        seconds.append(time.perf_counter() - started)
-    return Machine(hardware, width, min(seconds) / batch)  # the least disturbed
+_PAGES = jinja2.Environment(
+    undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True, autoescape=False
+)
+_PAGES.filters["flow"] = lambda node: yaml.safe_dump(
+    dict(node), sort_keys=False, default_flow_style=True
+).strip()
+_TEMPLATE = _PAGES.from_string(
+    Path(__file__).with_name("plan.yaml.jinja").read_text(encoding="utf-8")
+)
 
 
 def sample(facts: Sequence[CaseFacts], count: int = 40) -> list[int]:
@@ -85,7 +53,7 @@ def plan(
     choice: str,
     classes: Mapping[str, Any] | None,
     trained: int,
-    structure: float | None,
+    structures: Structures,
     mirrored: bool,
     machine: Machine,
     minutes: float,
@@ -99,14 +67,14 @@ def plan(
         choice: its name in the group.
         classes: as configured or discovered.
         trained: number of training cases.
-        structure: median width in pixels of the thinnest class, None where all masks are empty.
+        structures: of the masks.
         mirrored: whether classes are each other's mirror image, such as left and right.
         machine: from `time_machine`.
         minutes: of training.
         name: NAME.
     """
-    sizes = np.array([f.size for f in facts])  # (N, 2)
-    median = np.median(sizes, axis=0)
+    network = machine.network
+    median = np.median(np.array([f.size for f in facts]), axis=0)
     empty = float(np.mean([f.foreground == 0 for f in facts]))
     share = float(np.median([f.foreground for f in facts if f.foreground] or [0.0]))
     grey = all("grey" in f.kind or "1-bit" in f.kind for f in facts)
@@ -114,61 +82,67 @@ def plan(
     channels = "1 # all are grey" if grey else "3 # colour, or a mixture"
     if stacked:
         channels = f"{dataset['channels']} # of the files of each case"
-    several = classes is not None and len(classes) > 1
-    exclusive = several and not dataset["overlap"]
-    side, why_side = _side(median, structure, trained, machine, minutes)
-    height, width = _rectangle(median, side)
+    width = structures.thinnest.width if structures.thinnest else None
+    side, why_side = _side(median, width, trained, machine, minutes)
+    shape = _rectangle(median, side)
     seconds = machine.seconds * OVERHEAD * (PATCH / BASE) ** 2 * trained  # a patch of each image
-    patches = plan_patches(median, structure, affordable=minutes * 60 / seconds)
-    size_line = f"{height if height == width else [height, width]} # {why_side}"
+    patches = plan_patches(median, width, affordable=minutes * 60 / seconds)
+    size_line = f"{side if shape == (side, side) else list(shape)} # {why_side}"
+    scale = math.sqrt(math.prod(shape) / math.prod(median))
     if patches is not None:
-        height, width, trained = PATCH, PATCH, trained * patches.per_image
+        shape, scale, trained = (PATCH, PATCH), 1.0, trained * patches.per_image
         size_line = "null # their own"
     batch = int(np.clip(trained // 4, 1, 8 if machine.hardware.accelerator == "cpu" else 16))
-    cost = machine.seconds * height * width / BASE**2 * OVERHEAD
+    cost = machine.seconds * math.prod(shape) / BASE**2 * OVERHEAD
     epochs = max(10, int(minutes * 60 / (cost * trained)))
-    long = epochs >= LONG * DEEPER
-    if long:
-        cost *= DEEPER
-        epochs = int(minutes * 60 / (cost * trained))
-    bottom = 4 if long else 8  # pixels at the deepest level: one level less allows more epochs
-    depth = int(np.clip(math.floor(math.log2(min(height, width) / bottom)), 2, 5))
-    square = height == width
-    pooled = None
-    if empty >= 0.3:
-        pooled = f"{empty:.0%} of the masks are empty"
-    elif share < 0.01:
-        pooled = "the objects are small"
-    what = "classes and background" if exclusive else "classes that may share pixels"
-    what = f"{len(classes or ())} {what}" if several else "one class"
-    loss = f"{'ce' if exclusive else 'bce'}_dice # {what}"
+    long = epochs >= (LONG_PRETRAINED if network.is_pretrained else LONG * DEEPER)
+    depth = None
+    if network.has_depth:
+        bottom = 4 if long else 8  # pixels at the deepest level: a level less allows more epochs
+        depth = int(np.clip(math.floor(math.log2(min(shape) / bottom)), 2, 5))
+        if long:
+            cost *= DEEPER
+            epochs = int(minutes * 60 / (cost * trained))
+    names = list(classes or ())
+    augmentation = _augmentation(
+        network, epochs, square=shape[0] == shape[1], long=long, mirrored=mirrored, stacked=stacked
+    )
     return _TEMPLATE.render(
         name=name,
         cases=len(facts),
         median=f"{int(median[1])}x{int(median[0])}",
         empty=f"{empty:.0%}",
         machine=machine,
+        network=network,
         choice=choice,
-        augmentation=_augmentation(square, epochs, long=long, mirrored=mirrored, stacked=stacked),
-        loss=loss,
+        augmentation=augmentation,
+        loss=choose_loss(
+            structures, classes=names, overlap=dataset["overlap"], empty=empty, share=share,
+            scale=scale,
+        ),
+        sampled=why_sampled(structures, classes=names, empty=empty),
         source=_source_keys(dataset, classes),
         image_size=size_line,
         patches=patches,
         side=PATCH,
         channels=channels,
         batch=batch,
-        pooled=pooled,
-        depth=f"{depth} # {min(height, width) >> depth} pixels across at the bottom",
+        depth=depth,
+        bottom=None if depth is None else min(shape) >> depth,
         epochs=epochs,
         minutes=minutes,
         cost=cost,
         trained=trained,
-    )
+    )  # fmt: skip
 
 
-def _augmentation(square: bool, epochs: int, *, long: bool, mirrored: bool, stacked: bool) -> str:
+def _augmentation(
+    network: NetworkPlan, epochs: int, *, square: bool, long: bool, mirrored: bool, stacked: bool
+) -> str:
     if mirrored:
         return "rotate_zoom # flips would exchange classes that mirror each other"
+    if network.name == "resenc_unet":
+        return "nnunet # that of the network's authors"
     if long and stacked:
         return "mri # scale, shape, and the light of each channel"
     if square and long:
@@ -187,16 +161,17 @@ def _side(
     if structure is not None and structure * least / native < FINEST:
         least = next((s for s in below if structure * s / native >= FINEST), below[-1])
         return least, f"structures are {structure:.1f} pixels wide, and must keep {FINEST:g}"
+    passes = PASSES_PRETRAINED if machine.network.is_pretrained else PASSES
     affordable = [
         s
         for s in below
-        if machine.seconds * OVERHEAD * (s / BASE) ** 2 * trained * PASSES <= minutes * 60
+        if machine.seconds * OVERHEAD * (s / BASE) ** 2 * trained * passes <= minutes * 60
     ]
     side = max([least, *affordable])
     if side == below[-1]:
         return side, "about the images' own size"
     if side > least:
-        return side, f"the largest that {PASSES} epochs can be afforded at"
+        return side, f"the largest that {passes} epochs can be afforded at"
     return side, "a larger one would cost epochs; the images allow it"
 
 
