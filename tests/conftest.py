@@ -33,6 +33,7 @@ def pytest_configure() -> None:
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
+    cv2.setNumThreads(0)
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from seg.cli.check import check
 from seg.cli.compose import ConfigError, compose
 from seg.compare import compare
+from tests.commands import forked
 from tests.comparison.written import config_of, counts_of, reference, write_run
 
 ROOT = Path(__file__).parents[1]
@@ -40,11 +39,7 @@ def _write(root, *, seeds, shifts, cases=60, first=1):
 
 
 def _command(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "seg.compare", *arguments],
-        cwd=cwd, env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": ""},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    return forked("compare", *arguments, cwd=cwd)
 
 
 def test_two_configurations_of_three_seeds_are_compared_from_the_command_line(tmp_path):

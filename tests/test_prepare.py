@@ -24,6 +24,7 @@ from seg.cli.compose import compose
 from seg.data.errors import DataErrors
 from seg.prepare import prepare
 from seg.train import train
+from tests.commands import forked
 from tests.data.test_mirrored_classes import two_organs
 from tests.training.test_symmetries import write_set
 
@@ -286,10 +287,7 @@ def test_training_without_the_data_names_the_command(tmp_path: Path) -> None:
 
 def test_the_command_exits_with_its_status(folder: Path, tmp_path: Path) -> None:
     def command(*argv: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "seg.prepare", *argv, f"output_dir={tmp_path / 'out'}"],
-            cwd=ROOT, capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+        return forked("prepare", *argv, f"output_dir={tmp_path / 'out'}", cwd=tmp_path)
 
     data = ["dataset=folder", f"dataset.root={folder}"]
     done = command(*data)

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.commands import forked
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -28,9 +30,7 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen:
 
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    process = start(*arguments, cwd=cwd)
-    out, err = process.communicate(timeout=600)
-    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+    return forked("train", *arguments, cwd=cwd)
 
 
 def only_sweep(cwd: Path) -> Path:

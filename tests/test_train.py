@@ -23,6 +23,7 @@ from seg.data.errors import DataErrors
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
 from seg.train import train
+from tests.commands import forked
 
 RUN_FILES = [
     "config.yaml", "run.json", "split.csv", "metrics.csv", "test.json", "test_cases.csv",
@@ -54,12 +55,7 @@ def run(overrides: list[str], output: Path) -> Path:
 
 
 def command(*argv: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
-    root = Path(__file__).resolve().parents[1]
-    return subprocess.run(
-        [sys.executable, "-m", "seg.train", *argv],
-        cwd=cwd, capture_output=True, text=True, timeout=300,
-        env={**os.environ, "PYTHONPATH": str(root), **environment},
-    )  # fmt: skip
+    return forked("train", *argv, cwd=cwd, **environment)
 
 
 @pytest.fixture(scope="module")
