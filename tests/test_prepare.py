@@ -22,6 +22,7 @@ from PIL import Image
 
 from seg.cli.compose import compose
 from seg.data.errors import DataErrors
+from seg.preparation.machine import Machine
 from seg.prepare import prepare
 from seg.train import train
 from tests.commands import forked
@@ -29,6 +30,19 @@ from tests.data.test_mirrored_classes import two_organs
 from tests.training.test_symmetries import write_set
 
 ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is the machine timed nor are pictures drawn: other tests look at both."""
+    timed = partial(Machine, seconds=0.02)
+    monkeypatch.setattr(
+        "seg.prepare.time_machine", lambda device, network, **_: timed(device, network)
+    )
+    for name in ("panels.draw", "curves.draw"):
+        monkeypatch.setattr(f"seg.report.{name}", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
+    for name in ("contact_sheet", "distributions"):
+        monkeypatch.setattr(f"seg.report.audit.{name}", lambda *_: None)
 
 
 def run(*overrides: str) -> None:
@@ -67,14 +81,16 @@ def polyps(real: Path, tmp_path: Path) -> Path:
                        r"dataset.group='Image_(\d+)'"], 28, 14),
         ("wbc", ["dataset=folder", "dataset.classes={cytoplasm: 128, nucleus: 255}"], 300, 300),
         ("lgg", ["dataset=lgg"], 269, 12),
-        ("kvasir_seg_256", ["dataset=kvasir"], 400, 400),
     ],
 )  # fmt: skip
 def test_every_real_set_is_described(
     real: Path, tmp_path: Path, sample: str, overrides: list[str], cases: int, groups: int
 ) -> None:
     run(*overrides, f"dataset.root={real / sample}", f"output_dir={tmp_path}")
-    folder = folder_of(tmp_path)
+    require_described(folder_of(tmp_path), cases=cases, groups=groups)
+
+
+def require_described(folder: Path, *, cases: int, groups: int) -> None:
     audit = json.loads((folder / "audit.json").read_text())
     assert audit["count"] == cases
     assert audit["groups"]["count"] == groups
@@ -149,7 +165,7 @@ def test_planted_faults_are_all_named_and_nothing_else(polyps: Path, tmp_path: P
     assert digest(polyps) == before
 
 
-def test_images_of_another_set_are_detected(
+def test_a_set_is_described_and_images_of_another_are_detected(
     real: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     logging.getLogger("seg").propagate = True
@@ -161,6 +177,7 @@ def test_images_of_another_set_are_detected(
         f"against={native}",
         f"output_dir={tmp_path}",
     )
+    require_described(folder_of(tmp_path), cases=400, groups=400)
     audit = json.loads((folder_of(tmp_path) / "audit.json").read_text())
     (shared,) = [w for w in audit["warnings"] if w["kind"] == "in both sets"]
     stems = {f.stem for f in (native / "images").iterdir()}
@@ -199,6 +216,7 @@ def test_a_plan_trains_as_written(
         )
 
 
+@pytest.mark.usefixtures("quick")
 def test_one_command_deletes_the_cache(
     folder: Path, tmp_path: Path, tiny: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -234,6 +252,7 @@ def served(polyps: Path, tmp_path: Path) -> Iterator[tuple[str, str]]:
     server.shutdown()
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_data_set_is_downloaded_once(
     served: tuple[str, str], polyps: Path, tmp_path: Path
 ) -> None:
@@ -317,6 +336,7 @@ def deep_set(root: Path, highest: list[int]) -> Path:
     return root
 
 
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(
     ("highest", "window", "key"),
     [
@@ -333,6 +353,7 @@ def test_nearly_black_images_are_named_and_planned_with_a_window(
     root = deep_set(tmp_path / "deep", highest)
     arguments = ["dataset=folder", f"dataset.root={root}", f"output_dir={tmp_path / 'out'}"]
     lines = [*arguments, "dataset.image_size=32", *tiny[-3:], "trainer.accelerator=cpu"]
+    lines.append("trainer.max_epochs=1")
     run(*arguments, "plan=mine", "minutes=0.1")
     texts = [w["text"] for w in json.loads(
         (folder_of(tmp_path / "out") / "audit.json").read_text())["warnings"]]  # fmt: skip
@@ -350,6 +371,7 @@ def test_nearly_black_images_are_named_and_planned_with_a_window(
         assert not [r for r in caplog.records if "dataset.window" in r.message]
 
 
+@pytest.mark.usefixtures("quick")
 def test_left_and_right_are_named_and_planned_without_flips(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
