@@ -85,6 +85,8 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     if is_target(cfg.get("dataset")):
         yield from _dataset(cfg["dataset"])
         yield from _patch_conflicts(cfg)
+    if (CONF_DIR / "experiment" / f"{cfg.get('plan')}.yaml").is_file():
+        yield f"plan={cfg['plan']}: an experiment of seg has this name; choose another"
 
 
 def _stages(cfg: Mapping[str, Any]) -> Mapping[str, Any]:

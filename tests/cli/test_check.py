@@ -241,3 +241,9 @@ def test_an_escaped_interpolation_is_refused() -> None:
     cfg.dataset.classes = {"a": hidden}
     with pytest.raises(ConfigError, match=r"dataset\.classes\.a: refused"):
         check(cfg)
+
+
+def test_a_plan_is_not_called_as_an_experiment_that_would_be_run_instead() -> None:
+    check(compose(["plan=mine"], config_name="prepare"), command="prepare")
+    with pytest.raises(ConfigError, match="plan=lgg: "):
+        check(compose(["plan=lgg"], config_name="prepare"), command="prepare")
