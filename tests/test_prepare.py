@@ -204,7 +204,7 @@ def test_a_plan_trains_as_written(
     text = (tmp_path / "experiment" / "cells.yaml").read_text()
     assert "classes: {class_1: 128, class_2: 255}" in text
     assert all(line.isascii() and len(line) < 200 for line in text.splitlines())
-    small = ["trainer.max_epochs=1", "model.width=4", "dataset.image_size=32"]
+    small = ["trainer.max_epochs=1", "dataset.image_size=64"]
     cfg = compose(
         [f"hydra.searchpath=[file://{tmp_path}]", "experiment=cells", f"output_dir={tmp_path}",
          *small]
