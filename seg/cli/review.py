@@ -214,6 +214,8 @@ class _CommandLine:
                 problems[key] = problem
             if o.is_add() or o.is_force_add() or self.loader.get_group_options(key):
                 continue  # check() compares an added key with signatures, and _choices() a choice
+            if o.is_delete():
+                continue  # it is gone, and Hydra refuses to delete what is not there
             parent = key.rpartition(".")[0]
             # a key of an open mapping, such as dataset.classes, may be new
             is_open = parent and OmegaConf.select(cfg, parent, default=0) is None

@@ -75,20 +75,22 @@ def adapted(loss: nn.Module, *, channels: int, overlap: bool) -> nn.Module:
     logits, target = _probe(channels, overlap)
     with torch.random.fork_rng(devices=[]), torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of forms that are only tried
-        if _ignores(loss, logits, target) and not _fault(loss, logits, target):
+        if _ignores(loss, logits, target) and not _fault(loss, logits, target)[1]:
             return loss
-        faults: dict[str, str | None] = {}
+        faults: list[tuple[bool, str]] = []  # whether it could not be called, and why
         for form in list(FORMS)[overlap : 3 - overlap]:
             candidate = Adapted(loss, form=form)
-            faults[form] = _fault(candidate, logits, target)
-            if faults[form] is None:
+            called, fault = _fault(candidate, logits, target)
+            if not fault:
                 return candidate
+            faults.append((not called, f"{form}: {fault}"))
         if _is_penalty(loss, logits, target):
             return loss  # such as a penalty on the logits alone
-    reasons = "; ".join(f"{form}: {fault}" for form, fault in faults.items())
     name = f"{type(loss).__module__}.{type(loss).__qualname__}"
+    # the reason where it could be called tells more than that it could not
     raise ValueError(
-        f"loss {name}: takes no target that fits logits of {channels} channels, as {reasons}"
+        f"loss {name}: fits no target for logits of {channels} channels; "
+        f"{min(faults, key=lambda fault: fault[0])[1]}"
     )
 
 
@@ -113,22 +115,25 @@ def _probe(channels: int, overlap: bool) -> tuple[Tensor, Tensor]:
     return (one_hot(target, channels) - 0.5) * SURE, target
 
 
-def _fault(loss: nn.Module, logits: Tensor, target: Tensor) -> str | None:
-    """Why a loss cannot be used, None if it can: the logits of the other image must cost more."""
+def _fault(loss: nn.Module, logits: Tensor, target: Tensor) -> tuple[bool, str]:
+    """Whether a loss could be called, and why it cannot be used, "" if it can.
+
+    The logits of the other image must cost more.
+    """
     try:
         right, wrong, surer = (loss(z, target) for z in (logits, logits.flip(0), 2 * logits))
     except Exception as error:  # whatever a library raises
-        return (str(error).strip() or type(error).__name__).splitlines()[0]
+        return False, (str(error).strip() or type(error).__name__).splitlines()[0]
     if not isinstance(right, Tensor) or right.ndim:
         shape = tuple(right.shape) if isinstance(right, Tensor) else type(right).__name__
-        return f"gives {shape}, not one number"
+        return True, f"gives {shape}, not one number"
     if not (torch.isfinite(right) and torch.isfinite(wrong)):
-        return "is no number"
+        return True, "is no number"
     if not right < wrong:
-        return "costs no less where the prediction is right"
+        return True, "costs no less where the prediction is right"
     if right - surer > 0.1 * (wrong - right):
-        return "falls without end as logits grow; it wants probabilities (a key such as sigmoid)"
-    return None
+        return True, "falls without end as logits grow; does it need sigmoid or softmax?"
+    return True, ""
 
 
 def _ignores(loss: nn.Module, logits: Tensor, target: Tensor) -> bool:

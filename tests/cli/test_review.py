@@ -216,6 +216,12 @@ def test_an_index_into_a_list_is_a_key() -> None:
     assert "augmentation.transforms.0.p" in problem
 
 
+def test_a_key_is_deleted_and_one_that_is_not_there_is_refused():
+    (cfg,) = review("~loss.terms.bce").configurations
+    assert list(cfg.loss.terms) == ["dice"]
+    assert "terms.bcee" in problems_of("~loss.terms.bcee")[0]
+
+
 def test_a_glob_is_the_choices_that_it_stands_for() -> None:
     result = review("--multirun", "loss=glob(b*)")
     assert result.problems == []

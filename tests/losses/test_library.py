@@ -178,7 +178,7 @@ class ProbabilityDice(nn.Module):
     [
         (nn.CrossEntropyLoss(), "channels"),  # one logit is no class
         (nn.BCEWithLogitsLoss(reduction="none"), "not one number"),
-        (ProbabilityDice(), "probabilities"),
+        (ProbabilityDice(), "sigmoid"),
     ],
 )
 def test_a_loss_that_fits_no_form_is_refused_in_a_line(loss, reason):
