@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
 
 # Keys beside those of the class: what a training does with the object.
 MODEL = {"freeze_encoder_epochs"}
@@ -23,6 +24,8 @@ def make(node: Any, **more: Any) -> Any:
     """
     if isinstance(node, Mapping):
         beside, node = (MODEL | OPTIMIZER) & set(node), copy.deepcopy(node)
+        if isinstance(node, DictConfig):
+            OmegaConf.set_struct(node, False)  # with several ranks, and in sweeps, it is closed
         for key in beside:
             del node[key]  # the node stays where it is, so that an error is told with its key
     try:

@@ -45,6 +45,7 @@ def test_keys_of_the_training_are_left_out_and_the_node_stays_as_it_is() -> None
     for key in sorted(MODEL | OPTIMIZER):
         config = node(raise_value_error)
         config.dataset.own[key] = 1
+        OmegaConf.set_struct(config, True)
         with pytest.raises(ValueError, match=r"^dataset\.own: p must be below 1$"):
             make(config.dataset.own)
         assert config.dataset.own[key] == 1
