@@ -9,10 +9,17 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
+EARLIER = ("loss.losses", "loss.weights")
+
 
 def quoted(line: str) -> str:
-    """An override as Hydra's grammar takes it: a value with a blank or an accent gets quotes."""
+    """An override as Hydra's grammar takes it: a value with a blank or an accent gets quotes.
+
+    Sums of losses had a list in earlier versions; it is added in place of today's terms.
+    """
     key, equals, value = line.partition("=")
+    if key in EARLIER:
+        line, key = f"++{line}", f"++{key}"
     if parse([line])[1] and equals and value and value[0] not in "[{'\"":
         # Hydra takes a backslash as it is, except in a run of them before a quote or the end.
         escaped = re.sub(r"(\\*)('|$)", lambda m: 2 * m[1] + (m[2] and "\\'"), value)

@@ -13,7 +13,7 @@ class WeightedSum(nn.Module):
         terms: losses by their names, called as `loss(logits, target)`.
         scales: a number for each name; 1 where there is none.
         losses: instead of `terms`, without names: the form of earlier versions.
-        weights: a number for each of `losses`; none: 1 for each.
+        weights: a number for each of `losses`, or of `terms` instead of their scales.
     """
 
     def __init__(
@@ -29,7 +29,8 @@ class WeightedSum(nn.Module):
         if losses:
             weights = weights or [1.0] * len(losses)
         elif terms:
-            losses, weights = terms.values(), [(scales or {}).get(name, 1.0) for name in terms]
+            losses = terms.values()
+            weights = weights or [(scales or {}).get(name, 1.0) for name in terms]
         if not losses:
             raise ValueError("loss.terms: has no loss")
         if len(losses) != len(weights):

@@ -23,7 +23,10 @@ def _named(loss: Mapping[str, Any]) -> dict[str, Any]:
     loss = dict(loss)
     if loss.get("_target_") == CROSS_ENTROPY and "weight" in loss:
         loss["class_weights"] = loss.pop("weight") or loss.get("class_weights")
-    losses = loss.get("losses")
+    losses, weights, terms = (loss.get(key) for key in ("losses", "weights", "terms"))
+    if weights and not losses and isinstance(terms, Mapping):
+        pairs = zip(terms.items(), loss.pop("weights"), strict=False)
+        loss["terms"] = {name: dict(term) | {"scale": scale} for (name, term), scale in pairs}
     if not isinstance(losses, list) or not all(isinstance(one, Mapping) for one in losses):
         return loss
     weights = loss.pop("weights", None) or [1.0] * len(losses)

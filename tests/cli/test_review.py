@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from seg.cli import review as reviewing
 from seg.cli.compose import ConfigError, compose, plain
+from seg.cli.make_loss import make_loss
 from seg.cli.review import Review
 
 
@@ -220,6 +221,15 @@ def test_a_key_is_deleted_and_one_that_is_not_there_is_refused():
     (cfg,) = review("~loss.terms.bce").configurations
     assert list(cfg.loss.terms) == ["dice"]
     assert "terms.bcee" in problems_of("~loss.terms.bcee")[0]
+
+
+def test_the_list_of_losses_of_earlier_versions_takes_the_place_of_the_terms():
+    losses = "[{_target_: seg.losses.bce.BCELoss, pos_weight: 2.0}]"
+    (cfg,) = review(f"loss.losses={losses}").configurations
+    assert make_loss(cfg.loss, channels=1, overlap=False).losses[0].pos_weight == 2
+    assert "takes no such key" in problems_of("loss=dice", f"loss.losses={losses}")[0]
+    (cfg,) = review("loss.weights=[1,0.5]").configurations
+    assert make_loss(cfg.loss, channels=1, overlap=False).weights == [1, 0.5]
 
 
 def test_a_glob_is_the_choices_that_it_stands_for() -> None:

@@ -35,6 +35,12 @@ def test_an_earlier_run_has_the_loss_of_todays_default():
     assert resume.differences(before, now) == ["loss.terms.dice.scale: 0.5 -> 1.0"]
 
 
+def test_weights_alone_are_the_scales_of_the_terms():
+    now = plain(compose(["+loss.weights=[1.0,0.5]"]))
+    before = plain(compose([])) | {"loss": SUM | {"losses": [BCE, DICE], "weights": [1.0, 0.5]}}
+    assert resume.differences(before, now) == []
+
+
 def test_an_earlier_stage_too():
     now = plain(compose(["experiment=hyperkvasir", "dataset.root=x", "loss@stages.dice.loss=ce"]))
     before = plain(compose(["experiment=hyperkvasir", "dataset.root=x"]))
