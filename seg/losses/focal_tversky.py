@@ -5,12 +5,9 @@ negatives, ours false positives, as in `tversky`.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from seg.losses.class_weights import ClassWeights
-from seg.losses.dice import require_smooth
-from seg.losses.target import regions
-from seg.losses.tversky import tversky_index
+from seg.losses.tversky import TverskyLoss
 
 SMALL = 1e-6
 
@@ -26,7 +23,7 @@ def focal_error(error: Tensor, *, gamma: float) -> Tensor:
     return torch.where(error > SMALL, power, error * SMALL ** (1 / gamma - 1))
 
 
-class FocalTverskyLoss(nn.Module):
+class FocalTverskyLoss(TverskyLoss):
     """(1 - Tversky index)^(1 / gamma), averaged over images and foreground classes.
 
     Args:
@@ -48,19 +45,12 @@ class FocalTverskyLoss(nn.Module):
         pooled: bool = False,
         class_weights: Sequence[float] | str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(
+            alpha=alpha, beta=beta, smooth=smooth, pooled=pooled, class_weights=class_weights
+        )
         if not gamma > 0:
             raise ValueError(f"loss.gamma={gamma} must be above 0")
-        if not (alpha >= 0 and beta >= 0 and alpha + beta > 0):
-            raise ValueError(
-                f"loss.alpha={alpha} and loss.beta={beta} must be from 0, one of them above"
-            )
         self.gamma = gamma
-        self.options = {"alpha": alpha, "beta": beta, "pooled": pooled}
-        self.options["smooth"] = require_smooth(smooth)
-        self.class_weights = ClassWeights(class_weights)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        probs, truth, valid = regions(logits, target, background=self.class_weights.given)
-        index = tversky_index(probs, truth, valid, **self.options)
-        return self.class_weights.mean(focal_error(1 - index, gamma=self.gamma))
+    def error(self, index: Tensor) -> Tensor:
+        return focal_error(1 - index, gamma=self.gamma)

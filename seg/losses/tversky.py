@@ -65,6 +65,12 @@ class TverskyLoss(nn.Module):
         self.options["smooth"] = require_smooth(smooth)
         self.class_weights = ClassWeights(class_weights)
 
+    def error(self, index: Tensor) -> Tensor:
+        """The loss of every image and class whose Tversky index this is."""
+        return 1 - index
+
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         probs, truth, valid = regions(logits, target, background=self.class_weights.given)
-        return self.class_weights.mean(1 - tversky_index(probs, truth, valid, **self.options))
+        return self.class_weights.mean(
+            self.error(tversky_index(probs, truth, valid, **self.options))
+        )
