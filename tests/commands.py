@@ -18,7 +18,7 @@ def seg(command: str, *argv: str, cwd: Path) -> str:
 
 def python(*argv: str, cwd: Path) -> str:
     """Run this interpreter, which must succeed; returns what it printed."""
-    return _printed(_started(*argv, cwd=cwd))
+    return _printed(started(*argv, cwd=cwd))
 
 
 def _printed(done: subprocess.CompletedProcess) -> str:
@@ -27,7 +27,8 @@ def _printed(done: subprocess.CompletedProcess) -> str:
     return done.stdout + done.stderr
 
 
-def _started(*argv: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+def started(*argv: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run this interpreter; returns its exit code and what it printed."""
     return subprocess.run(
         [sys.executable, *argv],
         cwd=cwd, capture_output=True, text=True, timeout=600,
@@ -41,7 +42,7 @@ def forked(command: str, *argv: str, cwd: Path, **environment: str) -> subproces
     A new interpreter would take some seconds for its imports alone.
     """
     if sys.platform != "linux":
-        return _started("-m", f"seg.{command}", *argv, cwd=cwd, **environment)
+        return started("-m", f"seg.{command}", *argv, cwd=cwd, **environment)
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         sys.stdout.flush()
         sys.stderr.flush()
