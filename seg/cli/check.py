@@ -116,12 +116,12 @@ def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 @cache
 def _layout(command: str) -> tuple[dict[str, Any], dict[str, str | None]]:
     """The keys of a command's own file with their defaults, and its groups with their choices."""
-    known = OmegaConf.load(CONF_DIR / f"{command}.yaml")
-    known.pop("hydra")
+    known = OmegaConf.to_container(OmegaConf.load(CONF_DIR / f"{command}.yaml"))
+    del known["hydra"]
     groups = [item.items() for item in known.pop("defaults") if item != "_self_"]
     choices = {group: choice for item in groups for group, choice in item}
-    choices.pop("sweep", None)  # it sets keys of Hydra alone
-    return OmegaConf.to_container(known), choices
+    # `sweep` sets keys of Hydra alone; the optional ones add to another group
+    return known, {g: c for g, c in choices.items() if g != "sweep" and " " not in g}
 
 
 def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:

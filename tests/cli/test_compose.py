@@ -109,6 +109,20 @@ def test_an_experiments_file_opens_with_its_command_and_marks_what_is_ours(exper
     assert "# ours" in text
 
 
+@pytest.mark.parametrize("experiment", [c for g, c in CHOICES if g == "experiment"])
+@pytest.mark.parametrize(("group", "choice"), [("model", "lite_unet"), ("loss", "focal")])
+def test_an_experiment_takes_any_network_and_loss(experiment: str, group: str, choice: str) -> None:
+    chosen = [f"{group}={choice}", "dataset.root=somewhere"]
+    cfg = compose([f"experiment={experiment}", *chosen])
+    check(cfg)
+    assert plain(cfg[group]) == plain(compose(chosen)[group])  # no key of the network it had
+
+
+def test_the_command_line_goes_before_an_experiment() -> None:
+    at = ["experiment=kvasir", "dataset.root=somewhere"]
+    assert (compose(at).model.width, compose([*at, "model.width=8"]).model.width) == (64, 8)
+
+
 def test_a_stages_rate_reaches_its_schedule() -> None:
     cfg = compose(
         ["experiment=hyperkvasir", "scheduler@stages.dice.scheduler=onecycle", "optimizer.lr=0.5"]
