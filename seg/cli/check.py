@@ -172,6 +172,8 @@ def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str
 def _training_conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str]:
     if cfg.get("early_stopping") is not None and cfg.get("stages"):
         yield "early_stopping: it ends the whole run, stages included; use one of both"
+    if nodes.get("model.frozen_stages") and nodes.get("model.weights", "") is None:
+        yield "model.frozen_stages: random weights would stay random; set model.weights=imagenet"
     if nodes.get("trainer.gradient_clip_algorithm") and not nodes.get("trainer.gradient_clip_val"):
         yield "trainer.gradient_clip_algorithm: nothing is clipped; set trainer.gradient_clip_val"
     if nodes.get("ema.decay") and nodes.get("trainer.precision") == "bf16-true":

@@ -116,6 +116,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "model.dropout": share(),
         "model.deep_supervision": FLAG,
         "model.freeze_encoder_epochs": count(0),
+        "model.frozen_stages": Rule(lambda v: v in range(8), "a count from 0 to 7"),
         "trainer.max_epochs": count(1),
         "trainer.devices": Rule(
             lambda v: v in ("auto", -1) or isinstance(v, list) or count(1).allows(v),

@@ -7,6 +7,7 @@ stem that is not scaled: github.com/tensorflow/tpu, models/official/efficientnet
 import math
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -74,12 +75,13 @@ class EfficientNetLite(nn.Module):
     Args:
         in_channels: of the image.
         variant: `lite0`, `lite1` or `lite2`.
+        frozen_stages: of the seven, how many stay as they are in training, the stem too.
 
     Attributes:
         channels: of the five feature maps, largest first.
     """
 
-    def __init__(self, *, in_channels: int, variant: str) -> None:
+    def __init__(self, *, in_channels: int, variant: str, frozen_stages: int = 0) -> None:
         super().__init__()
         if variant not in VARIANTS:
             raise ValueError(f"model.encoder={variant!r} is none of {', '.join(VARIANTS)}")
@@ -98,15 +100,32 @@ class EfficientNetLite(nn.Module):
             self.stages.append(nn.Sequential(*blocks))
             widths.append(outputs)
         self.channels = [widths[index] for index in _ENDS]
+        self.frozen_stages = frozen_stages
+        for part in self._frozen():
+            part.requires_grad_(requires_grad=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Image (N, C, H, W), H and W multiples of 32, to five feature maps, largest first."""
-        x, features = self.stem(image), []
-        for index, stage in enumerate(self.stages):
-            x = stage(x)
+        x, features = image, []
+        for index, part in enumerate([self.stem, *self.stages], start=-1):
+            if part in self._frozen():  # whatever else thaws the encoder
+                with torch.no_grad():
+                    x = part(x)
+            else:
+                x = part(x)
             if index in _ENDS:
                 features.append(x)
         return features
+
+    def train(self, mode: bool = True) -> Self:
+        """Frozen stages keep the statistics of their norms too."""
+        super().train(mode)
+        for part in self._frozen():
+            part.eval()
+        return self
+
+    def _frozen(self) -> list[nn.Module]:
+        return [self.stem, *self.stages[: self.frozen_stages]] if self.frozen_stages else []
 
     def load_weights(self, weights: str | Path, *, variant: str) -> None:
         """Start from trained weights of the classifier; its last layers are left out.

@@ -24,6 +24,8 @@ class LiteUNet(nn.Module):
         encoder: `lite0`, `lite1` or `lite2`, from small to large.
         weights: `imagenet`, a file with the encoder's state_dict, or None for random weights.
         decoder: feature maps at 1/16, 1/8, 1/4, 1/2 and 1/1 of the image's size.
+        frozen_stages: of the encoder's seven, how many stay as they are in training; 2 are those of
+            1/2 and 1/4 of the image's size.
         dropout: share of feature maps that the decoder drops at every level, 0 to 1.
         deep_supervision: in training, give a list of logits, also those of coarser levels.
 
@@ -40,13 +42,16 @@ class LiteUNet(nn.Module):
         encoder: Literal["lite0", "lite1", "lite2"] = "lite0",
         weights: str | Path | None = None,
         decoder: Sequence[int] = (128, 64, 48, 32, 16),
+        frozen_stages: int = 0,
         dropout: float = 0.0,
         deep_supervision: bool = False,
     ) -> None:
         super().__init__()
         if len(decoder) != LEVELS:
             raise ValueError(f"model.decoder={list(decoder)} must have {LEVELS} numbers")
-        self.encoder = EfficientNetLite(in_channels=in_channels, variant=encoder)
+        self.encoder = EfficientNetLite(
+            in_channels=in_channels, variant=encoder, frozen_stages=frozen_stages
+        )
         *skips, inputs = self.encoder.channels
         self.decoder = nn.ModuleList()
         for skip, width in zip([*reversed(skips), 0], decoder, strict=True):

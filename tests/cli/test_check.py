@@ -57,6 +57,7 @@ def problems_of(*overrides: str, command: str = "train") -> list[str]:
         ("ema=3", "ema=3: "),
         ("optimizer.encoder_lr_scale=0", "optimizer.encoder_lr_scale=0: "),
         ("optimizer.decay_norms_and_biases=3", "optimizer.decay_norms_and_biases=3: "),
+        ("+model.frozen_stages=8", "model.frozen_stages=8: "),
         ("+model.freeze_encoder_epochs=-1", "model.freeze_encoder_epochs=-1: "),
         ("ema.decay=1", "ema.decay=1: "),
         ("+ema.decy=0.9", "ema.decy: no such key (nearest: decay)"),
@@ -98,6 +99,8 @@ def test_every_key_of_the_trainer_is_refused_or_reaches_it() -> None:
     ("overrides", "named"),
     [
         (["dataset=synthetic_classes", "threshold=0.3"], "threshold: "),
+        (["model=lite_unet", "model.weights=null", "model.frozen_stages=2"],
+         "model.frozen_stages: "),
         (["dataset.split.file=.", "dataset.split.folds=5", "dataset.split.fold=0"],
          "dataset.split.fold: "),
     ],

