@@ -14,7 +14,7 @@ from rich.console import Console
 
 from seg.cli import build
 from seg.cli.make import make
-from seg.cli.stored_run import build_loader, run_source
+from seg.cli.stored_run import build_loader, run_source, with_symmetries
 from seg.data.split.draw import SPLITS
 from seg.evaluation import summary
 from seg.evaluation.cases import Case, dataset_cases, match_classes, run_cases
@@ -24,6 +24,8 @@ from seg.evaluation.tune import tune as choose
 from seg.inference.model import LoadedModel
 from seg.inference.patches import for_whole_images
 from seg.inference.segmentation import mask_of
+from seg.inference.tta import TestTimeAugmentation
+from seg.inference.tta import choose as choose_views
 from seg.launch import launch
 from seg.report import diagnostics, panels, results
 from seg.runs import atomic
@@ -41,6 +43,9 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     run = RunFolder(Path(cfg.run).expanduser().absolute())
     model = build_loader(cfg, hardware).load_run(run.path, cfg.checkpoint)
     log.info("%s on %s", model.path, hardware.line)
+    if cfg.tta:
+        views = choose_views(cfg.tta, with_symmetries(model), check=cfg.tta_check)
+        model = replace(model, predictor=TestTimeAugmentation(model.predictor, symmetries=views))
     predict = partial(
         stream,
         predictor=for_whole_images(model),
@@ -51,6 +56,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     if cfg.tune:
         model = tune(cfg, run, model, predict)
     cases, name, predict = find_cases(cfg, run, model, predict)
+    name += "-tta" if cfg.tta else ""
     protocols = make(cfg.protocol)
     folder = Path(cfg.output).expanduser().absolute() if cfg.output else run.evaluations_path / name
     data = cases[0].pair.image.parent

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +90,9 @@ def cases_of(run: Path, split: str = "test", folder: str = "") -> list[dict[str,
 
 
 # The test's own way from a checkpoint to masks on disk: nothing of seg/inference.
-def write_masks(run: Path, root: Path, folder: Path, *, grey: bool = False) -> list[dict]:
+def write_masks(
+    run: Path, root: Path, folder: Path, *, flips: Sequence[tuple[int, int]] = ((1, 1),)
+) -> list[dict]:
     content = read(run / "checkpoints" / "best.ckpt")
     shape, node = content["seg"]["preprocessing"], content["seg"]["config"]["model"]
     model = UNet(**{k: v for k, v in node.items() if k != "_target_"})
@@ -102,11 +104,15 @@ def write_masks(run: Path, root: Path, folder: Path, *, grey: bool = False) -> l
         rows = [row for row in csv.DictReader(handle) if row["split"] == "test"]
     for i, row in enumerate(rows):
         image = np.array(Image.open(root / row["image"]).convert("RGB"))
-        small = cv2.resize(image, tuple(shape["size"][::-1]), interpolation=cv2.INTER_AREA)
-        inputs = torch.tensor(((small - mean) / std).transpose(2, 0, 1)[None])
-        with torch.no_grad():
-            probs = torch.sigmoid(model.eval()(inputs))[0, 0].numpy()
-        probs = cv2.resize(probs, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        probs = np.zeros(image.shape[:2])
+        for up, left in flips:
+            view = np.ascontiguousarray(image[::up, ::left])
+            small = cv2.resize(view, tuple(shape["size"][::-1]), interpolation=cv2.INTER_AREA)
+            inputs = torch.tensor(((small - mean) / std).transpose(2, 0, 1)[None])
+            with torch.no_grad():
+                one = torch.sigmoid(model.eval()(inputs))[0, 0].numpy()
+            one = cv2.resize(one, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+            probs += one[::up, ::left] / len(flips)
         Image.fromarray((probs > content["seg"]["threshold"]).astype(np.uint8)).save(
             folder / f"{i}_prediction.png"
         )
@@ -242,6 +248,20 @@ def test_figures_do_not_depend_on_how_many_cases_are_in_memory(
     assert result[0] == result[1] == result[2]
     files = [(tmp_path / str(n) / "test_cases.csv").read_bytes() for n in (1, 5, 16)]
     assert files[0] == files[1] == files[2]
+
+
+def test_test_time_augmentation_scores_the_mean_over_flips(
+    trained: Path, polyps: Path, tmp_path: Path
+) -> None:
+    result = score(trained, "tta=flips", "tta_check=false")
+    assert result["split"] == "test-tta"  # the plain results stay beside it
+    flips = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
+    rows = write_masks(trained, polyps, tmp_path, flips=flips)
+    masks = [[np.array(Image.open(tmp_path / f"{i}_{n}.png")) for n in ("reference", "prediction")]
+             for i in range(len(rows))]  # fmt: skip
+    expected = [_ratio(2 * (a & b).sum(), a.sum() + b.sum(), (a | b).sum()) for a, b in masks]
+    dice = [float(row["dice"]) for row in cases_of(trained, "test-tta")]
+    assert dice == pytest.approx(expected, abs=1e-5)
 
 
 def test_intervals_are_the_bootstraps_over_groups(trained: Path) -> None:

@@ -93,6 +93,7 @@ STAGE = {  # of a training; further stages have the same keys below stages.NAME
     "scheduler.final": number("a share from 0 to 1", lambda v: 0 <= v <= 1),
     "scheduler.power": positive(),
 }
+_VIEWS = {"tta": one_of(True, False, "flips", "d4"), "tta_check": FLAG}
 RULES: dict[str, dict[str, Rule]] = {
     "train": DATASET | STAGE | _DEVICE | {
         "name": NAME,
@@ -133,7 +134,7 @@ RULES: dict[str, dict[str, Rule]] = {
             lambda v: isinstance(v, dict), "{NAME: {loss: ..., optimizer: ..., scheduler: ..., "
             "max_epochs: ...}}"),
     },
-    "evaluate": _MODEL_FILE | _DEVICE | {
+    "evaluate": _MODEL_FILE | _DEVICE | _VIEWS | {
         "split": SPLIT,
         "dataset.root": or_null(path()),
         "tune": FLAG,
@@ -142,7 +143,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "output": or_null(path()),
         "output_dir": path(),
     },
-    "predict": _MODEL_FILE | _DEVICE | {
+    "predict": _MODEL_FILE | _DEVICE | _VIEWS | {
         "run": or_list(path("a run folder")),
         "input": or_list(path("an image, a folder, a glob, a CSV")),
         "output": path(),
@@ -159,8 +160,6 @@ RULES: dict[str, dict[str, Rule]] = {
             "auto, null, or pixels, at least 16"),
         "scale": or_null(number("a factor up to 8", lambda v: 0 < v <= 8)),
         "overlap": number("a share from 0 to 0.75", lambda v: 0 <= v <= 0.75),
-        "tta": one_of(True, False, "flips", "d4"),
-        "tta_check": FLAG,
         "axis": one_of(None, 0, 1, 2),
         "batch_size": count(1),
     },
