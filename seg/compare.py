@@ -1,5 +1,10 @@
 """Compare runs, or report on one. python -m seg.compare runs='outputs/kvasir-*' metric=dice"""
 
+from seg.launch import launch
+
+if __name__ == "__main__":  # before the imports, so that help and refusals come at once
+    launch("seg.compare.compare", config_name="compare")
+
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +16,6 @@ from seg.cli import compose
 from seg.comparison import ranking
 from seg.comparison.configurations import read_runs
 from seg.comparison.summary import Comparison
-from seg.launch import launch
 from seg.report import comparison as report
 from seg.report import run
 from seg.runs.find import find
@@ -41,7 +45,3 @@ def _progress(iterator: Iterator, count: int, text: str) -> Iterator:
     console = Console(stderr=True)
     quiet = not console.is_terminal or count < 50
     return track(iterator, text, count, console=console, transient=True, disable=quiet)
-
-
-if __name__ == "__main__":
-    launch(compare, config_name="compare")

@@ -1,5 +1,10 @@
 """Score a checkpoint. python -m seg.evaluate run=RUN_DIR [split=test] [protocol=all] [tune=true]"""
 
+from seg.launch import launch
+
+if __name__ == "__main__":  # before the imports, so that help and refusals come at once
+    launch("seg.evaluate.evaluate", config_name="evaluate")
+
 import json
 import logging
 from collections.abc import Sequence
@@ -26,7 +31,6 @@ from seg.inference.patches import for_whole_images
 from seg.inference.segmentation import mask_of
 from seg.inference.tta import TestTimeAugmentation
 from seg.inference.tta import choose as choose_views
-from seg.launch import launch
 from seg.report import diagnostics, panels, results
 from seg.runs import atomic
 from seg.runs.folder import RunFolder
@@ -34,7 +38,7 @@ from seg.runs.results import table_path
 from seg.training import checkpoint, progress
 from seg.training.hardware import choose_hardware
 
-log = logging.getLogger("seg.evaluate")  # __name__ is __main__ here
+log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> dict[str, Any]:
@@ -173,7 +177,3 @@ def tune(cfg: DictConfig, run: RunFolder, model: LoadedModel, predict: Predict) 
         model.path, len(cases), chosen.before, chosen.after, "\n  ".join(chosen.lines),
     )  # fmt: skip
     return replace(model, **values)
-
-
-if __name__ == "__main__":
-    launch(evaluate, config_name="evaluate")

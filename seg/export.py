@@ -1,5 +1,10 @@
 """Export a checkpoint. python -m seg.export run=RUN_DIR format=onnx|pt2|safetensors|pth"""
 
+from seg.launch import launch
+
+if __name__ == "__main__":  # before the imports, so that help and refusals come at once
+    launch("seg.export.export", config_name="export")
+
 import logging
 from pathlib import Path
 from typing import Any
@@ -14,13 +19,12 @@ from seg.evaluation.cases import run_cases
 from seg.exporting import build, parity
 from seg.exporting.parity import MAX_DIFFERENCE, MIN_EQUAL, Parity, Sample
 from seg.inference.model import LoadedModel
-from seg.launch import launch
 from seg.runs import atomic
 from seg.runs.folder import RunFolder
 from seg.training import progress
 from seg.training.checkpoint import read
 
-log = logging.getLogger("seg.export")  # __name__ is __main__ here
+log = logging.getLogger(__name__)
 
 CALIBRATION = 32  # training images that give the ranges of a static quantisation
 
@@ -139,7 +143,3 @@ def show(result: Parity, theirs: str, ours: str) -> None:
     before, after = result.milliseconds
     table.add_row("ms an image", f"{before:.1f} -> {after:.1f} ({after / before:.2f})")
     Console().print(table)
-
-
-if __name__ == "__main__":
-    launch(export, config_name="export")

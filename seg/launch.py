@@ -1,6 +1,7 @@
 """How every command runs: read the command line, review it, run, and exit with a status."""
 
 import argparse
+import importlib
 import os
 import signal
 import sys
@@ -22,7 +23,7 @@ from seg.cli.review import review
 from seg.runs import failures
 from seg.runs.interrupts import SIGNALS
 
-Task = Callable[[DictConfig], Any]
+Task = Callable[[DictConfig], Any] | str
 
 # Hydra writes no folder and no log of its own: the run folder has both.
 _QUIET = ["hydra.run.dir=.", "hydra.output_subdir=null"]
@@ -33,7 +34,8 @@ def launch(task: Task, *, config_name: str, sweeps: bool = False) -> NoReturn:
     """Run a command and exit: 0 done, 1 refused or failed, 130 after Ctrl-C, 143 after SIGTERM.
 
     Args:
-        task: what the command does with its configuration.
+        task: what the command does with its configuration: a function, or `module.function`, which
+            is imported when the command line has been found right. That takes seconds.
         config_name: of the command's file in conf/.
         sweeps: whether it takes several values of a key.
     """
@@ -66,7 +68,7 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         main(function)()
 
     if arguments.hydra_help or arguments.help or arguments.info:
-        start_hydra(task, lines)
+        start_hydra(_no_task, lines)
         return 0
     if arguments.multirun and not sweeps:
         raise ConfigError([f"--multirun: seg.{config_name} does one thing at a time"])
@@ -76,7 +78,12 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         problems = [f"{line}: --cfg shows one configuration; give one value" for line in several]
         if problems:
             raise ConfigError(problems)
-    elif reviewed.sweeper is not None:
+        start_hydra(_no_task, lines)
+        return 0
+    if isinstance(task, str):
+        module, _, name = task.rpartition(".")
+        task = getattr(importlib.import_module(module), name)
+    if reviewed.sweeper is not None:
         from seg.sweeps import command  # noqa: PLC0415  (a single run does not need its imports)
 
         start = partial(start_hydra, command.as_job(task))
@@ -93,6 +100,10 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
     if errors:
         raise errors[0]
     return 0
+
+
+def _no_task(cfg: DictConfig) -> None:
+    """For Hydra, where it only shows something."""
 
 
 def _read_arguments(config_name: str) -> argparse.Namespace:

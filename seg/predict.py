@@ -1,5 +1,10 @@
 """Masks for images. python -m seg.predict run=RUN input=FILE|DIR|GLOB|CSV output=DIR"""
 
+from seg.launch import launch
+
+if __name__ == "__main__":  # before the imports, so that help and refusals come at once
+    launch("seg.predict.predict", config_name="predict")
+
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,11 +32,10 @@ from seg.inference.patches import PatchPredictor
 from seg.inference.resized import ResizedPredictor
 from seg.inference.sliding_window import SlidingWindow
 from seg.inference.tta import TestTimeAugmentation, choose
-from seg.launch import launch
 from seg.report import predictions
 from seg.training.hardware import Hardware, choose_hardware
 
-log = logging.getLogger("seg.predict")  # __name__ is __main__ here
+log = logging.getLogger(__name__)
 
 TABLE, SHEET = "predictions.csv", "contact_sheet.png"
 # Keys that change what is written for an image; others say how fast, or which images.
@@ -185,7 +189,3 @@ def predict_files(
     folders = [key for key in ("overlays", "probabilities") if cfg[key]]
     log.info("%s: masks, %s", journal.folder, ", ".join([*folders, *names]))
     return rows
-
-
-if __name__ == "__main__":
-    launch(predict, config_name="predict")

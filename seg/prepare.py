@@ -1,5 +1,10 @@
 """Download, verify, audit, split and plan. python -m seg.prepare dataset=folder dataset.root=DIR"""
 
+from seg.launch import launch
+
+if __name__ == "__main__":  # before the imports, so that help and refusals come at once
+    launch("seg.prepare.prepare", config_name="prepare")
+
 import dataclasses
 import logging
 from collections.abc import Iterator, Sequence
@@ -19,7 +24,6 @@ from seg.data.near_duplicates.hash import near_pairs, stack
 from seg.data.pairs import Pair
 from seg.data.sources import Source, read_pairs
 from seg.data.split import assign, file, groups_of
-from seg.launch import launch
 from seg.preparation import audit, plan
 from seg.preparation.download import fetch, fetch_kaggle
 from seg.preparation.loss_plan import is_thin
@@ -31,7 +35,7 @@ from seg.runs.atomic import fresh_folder
 from seg.training import progress
 from seg.training.hardware import choose_hardware
 
-log = logging.getLogger("seg.prepare")  # __name__ is __main__ here
+log = logging.getLogger(__name__)
 
 MIRRORED = 200  # masks that are looked at for classes that mirror each other
 
@@ -188,7 +192,3 @@ def write_plan(
     log.info(
         "%s: planned; python -m seg.train --config-dir . experiment=%s\n%s", path, cfg.plan, text
     )
-
-
-if __name__ == "__main__":
-    launch(prepare, config_name="prepare")

@@ -1,5 +1,10 @@
 """Train. python -m seg.train dataset=lgg loss=dice optimizer=adamw"""
 
+from seg.launch import launch
+
+if __name__ == "__main__":  # before the imports, so that help and refusals come at once
+    launch("seg.train.train", config_name="train", sweeps=True)
+
 import logging
 from typing import Any
 
@@ -11,7 +16,6 @@ from rich.console import Console
 from seg.cli import build, compose
 from seg.data.datamodule import SegmentationDataModule
 from seg.evaluation import summary
-from seg.launch import launch
 from seg.report import curves, panels, results
 from seg.runs import atomic, resume
 from seg.runs.case_table import write_cases
@@ -24,7 +28,7 @@ from seg.training.module import SegmentationModule
 from seg.training.panels import predict_rows
 from seg.training.preemption import fit
 
-log = logging.getLogger("seg.train")  # __name__ is __main__ here
+log = logging.getLogger(__name__)
 
 
 def train(cfg: DictConfig) -> float:
@@ -121,7 +125,3 @@ def finish(
     curves.draw(RunFolder(run.path))
     final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
     tensorboard.add_hparams(writer, run.config, final | {tensorboard.BEST: score})
-
-
-if __name__ == "__main__":
-    launch(train, config_name="train", sweeps=True)

@@ -13,7 +13,7 @@ from seg.cli.compose import CONF_DIR, ConfigError, plain
 from seg.cli.make import MODEL, OPTIMIZER
 from seg.cli.rule import Rule, as_typed, count, number
 from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE
-from seg.cli.signatures import is_target, nearest
+from seg.cli.signatures import is_target, nearest, walk
 from seg.data.errors import shown
 from seg.data.split.draw import check_sizes
 
@@ -37,27 +37,43 @@ _SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 _STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
 
-def check(cfg: DictConfig, *, command: str = "train") -> None:
-    """Refuse a configuration with all that is wrong with it.
+def check(
+    cfg: DictConfig, *, command: str = "train", imports: bool = True, complete: bool = True
+) -> None:
+    """Refuse a configuration with what is wrong with it.
 
-    Nothing is built. The modules that a `_target_` names are imported, unless the name is refused.
+    Nothing is built.
 
     Args:
         cfg: as composed for the command.
         command: train, evaluate, predict, export, prepare or compare.
+        imports: import what a `_target_` names, if all else is right; that takes seconds.
+        complete: required keys must be there.
     Raises:
         ConfigError: one line for each problem.
     """
-    problems = [f"{key}: required; give {key}=..." for key in sorted(OmegaConf.missing_keys(cfg))]
-    if problems:
-        raise ConfigError(problems)
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing and complete:
+        raise ConfigError([f"{key}: required; give {key}=..." for key in missing])
     try:
         content = plain(cfg)
     except OmegaConfBaseException as error:
+        if missing:  # which the value is made of
+            return
         raise ConfigError([str(error).splitlines()[0]]) from None
-    problems = list(dict.fromkeys(_problems(content, command)))
+    problems = [*_problems(content, command)]
+    if imports and not problems:
+        problems = [*_target_problems(content, command)]
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(list(dict.fromkeys(problems)))
+
+
+def _target_problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
+    for path, node in walk(cfg):
+        if is_target(node):
+            extra = BESIDE.get(path.rpartition(".")[2] if path.startswith("stages.") else path, ())
+            extra = {"scale"} if loss_rules.is_term(path) else extra
+            yield from signatures.problems(path, node, extra=extra, ruled=_rules(command, cfg))
 
 
 def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
@@ -65,15 +81,10 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     yield from _sections(cfg, command)
     if command == "train":
         yield from fixed.of_trainer(cfg.get("trainer"))
-    for path, node in nodes.items():
-        if is_target(node):
-            extra = BESIDE.get(path.rpartition(".")[2] if path.startswith("stages.") else path, ())
-            extra = {"scale"} if loss_rules.is_term(path) else extra
-            yield from signatures.problems(path, node, extra=extra, ruled=rules)
-        elif isinstance(node, str) and "${" in node:
-            yield f"{path}: refused, an escaped interpolation could build what was not checked"
+    escaped = [path for path, node in nodes.items() if isinstance(node, str) and "${" in node]
+    yield from (f"{p}: refused, an escaped interpolation could build anything" for p in escaped)
     for path, rule in rules.items():
-        if path in nodes and not rule.allows(nodes[path]):
+        if nodes.get(path, "???") != "???" and not rule.allows(nodes[path]):
             yield f"{path}={as_typed(nodes[path])}: must be {rule.wanted}"
     yield from _conflicts(cfg, nodes)
     yield from _training_conflicts(cfg, nodes)
@@ -102,15 +113,6 @@ def _rules(command: str, cfg: Mapping[str, Any]) -> dict[str, Rule]:
         rules |= {f"stages.{name}.{key}": rule for key, rule in STAGE.items()}
         rules[f"stages.{name}.max_epochs"] = count(1)
     return rules
-
-
-def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every node below this one, with its dotted path."""
-    for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
-        below = f"{path}.{key}" if path else str(key)
-        yield below, value
-        if isinstance(value, Mapping | list):
-            yield from walk(value, below)
 
 
 @cache

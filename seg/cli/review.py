@@ -13,11 +13,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli.check import check, walk
+from seg.cli.check import check
 from seg.cli.compose import CONF_DIR, ConfigError, compose_here, plain
 from seg.cli.fixed import of_evaluation
 from seg.cli.overrides import parse, quoted, values_line, values_of
-from seg.cli.signatures import nearest
+from seg.cli.signatures import nearest, walk
 
 GRID = "hydra_plugins.seg_grid.SegGridSweeper"
 HYDRAS_GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # ours runs in its place
@@ -141,7 +141,8 @@ class _CommandLine:
             if cfg is None:
                 problems = self._explain(lines) or problems
             else:
-                problems = [*self._unknown(parse(lines)[0], cfg).values(), *self._problems(cfg)]
+                problems = [*self._unknown(parse(lines)[0], cfg).values()]
+                problems += self._problems(cfg, imports=not problems)
             self.checked[key] = cfg, list(dict.fromkeys(problems))
         return self.checked[key]
 
@@ -161,7 +162,7 @@ class _CommandLine:
             keys = [o for o in overrides if not is_group(o.key_or_group)]
             values = [o.input_line for o in keys if o.key_or_group not in unknown]
             cfg, more = self._compose([*choices, *values])
-            problems += more if cfg is None else self._problems(cfg)
+            problems += more if cfg is None else self._problems(cfg, imports=not problems)
         return problems
 
     def _compose(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
@@ -173,9 +174,10 @@ class _CommandLine:
             text = [line.strip() for line in str(error).splitlines() if line.strip()]
             return None, [" ".join(text[:2])]
 
-    def _problems(self, cfg: DictConfig) -> list[str]:
+    def _problems(self, cfg: DictConfig, *, imports: bool) -> list[str]:
+        shown = bool(self.arguments.cfg)
         try:
-            check(cfg, command=self.command)
+            check(cfg, command=self.command, imports=imports and not shown, complete=not shown)
         except ConfigError as error:
             return error.problems
         return []

@@ -24,6 +24,15 @@ def is_target(node: Any) -> bool:
     return isinstance(node, Mapping) and "_target_" in node
 
 
+def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every node below this one, with its dotted path."""
+    for key, value in node.items() if isinstance(node, Mapping) else enumerate(node):
+        below = f"{path}.{key}" if path else str(key)
+        yield below, value
+        if isinstance(value, Mapping | list):
+            yield from walk(value, below)
+
+
 def problems(
     path: str, node: Mapping[str, Any], *, extra: Collection[str], ruled: Collection[str]
 ) -> Iterator[str]:

@@ -1,0 +1,49 @@
+"""Help and refusals come at once: what takes seconds to import is imported for a run alone."""
+
+import subprocess
+import sys
+
+import pytest
+
+COMMANDS = ["train", "evaluate", "predict", "export", "prepare", "compare"]
+RUN = """
+import runpy, sys
+command, *sys.argv[1:] = sys.argv[1:]
+try:
+    runpy.run_module(f"seg.{command}", run_name="__main__")
+except SystemExit as end:
+    heavy = [m for m in ("torch", "pytorch_lightning", "albumentations") if m in sys.modules]
+    print("status", end.code, heavy)
+"""
+
+
+def ends_with(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_imports_no_torch(command: str) -> None:
+    assert ends_with(command, "--help") == "status 0 []"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["--cfg", "job"], 0),
+        (["--cfg", "job", "dataset=folder"], 0),  # whose root is required
+        (["experiment=kvasir", "model=smp", "--cfg", "job"], 0),
+        (["optimzer=adam"], 1),
+        (["loss=dyce", "optimizer.lrr=3"], 1),
+        (["dataset=folder"], 1),
+        (["trainer.max_epochs=0"], 1),
+    ],
+)
+def test_what_is_shown_or_refused_imports_no_torch(arguments: list[str], status: int) -> None:
+    assert ends_with("train", *arguments) == f"status {status} []"
+
+
+def test_a_key_of_a_library_is_refused_all_the_same() -> None:
+    assert ends_with("train", "+optimizer.lrr=3").startswith("status 1 ['torch'")
