@@ -186,6 +186,9 @@ def predict_files(
             predictions.sheet(rows, files, model, writer, folder=journal.folder, path=path)
     for line in predictions.summary(rows):
         log.warning("%s", line)
+    if first := predictions.review_first(rows):
+        named = ", ".join(f"{row['image']} {row['foreground_confidence']:.2f}" for row in first)
+        log.info("review first, the masks of lowest confidence: %s", named)
     folders = [key for key in ("overlays", "probabilities") if cfg[key]]
     log.info("%s: masks, %s", journal.folder, ", ".join([*folders, *names]))
     return rows

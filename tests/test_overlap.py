@@ -193,8 +193,11 @@ def test_a_file_for_each_class_is_written_and_found_again(
         assert "mask" not in row
         for name, plane in zip(CLASSES, planes, strict=True):
             assert int(row[f"{name}_pixels"]) == plane.sum()
+    every = [[float(row[f"{name}_mask_confidence"]) for name in CLASSES] for row in table]
     deep = cv2.imread(str(output / "probabilities/cup" / f"{stem}.png"), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(deep > 65535 / 2, masks[0, 1])
+    assert every[0][1] == pytest.approx(deep[masks[0, 1] == 1].mean() / 65535, abs=1e-4)
+    assert float(table[0]["foreground_confidence"]) == pytest.approx(np.mean(every[0]), abs=1e-4)
     assert cv2.imread(str(output / "overlays" / f"{stem}.png")).std() > 1
     assert (output / "contact_sheet.png").is_file()
     before = (output / f"{stem}.disc.png").stat().st_mtime_ns

@@ -169,6 +169,8 @@ def test_every_image_gets_a_mask_of_its_own_size_and_name(
         assert float(row["confidence"]) == pytest.approx(
             np.maximum(probs, 1 - probs).mean(), abs=1e-4
         )
+        sure = probs[mask > 0].mean() if mask.any() else 1 - probs.max()
+        assert float(row["foreground_confidence"]) == pytest.approx(sure, abs=1e-4)
         both = np.clip(np.stack([probs, 1 - probs]), 1e-12, 1)
         entropy = -(both * np.log2(both)).sum(0).mean()
         assert float(row["entropy"]) == pytest.approx(entropy, abs=1e-4)
@@ -331,6 +333,11 @@ def test_several_classes_are_indices_with_figures_for_each(images: Path, tmp_pat
         assert [int(row[f"{c}_pixels"]) for c in ("cell", "core")] == [
             np.count_nonzero(mask == k) for k in (1, 2)
         ]
+        sure = [float(row[f"{c}_mask_confidence"]) for c in ("cell", "core")]
+        expected = [p[mask == k].mean() if (mask == k).any() else 1 - p.max()
+                    for k, p in enumerate(probs[1:], start=1)]  # fmt: skip
+        assert sure == pytest.approx(expected, abs=1e-3)
+        assert float(row["foreground_confidence"]) == pytest.approx(np.mean(sure), abs=1e-4)
         deep = read(tmp_path / "out" / "probabilities" / "core" / row["mask"])
         np.testing.assert_allclose(deep / 65535, probs[2], atol=1e-4)
     with pytest.raises(ValueError, match="threshold"):

@@ -25,6 +25,7 @@ LOWER_IS_BETTER = {
     "hd", "hd95", "assd", "asd", "masd", "ece", "brier", "nll", "loss", "lesion_fp", "lesion_fn",
     "failed",
 }  # fmt: skip
+NO_FIGURES = {"foreground_confidence"}  # the network's own: a surer one is not a better one
 SHARES = {*METRICS, "nsd", "lesion_f1", "brier", "ece", "failed"}  # from 0 to 1
 
 
@@ -135,7 +136,8 @@ def available(tables: Sequence[CaseTable], *, volumes: bool) -> list[str]:
         tables: at least one.
         volumes: whether groups hold several cases, without which `_group` would say nothing new.
     """
-    columns = [c for c in tables[0].values if all(c in table.values for table in tables)]
+    shared = [c for c in tables[0].values if all(c in table.values for table in tables)]
+    columns = [c for c in shared if c not in NO_FIGURES]
     kinds = ["positive", "group"] if volumes else ["positive"]
     names = list(columns)
     names += [f"{c}_{kind}" for kind in kinds for c in VOLUMES if c in columns]

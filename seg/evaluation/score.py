@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from seg.inference.files.pipeline import map_ahead
 from seg.inference.model import LoadedModel
 from seg.inference.segmentation import mask_of
 from seg.metrics import calibration
+from seg.metrics.foreground_confidence import foreground_confidence
 from seg.metrics.lesions import lesions
 from seg.metrics.planes import area_of, valid_of
 from seg.metrics.surface import missed, surface
@@ -38,6 +39,7 @@ class CaseScores:
         brier: (M, C).
         bins: (M, C, 3, B) of `calibration.bins`.
         levels: (M, C, 2, L) of `threshold_curves.level_counts`.
+        foreground_confidence: (M, C), from the probabilities alone; 0 where the prediction failed.
         confusion: (C + 1, C + 2) pixels of all cases by true class and predicted one, background
             first; the last column counts predictions that failed. None where classes may share
             pixels.
@@ -52,6 +54,7 @@ class CaseScores:
     brier: NDArray[np.float64]
     bins: NDArray[np.float64]
     levels: NDArray[np.int64]
+    foreground_confidence: NDArray[np.float64]
     confusion: NDArray[np.int64] | None
 
 
@@ -144,6 +147,7 @@ def score_case(
     several = reference.ndim == 2 and len(probs) > 1  # and the background
     classes = len(probs) - several
     failed = calibration.failed(probs)
+    sure = np.zeros(classes) if failed else foreground_confidence(probs, mask, classes=classes)
     rows: list[tuple] = []
     for index in range(1, classes + 1):
         valid = valid_of(reference, index)
@@ -164,6 +168,7 @@ def score_case(
                 calibration.brier(p, true, valid=valid) if valid.any() else 0.0,
                 calibration.bins(p, true, valid=valid),
                 level_counts(p, true, valid=valid),
+                sure[index - 1],
             )
         )
     columns = [np.stack([np.asarray(row[i]) for row in rows])[None] for i in range(len(rows[0]))]
@@ -185,8 +190,9 @@ def stack(rows: Iterable[CaseScores]) -> CaseScores:
     """The numbers of all rows in one object; the confusions are added."""
     rows = list(rows)
     arrays = {
-        name: np.concatenate([getattr(row, name) for row in rows])
-        for name in ("failed", "counts", "surface", "lesions", "brier", "bins", "levels")
+        field.name: np.concatenate([getattr(row, field.name) for row in rows])
+        for field in fields(CaseScores)
+        if field.name not in ("cases", "groups", "confusion")
     }
     return CaseScores(
         cases=[case for row in rows for case in row.cases],

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from seg.evaluation.bootstrap import bootstrap, group_weights
 from seg.evaluation.entries import Json, false_positives, with_absent, with_intervals
+from seg.evaluation.failure_prediction import summarize_failure_prediction
 from seg.evaluation.score import SURFACE, CaseScores
 from seg.metrics.calibration import ece
 from seg.metrics.cases import summarize, summarize_class
@@ -120,6 +121,7 @@ def summarize_evaluation(
         "metrics": metrics,
         "classes": with_absent(classes, class_names, metrics),
         **false_positives(scores.counts, class_names, exists),
+        "failure_prediction": summarize_failure_prediction(scores),
         "protocols": protocols,
     }
 
@@ -133,6 +135,7 @@ def write_scores(path: Path, scores: CaseScores, class_names: Sequence[str]) -> 
     names = ("lesion_tp", "lesion_fp", "lesion_fn")
     lesions = dict(zip(names, np.moveaxis(scores.lesions, -1, 0), strict=True))
     figures = {name: columns.pop(name) for name in SURFACE} | lesions | columns
+    figures["foreground_confidence"] = scores.foreground_confidence
     failed = np.broadcast_to(scores.failed[:, None], scores.brier.shape)
     write_cases(
         path,

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.inference.model import LoadedModel, Postprocess, Strips
+from seg.metrics.foreground_confidence import ForegroundConfidence
+from seg.metrics.planes import area_of
 
 BLOCK = 1 << 20  # pixels that are measured at a time
 
@@ -29,12 +31,14 @@ class Segmentation:
             share pixels, the mean of each class's own, there or not there. Entropy likewise.
         entropy: the mean over pixels of the entropy of the classes, as a share of the largest
             possible: 0 is sure everywhere, 1 is knowing nothing.
+        foreground_confidence: (C,), of the mask as it is, see `metrics.foreground_confidence`.
         probs: (K, H, W), or None where they were not kept.
     """
 
     mask: NDArray[np.uint8]
     confidence: float
     entropy: float
+    foreground_confidence: NDArray[np.float64]
     probs: NDArray[np.float32] | None = None
 
 
@@ -55,6 +59,14 @@ def segment(
     mask = np.empty((len(model.classes), *size) if model.overlap else size, dtype=np.uint8)
     kept: NDArray[np.float32] | None = None
     largest = entropy = 0.0
+    confidence = ForegroundConfidence(len(model.classes))
+    named = {name for names in model.postprocess.values() for name in names}
+    # half precision: the probabilities of a large image are not all in memory
+    cleaned = {
+        index: np.empty(size, np.float16)
+        for index, name in enumerate(model.classes, start=1)
+        if name in named
+    }
     for top, probs in strips:  # (K, h, W)
         end = top + probs.shape[1]
         if keep_probs:
@@ -67,11 +79,16 @@ def segment(
             entropy += _entropy(block, separate=not model.likeliest)
             rows = slice(top + row, top + row + block.shape[1])
             mask[..., rows, :] = decide(block, model.threshold, overlap=model.overlap)
+            confidence.add(block, mask[..., rows, :])
+            for index, kept_probs in cleaned.items():
+                kept_probs[rows] = block[index - 1 + model.likeliest]
     if not np.isfinite(largest + entropy):
         raise NonFiniteError("the network gives no numbers for it (NaN or infinite)")
     pixels = size[0] * size[1]
     mask = clean_up(mask, model.postprocess, model.classes)
-    return Segmentation(mask, largest / pixels, entropy / pixels, kept)
+    for index, kept_probs in cleaned.items():
+        confidence.replace(index, kept_probs, area_of(mask, index))
+    return Segmentation(mask, largest / pixels, entropy / pixels, confidence.values(), kept)
 
 
 def mask_of(probs: NDArray, model: LoadedModel) -> NDArray[np.uint8]:

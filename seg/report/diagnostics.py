@@ -1,4 +1,6 @@
-"""Three pictures of an evaluation: precision against recall, reliability, confusion of classes."""
+"""Pictures of an evaluation: precision against recall, reliability, confusion of classes, and
+which cases went wrong unnoticed.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from seg.evaluation.failure_prediction import FIRST, confidence_and_dice
 from seg.evaluation.score import CaseScores
 from seg.metrics.calibration import ece
+from seg.metrics.risk_coverage import risk_coverage
 from seg.metrics.threshold_curves import average_precision, curves
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -21,8 +25,8 @@ def draw(
     threshold: float | Sequence[float] | None,
     folder: Path,
 ) -> None:
-    """Draw `pr_curve.png`, `reliability.png` and, for several classes that share no pixel,
-    `confusion.png`.
+    """Draw `pr_curve.png`, `reliability.png`, `failure_prediction.png` and, for several classes
+    that share no pixel, `confusion.png`.
 
     Args:
         scores: the cases, drawn together.
@@ -33,6 +37,7 @@ def draw(
     """
     _pr_curve(scores.levels, class_names, threshold, folder / "pr_curve.png")
     _reliability(scores.bins, class_names, folder / "reliability.png")
+    _failure_prediction(scores, folder / "failure_prediction.png")
     if len(class_names) > 1 and scores.confusion is not None:
         _confusion(scores.confusion, class_names, folder / "confusion.png")
 
@@ -92,6 +97,51 @@ def _reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
     below.grid(alpha=0.25)
     below.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
+
+
+def _failure_prediction(scores: CaseScores, path: Path) -> None:
+    """Dice against the confidence in the mask, and the risk-coverage curve."""
+    confidence, dice = confidence_and_dice(scores).T
+    figure = Figure(figsize=(11, 5), dpi=100, layout="constrained")
+    axis, beside = figure.subplots(1, 2)
+    axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="Dice as high as the confidence")
+    axis.plot(confidence, dice, "o", color=_colour(0), ms=5, alpha=0.6, mew=0, label="a case")
+    left = np.floor(10 * confidence.min()) / 10 - 0.02
+    first, unnoticed = np.argsort(confidence, kind="stable"), np.argsort(dice - confidence)
+    for rows, colour, label in (
+        (first[:FIRST], _colour(1), "to be reviewed first"),
+        ([i for i in unnoticed[:3] if i not in first[:FIRST]], _colour(3), "least noticed"),
+    ):
+        axis.plot(confidence[rows], dice[rows], "o", color=colour, ms=6, label=label)
+        for i in rows:
+            right = confidence[i] > (1 + left) / 2
+            axis.annotate(
+                _short(scores.cases[i]), (confidence[i], dice[i]), (-5 if right else 5, -3),
+                textcoords="offset points", ha="right" if right else "left", fontsize=7,
+                color=colour, parse_math=False,
+            )  # fmt: skip
+    axis.set_xlabel("foreground confidence: mean probability of the mask's pixels")
+    axis.set_ylabel("Dice")
+    _finish(axis)
+    axis.set_xlim(left, 1)
+    share = np.arange(1, len(dice) + 1) / len(dice)
+    for order, style, label in (
+        (confidence, {"color": _colour(0), "lw": 1.8}, "by foreground confidence"),
+        (dice, {"color": _colour(2), "lw": 1.2}, "by Dice itself, the best possible"),
+        (np.zeros(len(dice)), {"color": "0.6", "lw": 1, "ls": "--"}, "in any order"),
+    ):
+        risk = risk_coverage(order, 1 - dice)
+        beside.plot(share, risk, **style, label=f"{label}, area {risk.mean():.3f}")
+    beside.set_xlabel("coverage: share of cases that are kept, the surest first")
+    beside.set_ylabel("risk: mean of 1 - Dice of those")
+    _finish(beside)
+    beside.set_ylim(0, None)
+    figure.savefig(path)
+
+
+def _short(case: str) -> str:
+    name = Path(case).stem
+    return name if len(name) <= 24 else f"{name[:11]}…{name[-12:]}"
 
 
 def _confusion(pixels: NDArray, class_names: Sequence[str], path: Path) -> None:

@@ -25,6 +25,7 @@ from seg.report.panels import as_rgb, class_colour
 LONGEST = 2048  # pixels of an overlay's longer side
 TINT = 0.3
 SHEET = 40  # pictures
+FIRST = 5  # images that are named for review, where there are twice as many
 Row = Mapping[str, Any]  # of the table; "remarks" are the warnings of the image
 
 
@@ -85,7 +86,8 @@ def sheet(
     folder: Path,
     path: Path,
 ) -> None:
-    """Draw a contact sheet of images with the outlines of their masks, those with warnings first.
+    """Draw a contact sheet of images with the outlines of their masks, those with warnings and of
+    lowest confidence first.
 
     Args:
         rows: of the table.
@@ -109,9 +111,12 @@ def sheet(
 
     odd: dict[str, list[int]] = defaultdict(list)
     cases = []
+    first = {row["image"] for row in review_first(rows)}
     for index, row in enumerate(rows):
         for kind, _ in row["remarks"]:
             odd[kind].append(index)
+        if row["image"] in first:
+            odd["low confidence"].append(index)
         size = (row["height"], row["width"])
         # what an older version has recorded
         every = sum(row[f"{name}_pixels"] for name in model.classes)
@@ -134,9 +139,11 @@ def table(
 
     Where classes `overlap`, each has a mask file of its own.
     """
-    figures = [f"{name}_{what}" for name in classes for what in ("pixels", "mm2", "components")]
+    of_each = ["pixels", "mm2", "components", *(["mask_confidence"] if len(classes) > 1 else [])]
+    figures = [f"{name}_{what}" for name in classes for what in of_each]
+    figures += ["foreground_confidence", "confidence", "entropy"]
     masks = [f"mask_{name}" for name in classes] if overlap else ["mask"]
-    columns = ["image", *masks, "height", "width", *figures, "confidence", "entropy", "seconds"]
+    columns = ["image", *masks, "height", "width", *figures, "seconds"]
     text = io.StringIO()
     writer = csv.DictWriter(text, [*columns, "note"], extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
@@ -155,6 +162,15 @@ def summary(rows: Sequence[Row]) -> list[str]:
             images[kind].append(f"{row['image']}: {detail}" if detail else row["image"])
     most_first = sorted(images.items(), key=lambda item: -len(item[1]))
     return [f"{len(some)} of {len(rows)}: {kind} ({some[0]})" for kind, some in most_first]
+
+
+def review_first(rows: Sequence[Row]) -> list[Row]:
+    """The images of lowest foreground confidence, the lowest first; none where there are few, or
+    where an earlier version has recorded them without it.
+    """
+    known = [row for row in rows if "foreground_confidence" in row]
+    ordered = sorted(known, key=lambda row: row["foreground_confidence"])
+    return ordered[:FIRST] if len(known) >= 2 * FIRST else []
 
 
 def _warning(remark: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ def show_evaluation(content: dict[str, Any], folder: Path, console: Console) -> 
     )
     console.print(_figures(content, where=where, caption=caption))
     _show_absent(content, console)
+    _show_failure_prediction(content["failure_prediction"], console)
     if content["protocols"]:
         console.print(_protocols(content["protocols"]))
     if content["failed"]:
@@ -68,6 +69,17 @@ def _show_absent(content: dict[str, Any], console: Console) -> None:
     for name, found in content.get("absent", {}).items():
         wrong = f"predicted in {found['false_positive_cases']} of {content['cases']} cases"
         line = f"{name}: in no reference mask, so that it has no figure; {wrong}"
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+
+
+def _show_failure_prediction(found: dict[str, Any], console: Console) -> None:
+    """How well the confidence tells which cases went wrong, and those that it puts first."""
+    first = [f"{one['case']} {one['foreground_confidence']:.2f}" for one in found["review_first"]]
+    lines = [f"review first, the masks of lowest confidence: {', '.join(first)}"]
+    if rank := found.get("spearman"):
+        interval = "" if rank["low"] is None else f" ({rank['low']:.2f} to {rank['high']:.2f})"
+        lines.append(f"rank correlation of confidence and Dice: {rank['value']:.2f}{interval}")
+    for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 

@@ -261,7 +261,7 @@ def test_the_json_and_the_table_hold_the_same_cases(tmp_path: Path) -> None:
         rows = list(csv.DictReader(handle))
     assert ",".join(rows[0]) == (
         "case,group,class,tp,fp,fn,tn,dice,iou,precision,recall,specificity,accuracy,hd95,assd,nsd,"
-        "lesion_tp,lesion_fp,lesion_fn,lesion_f1,brier,ece,failed"
+        "lesion_tp,lesion_fp,lesion_fn,lesion_f1,brier,ece,foreground_confidence,failed"
     )
     assert len(rows) == 40
     for j, name in enumerate("ab"):

@@ -5,8 +5,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from seg.inference.model import NO_POSTPROCESS
-from seg.inference.segmentation import clean_up, decide, fill_holes, largest_component
+from seg.data.preprocess import Preprocessing
+from seg.inference.model import NO_POSTPROCESS, LoadedModel
+from seg.inference.segmentation import clean_up, decide, fill_holes, largest_component, segment
+from seg.metrics.foreground_confidence import foreground_confidence
 
 EIGHT = np.ones((3, 3))
 
@@ -97,3 +99,27 @@ def test_classes_that_share_pixels_have_a_threshold_and_a_clean_up_each() -> Non
     assert np.array_equal(cleaned[0], planes[0])
     assert np.array_equal(cleaned[1], fill_holes(largest_component(planes[1])))
     assert np.array_equal(cleaned[2], fill_holes(planes[2]))
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+@pytest.mark.parametrize("cleaned", [[], ["b"]])
+def test_the_confidence_is_that_of_the_mask_as_it_is_also_in_strips(
+    overlap: bool, cleaned: list[str]
+) -> None:
+    noise = np.random.default_rng(0).normal(size=(3 - overlap, 60, 40))
+    probs = np.exp(8 * ndimage.gaussian_filter(noise, (0, 2, 2)))
+    probs = (probs / (1 + probs) if overlap else probs / probs.sum(0)).astype(np.float32)
+    steps = {"largest_component": cleaned, "fill_holes": cleaned}
+    model = LoadedModel(
+        predictor=None, classes=["a", "b"], threshold=0.5, postprocess=steps, mean=[], std=[],
+        preprocessing=Preprocessing(size=(8, 8), channels=1, classes=None, ignore_value=None,
+                                    overlap=overlap), members=[],
+    )  # fmt: skip
+    strips = [(0, probs[:, :25]), (25, probs[:, 25:31]), (31, probs[:, 31:])]
+    found = segment(iter(strips), (60, 40), model)
+    plain = decide(probs, 0.5, overlap=overlap)
+    assert (found.mask != plain).any() == bool(cleaned)
+    expected = foreground_confidence(probs, found.mask, classes=2)
+    np.testing.assert_allclose(found.foreground_confidence, expected, atol=1e-4)
+    if cleaned:
+        assert abs(found.foreground_confidence - foreground_confidence(probs, plain, classes=2))[1]

@@ -41,6 +41,8 @@ def test_the_console_tells_what_failed_and_keeps_protocols_apart(tmp_path: Path)
     show_evaluation(content, tmp_path, console)
     text = console.file.getvalue()
     assert "1 of 20" in text
+    assert "c7 0.00" in text
+    assert f"{content['failure_prediction']['spearman']['value']:.2f}" in text
     assert "a[b]" in text
     assert "[no] case" in text
     assert f"{content['metrics']['dice']['value']:.4f}" in text

@@ -174,7 +174,7 @@ class FilePredictor:
             "width": width,
             "foreground_pixels": int(np.count_nonzero(mask.reshape(-1, height, width).any(0))),
         }
-        spacing = read.header.spacing
+        spacing, sure = read.header.spacing, segmentation.foreground_confidence
         for index, name in enumerate(self.model.classes, start=1):
             area = area_of(mask, index)
             pixels = int(np.count_nonzero(area))
@@ -182,6 +182,8 @@ class FilePredictor:
             row[f"{name}_pixels"] = pixels
             row[f"{name}_mm2"] = round(pixels * spacing[0] * spacing[1], 4) if spacing else None
             row[f"{name}_components"] = components
+            row[f"{name}_mask_confidence"] = round(float(sure[index - 1]), 5)
+        row["foreground_confidence"] = round(float(sure.mean()), 5)
         row["confidence"] = round(segmentation.confidence, 5)
         row["entropy"] = round(segmentation.entropy, 5)
         row["seconds"] = 0.0
