@@ -70,7 +70,9 @@ def main() -> None:
         }
         runs = {name: [job.result() for job in of] for name, of in jobs.items()}
     for name, folders in runs.items():
-        dice = [json.loads((f / "test.json").read_text())["dice"] for f in folders]
+        dice = [
+            json.loads((f / "test.json").read_text())["metrics"]["dice"]["value"] for f in folders
+        ]
         minutes = np.mean([cpu_seconds(f) for f in folders]) / 60
         epochs = len(read_metrics(folders[0]))
         each = " ".join(f"{value:.4f}" for value in dice)
