@@ -6,8 +6,9 @@
 
 Each configuration gets as many epochs as fit into the minutes: a training of one epoch tells what
 one costs. With `--epochs N` all get N. Trainings use `--threads` each, and
-`--jobs` of them run at a time. What is finished is not trained again. It ends with the leaderboard
-of seg.compare in OUTPUT/compare, a table on the console, and OUTPUT/curves.png.
+`--jobs` of them run at a time. What is finished is not trained again. It ends with a table on the
+console, the leaderboard of seg.compare in OUTPUT/compare, both at the masks' own size, and
+OUTPUT/curves.png, at the networks'.
 """
 
 import argparse
@@ -70,16 +71,14 @@ def main() -> None:
         }
         runs = {name: [job.result() for job in of] for name, of in jobs.items()}
     for name, folders in runs.items():
-        dice = [
-            json.loads((f / "test.json").read_text())["metrics"]["dice"]["value"] for f in folders
-        ]
+        dice = [own_size(folder)["metrics"]["dice"]["value"] for folder in folders]
         minutes = np.mean([cpu_seconds(f) for f in folders]) / 60
         epochs = len(read_metrics(folders[0]))
         each = " ".join(f"{value:.4f}" for value in dice)
         print(f"{name:30} {np.mean(dice):.4f} ({each})  {epochs} epochs  {minutes:.1f} CPU min")
     draw(runs).savefig(options.output / "curves.png", dpi=150)
     compare = ["-m", "seg.compare", f"runs={options.output / 'runs'}"]
-    compare.append(f"output={options.output / 'compare'}")
+    compare += [f"output={options.output / 'compare'}", "source=evaluate/test"]
     subprocess.run([sys.executable, *compare], cwd=ROOT, check=True)
 
 
@@ -98,6 +97,15 @@ def finished_run(folder: Path, overrides: Sequence[str], threads: int) -> Path:
         if done.returncode:
             raise SystemExit(f"{log}: {log.read_text()[-2000:]}")
     return next(folder.glob("*/test.json")).parent
+
+
+def own_size(run: Path) -> dict:
+    """The figures of seg.evaluate: at the masks' own size, whatever size the network sees."""
+    path = run / "evaluate/test/test.json"
+    if not path.is_file():
+        command = [sys.executable, "-m", "seg.evaluate", f"run={run}"]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    return json.loads(path.read_text())
 
 
 def cpu_seconds(run: Path) -> float:
