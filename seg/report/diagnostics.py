@@ -124,6 +124,7 @@ def _failure_prediction(scores: CaseScores, path: Path) -> None:
     axis.set_ylabel("Dice")
     _finish(axis)
     axis.set_xlim(left, 1)
+    highest = 0.0
     share = np.arange(1, len(dice) + 1) / len(dice)
     for order, style, label in (
         (confidence, {"color": _colour(0), "lw": 1.8}, "by foreground confidence"),
@@ -131,11 +132,12 @@ def _failure_prediction(scores: CaseScores, path: Path) -> None:
         (np.zeros(len(dice)), {"color": "0.6", "lw": 1, "ls": "--"}, "in any order"),
     ):
         risk = risk_coverage(order, 1 - dice)
+        highest = max(highest, risk.max())
         beside.plot(share, risk, **style, label=f"{label}, area {risk.mean():.3f}")
     beside.set_xlabel("coverage: share of cases that are kept, the surest first")
     beside.set_ylabel("risk: mean of 1 - Dice of those")
     _finish(beside)
-    beside.set_ylim(0, None)
+    beside.set_ylim(0, 1.3 * highest or 1)
     figure.savefig(path)
 
 

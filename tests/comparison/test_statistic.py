@@ -150,3 +150,10 @@ def test_a_single_group_has_no_interval(table):
         _, groups = np.unique(table.groups, return_inverse=True)
         assert statistic.has_interval(statistic.totals([table], groups))
         assert not statistic.has_interval(statistic.totals([table], np.zeros_like(groups)))
+
+
+def test_runs_are_not_ranked_by_how_sure_they_are(table):
+    table.values["foreground_confidence"] = table.values["dice"]
+    assert "foreground_confidence" not in available([table], volumes=True)
+    with pytest.raises(ValueError, match="foreground_confidence"):
+        Statistic.named("foreground_confidence", [table])
