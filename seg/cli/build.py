@@ -166,7 +166,8 @@ def build_module(
     """
     suffix = getattr(data.source, "image_suffix", "")
     patch = data.preprocessing.patch
-    mode, mean, std = choose(data.normalize, model, data.statistics())
+    statistics = data.statistics()
+    mode, mean, std = choose(data.normalize, model, statistics)
     module = SegmentationModule(
         model=model,
         normalize=Normalize(mode=mode, mean=mean, std=std),
@@ -192,6 +193,7 @@ def build_module(
                 "normalize": mode,
                 "mean": mean,
                 "std": std,
+                "images": dict(zip(("mean", "std"), statistics, strict=True)),
             },
         },
         whole_images=None if patch is None else WholeImages(patch, data.batch_size),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data.preprocess import preprocessing
-from seg.inference.model import LoadedModel, threshold_of
+from seg.inference.model import LoadedModel, image_statistics, threshold_of
 
 SUFFIXES = (".onnx", ".pt2")
 KEY = "seg"
@@ -89,8 +89,7 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
             preprocessing=prepared,
             threshold=threshold_of(about["threshold"]),
             postprocess={k: list(v) for k, v in about["postprocess"].items()},
-            mean=list(shape["mean"]),
-            std=list(shape["std"]),
+            **image_statistics(shape),
             members=[path],
             symmetries=about.get("symmetries"),
         )

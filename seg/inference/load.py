@@ -16,7 +16,7 @@ from torch import nn
 
 from seg.data.preprocess import preprocessing
 from seg.inference import exported
-from seg.inference.model import AXIS, NO_POSTPROCESS, LoadedModel, threshold_of
+from seg.inference.model import AXIS, NO_POSTPROCESS, LoadedModel, image_statistics, threshold_of
 from seg.inference.predictor import NetworkPredictor
 from seg.models.normalize import Normalize
 from seg.runs.folder import RunFolder
@@ -97,8 +97,7 @@ class Loader:
                 overlap=shape.get("overlap", False),  # missing in older versions
                 **{key: data.get(key) for key in ("classes", "ignore_value", "mask_threshold")},
             )
-            statistics = {key: list(shape[key]) for key in ("mean", "std")}
-            normalize = Normalize(mode=shape["normalize"], **statistics)
+            normalize = Normalize(mode=shape["normalize"], mean=shape["mean"], std=shape["std"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"{path}: carries no configuration ({type(error).__name__}: {error}); a checkpoint "
@@ -129,7 +128,7 @@ class Loader:
             preprocessing=prepared,
             threshold=threshold,
             postprocess=about.get("postprocess", NO_POSTPROCESS),
-            **statistics,
+            **image_statistics(shape),
             axis=data.get("axis", AXIS),
             members=[path],
             config=config,

@@ -45,6 +45,15 @@ class StripPredictor(Predictor, Protocol):
         ...
 
 
+def image_statistics(preprocessing: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Means and deviations of the training images, of what a checkpoint stores.
+
+    Its own `mean` and `std` normalise the images, and may be those that pretrained weights expect.
+    """
+    images = preprocessing.get("images") or preprocessing  # missing in older versions
+    return {"mean": list(images["mean"]), "std": list(images["std"])}
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A model that predicts, or an ensemble of several.

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -111,7 +110,7 @@ def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float
     Returns:
         A function from a job's configuration to its best val/dice, NaN if it has none.
     """
-    module, name = importable_name(task)
+    module, name = task.__module__, task.__name__  # workers import it by these
     working_directory, import_paths = os.getcwd(), list(sys.path)
 
     def job(cfg: DictConfig) -> float:
@@ -121,7 +120,7 @@ def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float
 
         def work() -> None:
             gpu_lock = take_gpu(folder.parent, visible_gpus()) if may_use_gpu(cfg) else None
-            getattr(imported(module), name)(cfg)
+            getattr(importlib.import_module(module), name)(cfg)
             del gpu_lock
 
         run_isolated(work, folder)
@@ -137,20 +136,6 @@ def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float
 def may_use_gpu(cfg: DictConfig) -> bool:
     """Whether a configuration allows a GPU."""
     return cfg.trainer.accelerator in ("auto", "gpu", "cuda")
-
-
-def importable_name(function: Callable) -> tuple[str, str]:
-    """The module and name by which any process imports a function, also one of `python -m`."""
-    module = sys.modules[function.__module__]
-    spec = getattr(module, "__spec__", None)
-    return (spec.name if spec is not None else function.__module__), function.__name__
-
-
-def imported(module: str) -> ModuleType:
-    """A module by its name; `__main__` where that is the one that was started by `python -m`."""
-    main = sys.modules["__main__"]
-    spec = getattr(main, "__spec__", None)
-    return main if spec is not None and spec.name == module else importlib.import_module(module)
 
 
 def prepare_worker(working_directory: str, import_paths: Sequence[str]) -> None:

@@ -88,6 +88,18 @@ def test_a_run_its_checkpoint_and_weights_beside_it_are_one_model(tmp_path: Path
     assert (model.mean, model.std) == ([90.0] * 3, [50.0] * 3)
 
 
+def test_images_are_told_from_the_training_images_not_from_what_weights_expect(
+    tmp_path: Path,
+) -> None:
+    checkpoint = content()
+    of_images = {"mean": [120.0, 60.0, 40.0], "std": [70.0, 50.0, 40.0]}
+    checkpoint["seg"]["preprocessing"]["images"] = of_images
+    torch.save(checkpoint, tmp_path / "best.ckpt")
+    model = loaded(tmp_path / "best.ckpt")
+    assert {"mean": model.mean, "std": model.std} == of_images
+    assert model.predictor.normalize.mean.flatten().tolist() == [90.0] * 3
+
+
 def test_other_weights_beside_a_run_are_taken_and_not_the_checkpoints(tmp_path: Path) -> None:
     folder = run(tmp_path / "run")
     state = content(seed=1)["state_dict"]
