@@ -110,7 +110,7 @@ def test_an_experiments_file_opens_with_its_command_and_marks_what_is_ours(exper
 
 
 @pytest.mark.parametrize("experiment", [c for g, c in CHOICES if g == "experiment"])
-@pytest.mark.parametrize(("group", "choice"), [("model", "lite_unet"), ("loss", "focal")])
+@pytest.mark.parametrize(("group", "choice"), [("model", "unetpp"), ("loss", "focal")])
 def test_an_experiment_takes_any_network_and_loss(experiment: str, group: str, choice: str) -> None:
     chosen = [f"{group}={choice}", "dataset.root=somewhere"]
     cfg = compose([f"experiment={experiment}", *chosen])
