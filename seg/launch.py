@@ -17,7 +17,7 @@ from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
 from seg.cli.compose import CONF_DIR, ConfigError
-from seg.cli.console import report, set_up_logging
+from seg.cli.console import quiet_libraries, report, set_up_logging
 from seg.cli.overrides import parse, quoted
 from seg.cli.review import review
 from seg.runs import failures
@@ -83,6 +83,7 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
     if isinstance(task, str):
         module, _, name = task.rpartition(".")
         task = getattr(importlib.import_module(module), name)
+        quiet_libraries()
     if reviewed.sweeper is not None:
         from seg.sweeps import command  # noqa: PLC0415  (a single run does not need its imports)
 

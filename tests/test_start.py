@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.commands import started
 
 COMMANDS = ["train", "evaluate", "predict", "export", "prepare", "compare"]
 RUN = """
@@ -47,3 +50,12 @@ def test_what_is_shown_or_refused_imports_no_torch(arguments: list[str], status:
 
 def test_a_key_of_a_library_is_refused_all_the_same() -> None:
     assert ends_with("train", "+optimizer.lrr=3").startswith("status 1 ['torch'")
+
+
+def test_a_training_prints_no_line_of_a_library(tmp_path: Path) -> None:
+    small = ["dataset.patients=6", "dataset.frames=2", "dataset.size=48", "dataset.image_size=32",
+             "model.width=4", "model.depth=2", "trainer.max_epochs=1"]  # fmt: skip
+    done = started("-m", "seg.train", *small, f"output_dir={tmp_path}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("epoch ")]
+    assert len(lines) == 2, lines  # the data, and the run with its device

@@ -43,6 +43,11 @@ def set_up_logging() -> None:
     further_rank = os.environ.get("LOCAL_RANK", "0") != "0"
     log.setLevel(logging.ERROR if further_rank else logging.INFO)
     log.propagate = False
+    quiet_libraries()
+
+
+def quiet_libraries() -> None:
+    """Again after they are imported, since Lightning chooses its level then."""
     for name in ("pytorch_lightning", "lightning_fabric", "torch.distributed", "matplotlib"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for name in ("pytorch_lightning", "lightning_fabric", "torch", "torchmetrics", "hydra",

@@ -120,7 +120,9 @@ def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float
 
         def work() -> None:
             gpu_lock = take_gpu(folder.parent, visible_gpus()) if may_use_gpu(cfg) else None
-            getattr(importlib.import_module(module), name)(cfg)
+            function = getattr(importlib.import_module(module), name)
+            console.quiet_libraries()
+            function(cfg)
             del gpu_lock
 
         run_isolated(work, folder)
