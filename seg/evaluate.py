@@ -32,9 +32,10 @@ from seg.inference.segmentation import mask_of
 from seg.inference.tta import TestTimeAugmentation
 from seg.inference.tta import choose as choose_views
 from seg.report import diagnostics, panels, results
+from seg.report.robustness import draw as draw_robustness
 from seg.runs import atomic
 from seg.runs.folder import RunFolder
-from seg.runs.results import table_path
+from seg.runs.results import robustness_path, table_path
 from seg.training import checkpoint, progress
 from seg.training.hardware import choose_hardware
 
@@ -62,6 +63,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     cases, name, predict = find_cases(cfg, run, model, predict)
     name += "-tta" if cfg.tta else ""
     protocols = make(cfg.protocol)
+    robustness = protocols.pop("robustness", None)
     folder = Path(cfg.output).expanduser().absolute() if cfg.output else run.evaluations_path / name
     data = cases[0].pair.image.parent
     warn_of_other_data(folder / f"{name}.json", data)
@@ -70,6 +72,14 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
         scores, figures, unit = score_cases(
             predict(cases), model, protocols, tolerance=cfg.tolerance
         )
+        curves = {}
+        if robustness is not None:
+            corrupted = robustness.measure(predict, cases, model, scores)
+            scores, curves = corrupted.scores, {"robustness": corrupted.summary()}
+            corrupted.write(robustness_path(path), model.classes)
+            draw_robustness(
+                {f"{name}, {model.path.name}": curves["robustness"]}, new / "robustness.png"
+            )
         content = summary.summarize_evaluation(
             scores,
             model.classes,
@@ -81,6 +91,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             tolerance=cfg.tolerance,
             unit=unit,
             protocols=figures,
+            **curves,
         )
         summary.write_scores(table_path(path), scores, model.classes)
         diagnostics.draw(scores, model.classes, content["threshold"], new)

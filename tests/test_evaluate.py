@@ -287,6 +287,35 @@ def test_protocols_stand_beside_our_figures_and_one_that_cannot_score_says_why(
     assert all(name in caplog.text for name in lost)
 
 
+def test_robustness_stands_beside_the_figures_of_clean_images(
+    tiny_run: Path, capsys: pytest.CaptureFixture
+) -> None:
+    alone = score(tiny_run)
+    less = ["protocol.robustness.noise=[0.05,0.9]", "protocol.robustness.jpeg=[]"]
+    both = score(tiny_run, "protocol=[seg,robustness]", *less)
+    extra = both["metrics"].pop("mean_corruption_dice")
+    assert both["metrics"] == alone["metrics"]
+    assert list(both["protocols"]) == ["seg"]
+    content = both["robustness"]
+    assert content["mean_corruption_dice"]["value"] == pytest.approx(extra["value"])
+    assert content["clean"]["value"] == pytest.approx(alone["metrics"]["dice"]["value"])
+    corruptions = content["corruptions"]
+    assert list(corruptions) == ["blur", "noise", "brightness", "scale", "rotation"]
+    weak, strong = (figure["value"] for figure in corruptions["noise"]["dice"])
+    assert abs(strong - content["clean"]["value"]) > abs(weak - content["clean"]["value"])
+    folder = tiny_run / "evaluate" / "test"
+    assert cv2.imread(str(folder / "robustness.png")).std() > 1
+    with (folder / "test_robustness.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == 4 * (1 + 4 * 5 + 2)
+    cases = cases_of(tiny_run)
+    clean = {row["case"]: row["dice"] for row in rows if row["strength"] == "0"}
+    assert clean == {row["case"]: f"{float(row['dice']):.12g}" for row in cases}
+    means = [float(row["mean_corruption_dice"]) for row in cases]
+    assert extra["value"] == pytest.approx(np.mean(means))
+    assert "rotation" in capsys.readouterr().out
+
+
 @pytest.fixture
 def tiny_run(folder: Path, tmp_path: Path) -> Path:
     """12 pairs of 40x48, scored by an untrained network at 32x32."""
@@ -547,6 +576,10 @@ def test_a_run_whose_data_set_would_start_a_process_is_refused(tiny_run: Path) -
             ["run=.", "protocol=kidney", "+protocol.kidney.treshold=1"],
             "treshold: PerImage takes no",
         ),
+        *(
+            (["run=.", "protocol=robustness", f"protocol.robustness.{given}"], f"{given}: ")
+            for given in ("blur=[0]", "noise=0.1", "jpeg=[101]", "brightness=[-1]", "scale=[0.0]")
+        ),
     ],
 )
 def test_problems_are_reported_before_anything_is_read(overrides: list[str], problem: str) -> None:
@@ -562,7 +595,8 @@ def test_every_protocol_composes_under_its_own_name_and_in_all() -> None:
         cfg = compose(["run=.", f"protocol={name}"], config_name="evaluate")
         check(cfg, command="evaluate")
         assert list(cfg.protocol) == [name]
-    assert set(compose(["run=.", "protocol=all"], config_name="evaluate").protocol) == names
+    quick = names - {"robustness"}  # which predicts every case 30 times
+    assert set(compose(["run=.", "protocol=all"], config_name="evaluate").protocol) == quick
 
 
 def command(*argv: str) -> subprocess.CompletedProcess:

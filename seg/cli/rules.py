@@ -27,6 +27,13 @@ def _is_window(value: Any) -> bool:
     return len(value) == 2 and all(map(number("").allows, value)) and value[0] < value[1]
 
 
+def _amounts(rule: Rule) -> Rule:
+    """Of a corruption, by strength."""
+    return Rule(
+        lambda v: isinstance(v, list) and all(map(rule.allows, v)), f"a list, each {rule.wanted}"
+    )
+
+
 def _is_part(value: float) -> bool:
     return 0 <= value < 1 or value == int(value) > 0
 
@@ -44,6 +51,7 @@ _DEVICE = {
     "trainer.accelerator": one_of("auto", "cpu", "gpu", "cuda", "mps"),
     "trainer.precision": Rule(lambda v: str(v) in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
 }
+_PART = number("a share above 0, up to 1", lambda v: 0 < v <= 1)
 _MODEL_FILE = {
     "run": path("one run folder; seg.predict takes several"),
     "checkpoint": path("best, last, or a checkpoint's path"),
@@ -59,7 +67,7 @@ DATASET = {
     "dataset.patches_per_image": Rule(
         lambda v: v == "auto" or count(1).allows(v), "auto, or a count from 1"),
     "dataset.sampling": one_of("uniform", "foreground"),
-    "dataset.sampling_foreground": number("a share above 0, up to 1", lambda v: 0 < v <= 1),
+    "dataset.sampling_foreground": _PART,
     "dataset.channels": count(1, "a count from 1: 1 (grey), 3 (RGB), or those of the files"),
     "dataset.batch_size": count(1),
     "dataset.num_workers": Rule(
@@ -142,6 +150,14 @@ RULES: dict[str, dict[str, Rule]] = {
         "batch_size": count(1),
         "output": or_null(path()),
         "output_dir": path(),
+        "protocol.robustness.blur": _amounts(_PART),
+        "protocol.robustness.noise": _amounts(_PART),
+        "protocol.robustness.jpeg": _amounts(
+            Rule(lambda v: type(v) is int and 1 <= v <= 100, "a quality from 1 to 100")),
+        "protocol.robustness.brightness": _amounts(positive("a factor above 0")),
+        "protocol.robustness.scale": _amounts(positive("a factor above 0")),
+        "protocol.robustness.rotation": _amounts(
+            number("an angle above 0, up to 180", lambda v: 0 < v <= 180)),
     },
     "predict": _MODEL_FILE | _DEVICE | _VIEWS | {
         "run": or_list(path("a run folder")),

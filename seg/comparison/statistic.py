@@ -26,7 +26,9 @@ LOWER_IS_BETTER = {
     "failed",
 }  # fmt: skip
 NO_FIGURES = {"foreground_confidence"}  # the network's own: a surer one is not a better one
-SHARES = {*METRICS, "nsd", "lesion_f1", "brier", "ece", "failed"}  # from 0 to 1
+SHARES = {  # from 0 to 1
+    *METRICS, "nsd", "lesion_f1", "brier", "ece", "failed", "mean_corruption_dice",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

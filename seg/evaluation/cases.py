@@ -1,7 +1,7 @@
 """The cases that are evaluated: those of a run's own split, or all of another data set."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,21 @@ from seg.runs.folder import RunFolder
 log = logging.getLogger(__name__)
 
 
+Change = Callable[[NDArray, NDArray[np.uint8]], tuple[NDArray, NDArray[np.uint8]]]
+
+
 @dataclass(frozen=True)
 class Case:
-    """A pair of files, and the group (patient, video) that its figures are resampled with."""
+    """A pair of files, and the group (patient, video) that its figures are resampled with.
+
+    Args:
+        change: of image (H, W, C) and mask (H, W) or (H, W, K) after they are read; None leaves
+            them as they are.
+    """
 
     pair: Pair
     group: str
+    change: Change | None = None
 
 
 def dataset_cases(source: Source, by: str = "group") -> list[Case]:

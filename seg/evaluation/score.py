@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,7 @@ class CaseScores:
         confusion: (C + 1, C + 2) pixels of all cases by true class and predicted one, background
             first; the last column counts predictions that failed. None where classes may share
             pixels.
+        more: further figures between 0 and 1 by name, (M, C) each.
     """
 
     cases: list[str]
@@ -56,6 +57,7 @@ class CaseScores:
     levels: NDArray[np.int64]
     foreground_confidence: NDArray[np.float64]
     confusion: NDArray[np.int64] | None
+    more: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
 def score_cases(
@@ -190,9 +192,9 @@ def stack(rows: Iterable[CaseScores]) -> CaseScores:
     """The numbers of all rows in one object; the confusions are added."""
     rows = list(rows)
     arrays = {
-        field.name: np.concatenate([getattr(row, field.name) for row in rows])
-        for field in fields(CaseScores)
-        if field.name not in ("cases", "groups", "confusion")
+        each.name: np.concatenate([getattr(row, each.name) for row in rows])
+        for each in fields(CaseScores)
+        if each.name not in ("cases", "groups", "confusion", "more")
     }
     return CaseScores(
         cases=[case for row in rows for case in row.cases],

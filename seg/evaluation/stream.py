@@ -69,6 +69,8 @@ def stream(
 
     def read(case: Case) -> tuple:
         image, mask, _ = read_pair(case.pair, preprocessing)
+        if case.change is not None:
+            image, mask = case.change(image, mask)
         spacing = read_header(case.pair.image, case.pair.plane).spacing
         return case, image, _matched(planes_first(mask), index_map), spacing
 

@@ -177,7 +177,7 @@ def _columns(scores: CaseScores) -> dict[str, NDArray[np.float64]]:
     columns["lesion_f1"] = f1(*np.moveaxis(scores.lesions, -1, 0))
     columns["brier"] = scores.brier
     columns["ece"] = np.nan_to_num([[ece(bins) for bins in case] for case in scores.bins])
-    return columns
+    return columns | scores.more
 
 
 def _class_figures(

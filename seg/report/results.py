@@ -30,6 +30,8 @@ def show_evaluation(content: dict[str, Any], folder: Path, console: Console) -> 
     _show_failure_prediction(content["failure_prediction"], console)
     if content["protocols"]:
         console.print(_protocols(content["protocols"]))
+    if "robustness" in content:
+        _show_robustness(content["robustness"], console)
     if content["failed"]:
         console.print(
             f"{content['failed']} of {content['cases']} predictions are not finite: they count as "
@@ -99,3 +101,25 @@ def _protocols(protocols: dict[str, dict[str, Any]]) -> Table:
             last = row == len(figures) - 1
             table.add_row("" if row else name, figure, escape(shown), end_section=last)
     return table
+
+
+def _show_robustness(content: dict[str, Any], console: Console) -> None:
+    """A row for each corruption, a column for each strength; a line of what they come to."""
+    table = Table(title="Dice on degraded images", title_justify="left")
+    table.add_column("strength")
+    corruptions = content["corruptions"].items()
+    strengths = max(len(corruption["amounts"]) for _, corruption in corruptions)
+    for head in (*range(1, strengths + 1), "mean"):
+        table.add_column(str(head), justify="right")
+    for name, corruption in corruptions:
+        cells = [f"{figure['value']:.3f}" for figure in corruption["dice"]]
+        cells += [""] * (strengths - len(cells))
+        table.add_row(name, *cells, f"{corruption['mean']['value']:.3f}")
+    console.print(table)
+    clean, mean, ratio = (
+        f"{figure['value']:.4f}"
+        + ("" if figure["low"] is None else f" ({figure['low']:.3f} - {figure['high']:.3f})")
+        for figure in (content[n] for n in ("clean", "mean_corruption_dice", "ratio_to_clean"))
+    )
+    line = f"clean {clean}, mean corruption Dice {mean}, ratio to clean {ratio}"
+    console.print(line, soft_wrap=True, highlight=False)

@@ -102,6 +102,11 @@ def table_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_cases.csv")
 
 
+def robustness_path(path: Path) -> Path:
+    """The table of degraded cases beside the JSON of a result."""
+    return path.with_name(f"{path.stem}_robustness.csv")
+
+
 def read(path: Path, *, name: str) -> tuple[Result | None, list[str]]:
     """Read a test.json or <split>.json and the `*_cases.csv` beside it.
 

@@ -56,7 +56,8 @@ def test_every_key_of_a_commands_own_file_has_a_rule(command: str) -> None:
 def test_every_rule_has_a_key(command: str) -> None:
     choices = {"train": ["loss=dice", "loss=bce", "dataset=folder", "dataset=kvasir",
                          "scheduler=poly", "model=lite_unet"],
-               "prepare": ["dataset=folder", "dataset=kvasir"]}.get(command, [])  # fmt: skip
+               "prepare": ["dataset=folder", "dataset=kvasir"],
+               "evaluate": ["protocol=robustness"]}.get(command, [])  # fmt: skip
     keys: set[str] = set()
     for more in [[], *([choice] for choice in choices)]:
         root = ["dataset.root=x"] if "dataset=folder" in more else []

@@ -16,7 +16,8 @@ CONF = Path(__file__).resolve().parents[2] / "conf"
 FILES = [
     path
     for path in sorted((CONF / "protocol").glob("*.yaml"))
-    if "_target_" in OmegaConf.load(path)  # the others are lists of these
+    # the others are lists of these, or need predictions of their own
+    if OmegaConf.load(path).get("_target_", "").startswith("seg.metrics.protocols.")
 ]
 NAMES = [path.stem for path in FILES]
 BINARY = [name for name in NAMES if name != "seg"]

@@ -20,6 +20,7 @@ DIAGNOSTICS = {
     "pr_curve": "precision against recall",
     "reliability": "reliability of the probabilities",
     "confusion": "what each true class was called",
+    "robustness": "Dice on degraded images",
 }
 
 
@@ -65,6 +66,7 @@ def read(folder: Path, *, metric: str = "dice", source: str = "test") -> Report:
         (result.folder / f"{stem}.png", f"{result.name}: {title}")
         for result in run.evaluations
         for stem, title in DIAGNOSTICS.items()
+        if stem != "robustness" or stem in result.facts  # else it is of an earlier evaluation
     ]
     panels, diagnostics = _read(panels, problems), _read(diagnostics, problems)
     caveats = find_caveats(run, audit, problems)
