@@ -1,4 +1,4 @@
-"""Compare runs, or report on one. python -m seg.compare runs='outputs/kvasir-*' metric=dice"""
+"""Compare runs, or report on one. python -m seg.compare runs=GLOB [datasets=[test,NAME,...]]"""
 
 from seg.launch import launch
 
@@ -13,20 +13,33 @@ from rich.console import Console
 from rich.progress import track
 
 from seg.cli import compose
+from seg.cli.datasets import overrides, read_datasets
 from seg.comparison import ranking
 from seg.comparison.configurations import read_runs
+from seg.comparison.matrix import Matrix, make_matrix
 from seg.comparison.summary import Comparison
 from seg.report import comparison as report
-from seg.report import run
+from seg.report import matrix, run
 from seg.runs.find import find
 
 
-def compare(cfg: DictConfig) -> Comparison | run.Report:
-    """Leaderboard and paired tests of finished runs; for a single run, whatever its state, a page
-    of its own and a model card. Raises ValueError for runs that were not tested on the same cases.
+def compare(cfg: DictConfig) -> Comparison | run.Report | Matrix:
+    """Leaderboard and paired tests of finished runs; with `datasets` a table of runs and data sets;
+    for a single run, whatever its state, a page of its own and a model card.
+
+    Raises:
+        ValueError: the runs were not tested on the same cases, or on none of the data sets.
     """
     paths = find(compose.plain(cfg)["runs"])
     output = Path(cfg.output).expanduser().absolute()
+    if cfg.datasets is not None:
+        given = read_datasets(compose.plain(cfg)["datasets"])
+        datasets = {name: overrides(name, keys) if keys else None for name, keys in given.items()}
+        options = {key: cfg[key] for key in ("metric", "test", "common")}
+        table = make_matrix(read_runs(paths, progress=_progress), datasets, **options)
+        matrix.write(table, output)
+        matrix.show(table, output, Console())
+        return table
     if len(paths) == 1:
         one = run.read(paths[0], metric=cfg.metric, source=cfg.source)
         run.write(one, output)

@@ -1,12 +1,13 @@
-"""Score a checkpoint. python -m seg.evaluate run=RUN_DIR [split=test] [protocol=all] [tune=true]"""
+"""Score checkpoints. python -m seg.evaluate run=RUN_DIR | runs=GLOB [datasets=[test,NAME,...]]"""
 
 from seg.launch import launch
 
 if __name__ == "__main__":  # before the imports, so that help and refusals come at once
-    launch("seg.evaluate.evaluate", config_name="evaluate")
+    launch("seg.evaluate.main", config_name="evaluate")
 
 import json
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,21 +18,24 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
-from seg.cli import build
+from seg.cli import build, compose
+from seg.cli.cells import CommandLine
+from seg.cli.console import message
+from seg.cli.datasets import as_given
 from seg.cli.make import make
 from seg.cli.stored_run import build_loader, run_source, with_symmetries
 from seg.data.split.draw import SPLITS
 from seg.evaluation import summary
 from seg.evaluation.cases import Case, dataset_cases, match_classes, run_cases
-from seg.evaluation.score import CaseScores, score_cases
+from seg.evaluation.inputs import describe_inputs
+from seg.evaluation.score import score_cases
 from seg.evaluation.stream import Predict, stream
 from seg.evaluation.tune import tune as choose
 from seg.inference.model import LoadedModel
 from seg.inference.patches import for_whole_images
-from seg.inference.segmentation import mask_of
 from seg.inference.tta import TestTimeAugmentation
 from seg.inference.tta import choose as choose_views
-from seg.report import diagnostics, panels, results
+from seg.report import case_panels, diagnostics, results
 from seg.report.robustness import draw as draw_robustness
 from seg.runs import atomic
 from seg.runs.folder import RunFolder
@@ -40,10 +44,45 @@ from seg.training import checkpoint, progress
 from seg.training.hardware import choose_hardware
 
 log = logging.getLogger(__name__)
+LINES = 4  # of a message on one of several evaluations
 
 
-def evaluate(cfg: DictConfig) -> dict[str, Any]:
-    """Score a checkpoint on one set of cases and write the results; returns those of the JSON."""
+def main(cfg: DictConfig) -> None:
+    """Score one run, or with `runs` and `datasets` each run on each data set.
+
+    Raises:
+        ValueError: some of several could not be scored; all others are.
+    """
+    if cfg.runs is None and cfg.datasets is None:
+        evaluate(cfg, lines=HydraConfig.get().overrides.task)
+        return
+    line = CommandLine(cfg)
+    cells = line.cells()
+    failed = 0
+    for number, cell in enumerate(cells, start=1):
+        log.info("%d of %d: %s", number, len(cells), cell.title)
+        try:
+            evaluate(line.compose(cell), lines=cell.lines, again=cfg.again, brief=True)
+        except Exception as error:  # the others are scored all the same
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                raise
+            failed += 1
+            log.error("failed: %s: %s", cell.title, "\n".join(message(error)[:LINES]))
+    log.info("in one table: python -m seg.compare %s", line.shown)
+    if failed:
+        raise ValueError(f"{failed} of {len(cells)} could not be scored, see above; all others are")
+
+
+def evaluate(
+    cfg: DictConfig, *, lines: Sequence[str] = (), again: bool = True, brief: bool = False
+) -> dict[str, Any]:
+    """Score a checkpoint on one set of cases and write the results; returns those of the JSON.
+
+    Args:
+        lines: the overrides that made `cfg`; the results say which of them chose the cases.
+        again: whether results that are there already, of the same files, are made once more.
+        brief: whether one line says what came out.
+    """
     hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision)
     run = RunFolder(Path(cfg.run).expanduser().absolute())
     model = build_loader(cfg, hardware).load_run(run.path, cfg.checkpoint)
@@ -66,7 +105,21 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     robustness = protocols.pop("robustness", None)
     folder = Path(cfg.output).expanduser().absolute() if cfg.output else run.evaluations_path / name
     data = cases[0].pair.image.parent
-    warn_of_other_data(folder / f"{name}.json", data)
+    facts = inputs_of(cfg, run, model, cases, predict)
+    facts |= {"given": as_given(lines, cfg.dataset.root)} if lines else {}
+    before = written(folder / f"{name}.json")
+    if not again and before.get("inputs") == facts["inputs"]:
+        log.info("%s: there already, of the same files (again=true makes it anew)", folder)
+        return before
+    if before and before.get("data") != str(data):
+        log.warning(
+            "%s: results of %s are replaced; output=DIR keeps both", folder, before.get("data")
+        )
+    if facts["seen"] and "_target_" in cfg.dataset:
+        log.warning(
+            "%s: of its %d cases the training of this network had %s: the figures are too high",
+            name, len(cases), ", ".join(f"{n} in {split}" for split, n in facts["seen"].items()),
+        )  # fmt: skip
     with atomic.replacing_files(folder, last=f"{name}.json") as new:
         path = new / f"{name}.json"
         scores, figures, unit = score_cases(
@@ -92,12 +145,16 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
             unit=unit,
             protocols=figures,
             **curves,
+            **facts,
         )
         summary.write_scores(table_path(path), scores, model.classes)
         diagnostics.draw(scores, model.classes, content["threshold"], new)
-        draw_panels(scores, model, cases, predict, new / "panels", title=name)
+        case_panels.draw(
+            scores, model, cases, predict, new / "panels", title=name, rows=build.PANEL_ROWS
+        )
         atomic.write_json(path, content)
-    results.show_evaluation(content, folder, Console())
+    show = results.show_briefly if brief else results.show_evaluation
+    show(content, folder, Console())
     return content
 
 
@@ -134,39 +191,28 @@ def find_cases(
     return cases, name, predict
 
 
-def warn_of_other_data(path: Path, data: Path) -> None:
-    """Warn that results of the same name but of other images will be replaced."""
-    if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8")).get("data")
-        if before != str(data):
-            log.warning("%s: its results of %s are replaced; output=DIR keeps both", path, before)
+def written(path: Path) -> dict[str, Any]:
+    """The results that are there under this name; empty without any, or if they are torn."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if table_path(path).is_file() else {}
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
-def draw_panels(
-    scores: CaseScores,
-    model: LoadedModel,
-    cases: Sequence[Case],
-    predict: Predict,
-    folder: Path,
-    *,
-    title: str,
-) -> None:
-    """Draw the worst, the median and the best cases, which are predicted once more."""
-    for kind, rows in summary.worst_median_best(scores.counts, build.PANEL_ROWS).items():
-        predictions = list(predict([cases[i] for i in rows]))
-        masks = [mask_of(prediction.probs, model) for prediction in predictions]
-        for mask, prediction, i in zip(masks, predictions, rows, strict=True):
-            if scores.failed[i]:  # all of it counts as wrong
-                mask[:] = prediction.reference == 0
-        panels.draw(
-            [f"{'FAILED ' * bool(scores.failed[i])}{scores.cases[i]}" for i in rows],
-            [prediction.image for prediction in predictions],
-            [prediction.reference for prediction in predictions],
-            masks,
-            f"{title}, {kind} cases",
-            folder / f"{kind}.png",
-            class_names=model.classes,
-        )
+def inputs_of(
+    cfg: DictConfig, run: RunFolder, model: LoadedModel, cases: Sequence[Case], predict: Predict
+) -> dict[str, Any]:
+    """What the JSON says of the files."""
+    index_map = predict.keywords.get("index_map")
+    settings = {
+        "preprocessing": repr(predict.keywords["preprocessing"]),
+        "classes": None if index_map is None else index_map.tolist(),
+        **{
+            k: compose.plain(cfg)[k]
+            for k in ("tolerance", "tta", "tta_check", "trainer", "protocol")
+        },
+    }
+    return describe_inputs(run, model.path, cases, settings, progress=progress.with_bar)
 
 
 def tune(cfg: DictConfig, run: RunFolder, model: LoadedModel, predict: Predict) -> LoadedModel:

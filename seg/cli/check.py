@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli import fixed, loss_rules, signatures
+from seg.cli import datasets, fixed, loss_rules, signatures
 from seg.cli.compose import CONF_DIR, ConfigError, plain
 from seg.cli.make import MODEL, OPTIMIZER
 from seg.cli.rule import Rule, as_typed, count, number
@@ -81,6 +81,8 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     yield from _sections(cfg, command)
     if command == "train":
         yield from fixed.of_trainer(cfg.get("trainer"))
+    if "datasets" in cfg:
+        yield from datasets.conflicts(cfg, command)
     escaped = [path for path, node in nodes.items() if isinstance(node, str) and "${" in node]
     yield from (f"{p}: refused, an escaped interpolation could build anything" for p in escaped)
     for path, rule in rules.items():

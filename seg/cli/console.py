@@ -24,6 +24,12 @@ def report(error: BaseException) -> int:
         return 0
     if os.environ.get("HYDRA_FULL_ERROR") == "1":
         raise error
+    print("error:", "\n".join(message(error)), file=sys.stderr)
+    return 1
+
+
+def message(error: BaseException) -> list[str]:
+    """What to say of an error, in a few lines."""
     if isinstance(error, OSError) and error.filename is not None:
         error = OSError(f"{error.filename}: {error.strerror}")
     lines = str(error).strip().splitlines() or [type(error).__name__]
@@ -31,8 +37,7 @@ def report(error: BaseException) -> int:
     if not isinstance(error, ValueError | OSError | ImportError):
         shown[0] = f"{type(error).__name__}: {shown[0]}"
         shown.append("(HYDRA_FULL_ERROR=1 shows where)")
-    print("error:", "\n".join(shown), file=sys.stderr)
-    return 1
+    return shown
 
 
 def set_up_logging() -> None:

@@ -57,6 +57,8 @@ _MODEL_FILE = {
     "checkpoint": path("best, last, or a checkpoint's path"),
     "trust": or_list(path("a package"), least=0),
 }
+_RUNS = or_list(path("a run folder, a folder of runs, a glob"))
+_DATASETS = Rule(lambda v: v is None or isinstance(v, str | list | dict), "a list of data sets")
 DATASET = {
     "dataset.root": path(),
     "dataset.name": NAME,
@@ -143,6 +145,10 @@ RULES: dict[str, dict[str, Rule]] = {
             "max_epochs: ...}}"),
     },
     "evaluate": _MODEL_FILE | _DEVICE | _VIEWS | {
+        "run": or_null(path("one run folder; runs=GLOB takes several")),
+        "runs": or_null(_RUNS),
+        "datasets": _DATASETS,
+        "again": FLAG,
         "split": SPLIT,
         "dataset.root": or_null(path()),
         "tune": FLAG,
@@ -197,7 +203,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "clear_cache": FLAG,
     },
     "compare": {
-        "runs": or_list(path("a run folder, a folder of runs, a glob")),
+        "runs": _RUNS,
+        "datasets": _DATASETS,
         "metric": path("the name of a figure"),
         "output": path(),
         "source": text("test or evaluate/NAME", "test|evaluate/[^/]+"),

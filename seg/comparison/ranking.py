@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from seg.comparison import paired_tests
-from seg.comparison.configurations import ComparedRun, by_config, differing
+from seg.comparison.configurations import ComparedRun, Configuration, by_config, differing
 from seg.comparison.paired_tests import ALPHA, Pair, corrected
 from seg.comparison.same_cases import pool_runs
 from seg.comparison.summary import Comparison, measure
@@ -38,10 +38,19 @@ def compare(
         lines = "".join(f"\n  {run.name}: {run.status}: {run.problem}" for run in runs[:LISTED])
         raise ValueError(f"none of {len(runs)} runs can be ranked by source={source}{lines}")
     pooled = [pool_runs(c.label, c.runs, common=common) for c in by_config(rankable)]
-    comparison = measure(pooled, metric=metric, common=common)
-    comparison.test, comparison.source = test, source
+    comparison = ranked(pooled, metric=metric, test=test, common=common)
+    comparison.source = source
     comparison.unranked = [run for run in runs if run.table is None]
     comparison.keys = differing(entry.configuration.runs[0] for entry in comparison.entries)
+    return comparison
+
+
+def ranked(
+    configurations: Sequence[Configuration], *, metric: str, test: str, common: bool
+) -> Comparison:
+    """Measure, test and rank configurations that are pooled; arguments and errors as `compare`."""
+    comparison = measure(configurations, metric=metric, common=common)
+    comparison.test = test
     _rank(comparison)
     comparison.notes += _cautions(comparison)
     return comparison

@@ -22,8 +22,8 @@ def pool_runs(label: str, runs: Sequence[ComparedRun], *, common: bool = False) 
         runs: its runs, all with a table. A seed that lacks a fold is left out, with a note.
         common: whether runs whose cases overlap are cut to the cases that they share.
     Raises:
-        ValueError: without `common`, the runs are neither seeds (the same cases) nor folds
-            (different cases). It names two of them.
+        ValueError: without `common`, the runs neither have the same cases (seeds, or folds on
+            another data set) nor different ones (folds). It names two of them.
     """
     notes: list[str] = []
     repeats: dict[Hashable, list[ComparedRun]] = defaultdict(list)
@@ -36,7 +36,11 @@ def pool_runs(label: str, runs: Sequence[ComparedRun], *, common: bool = False) 
     if max(seen.values()) > 1:
         notes.append("some runs have the same seed: their spread is less than that of seeds")
     parts = list(repeats.values())
-    if len({_cases(part) for part in parts}) > 1:
+    if len({_cases([run]) for run in runs}) == 1:
+        if len(parts) < len(runs):
+            notes.append("folds that were tested on the same cases are averaged, as seeds are")
+        parts = [[run] for run in runs]
+    elif len({_cases(part) for part in parts}) > 1:
         # disjoint where each fold was trained with a seed of its own
         parts = [list(runs)] if _are_disjoint(parts) else _with_all_folds(parts, notes)
     runs = [run for part in parts for run in part]

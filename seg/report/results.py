@@ -1,11 +1,14 @@
 """The figures of a test or an evaluation on the console."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from seg.report.text import interval
 
 
 def show_test(content: dict[str, Any], folder: Path, console: Console) -> None:
@@ -40,6 +43,17 @@ def show_evaluation(content: dict[str, Any], folder: Path, console: Console) -> 
             highlight=False,
         )
     console.print(f"results: {folder}", soft_wrap=True, highlight=False, markup=False)
+
+
+def show_briefly(content: dict[str, Any], folder: Path, console: Console) -> None:
+    """Print one line of an evaluation that is one of many."""
+    dice = content["metrics"].get("dice")
+    ends = [] if dice is None else [dice[key] for key in ("value", "low", "high")]
+    figure = (
+        f"dice {interval(*(math.nan if end is None else end for end in ends))}, " if ends else ""
+    )
+    line = f"{content['split']}: {figure}{content['cases']} cases: {folder}"
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _figures(content: dict[str, Any], *, where: str, caption: str) -> Table:

@@ -111,6 +111,11 @@ class RunFolder:
             node = node[part]
         return node
 
+    @property
+    def dataset_name(self) -> str:
+        """What its data set is called; in runs of earlier versions the name of its root."""
+        return str(self.get("dataset.name") or Path(str(self.get("dataset.root"))).name)
+
     @cached_property
     def epochs(self) -> list[dict[str, Any]]:
         """The rows of metrics.csv: finite numbers as float, others as None, texts as they are."""

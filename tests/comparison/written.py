@@ -90,3 +90,24 @@ def write_run(
         content = {"split": "test", "cases": len(counts), "metrics": {"dice": figure}}
     (folder / "test.json").write_text(json.dumps(content))
     return folder
+
+
+def write_evaluation(
+    run: Path,
+    name: str,
+    *,
+    counts: NDArray,
+    groups: Sequence[str] | None = None,
+    classes: Sequence[str] = ("polyp",),
+    prefix: str = "images/",
+    **facts: Any,
+) -> Path:
+    """RUN/evaluate/NAME as seg.evaluate leaves it. facts: further entries of the JSON."""
+    folder = run / "evaluate" / name
+    folder.mkdir(parents=True)
+    cases = [f"{prefix}{i:03}.png" for i in range(len(counts))]
+    about = {"groups": groups or cases, "class_names": classes, "counts": counts}
+    write_cases(folder / f"{name}_cases.csv", cases=cases, **about)
+    content = summarize_test(split=name, size=None, **about) | facts
+    (folder / f"{name}.json").write_text(json.dumps(content))
+    return folder

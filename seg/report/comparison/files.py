@@ -19,7 +19,7 @@ def leaderboard_csv(comparison: Comparison) -> str:
     for run in comparison.unranked:
         facts = {"configuration": run.name, "status": run.status, "problem": run.problem}
         rows.append(facts | {"folders": str(run.folder.path)})
-    return _csv(list(dict.fromkeys(key for row in rows for key in row)), rows)
+    return as_csv(list(dict.fromkeys(key for row in rows for key in row)), rows)
 
 
 def _entry(position: int, entry: RankedConfiguration, comparison: Comparison) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def pairs_csv(comparison: Comparison) -> str:
         {"a": labels[p.a], "b": labels[p.b]} | _pair(p) | {"says": text.sentence(p, comparison)}
         for p in comparison.pairs
     ]
-    return _csv(list(rows[0]) if rows else ["a", "b"], rows)
+    return as_csv(list(rows[0]) if rows else ["a", "b"], rows)
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
@@ -69,7 +69,8 @@ def _pair(pair: Pair) -> dict[str, Any]:
     return {name: getattr(pair, name) for name in names} | {"share_better": pair.share}
 
 
-def _csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+def as_csv(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as a CSV file; six digits, and nothing for NaN."""
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, columns, restval="")
     writer.writeheader()

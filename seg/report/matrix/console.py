@@ -1,0 +1,66 @@
+"""A matrix of runs and data sets on the console."""
+
+from math import isnan
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from seg.comparison.column import Cell
+from seg.comparison.matrix import Matrix
+from seg.report.matrix import text
+from seg.report.text import cut, number
+
+ROWS, GAPS = 20, 6
+NARROW = 16  # characters of a name, at least
+
+
+def show(matrix: Matrix, folder: Path, console: Console) -> None:
+    """The table, what is missing with its command, the notes, the files."""
+    table = Table(
+        title=f"{matrix.metric.name}: trained on (rows), tested on (columns)",
+        caption="* best of its column, by a paired test; (own) held-out cases of its own data set",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    heads = [f"{column.name}\n{text.size(column)}" for column in matrix.columns]
+    rows = [[_cell(column.cells[i]) for column in matrix.columns] for i in range(len(matrix.rows))]
+    widths = [max(map(_width, column)) for column in zip(heads, *rows[:ROWS], strict=True)]
+    trained = [matrix.trained_on(i) for i in range(len(rows))]
+    widths.append(max(map(len, ("trained on", *trained[:ROWS]))))
+    left = max(console.width - sum(widths) - len(widths) - 2, NARROW)
+    table.add_column("configuration", no_wrap=True)
+    table.add_column("trained on", no_wrap=True)
+    for head in heads:
+        table.add_column(escape(head), justify="right", no_wrap=True)
+    for row, name, cells in list(zip(matrix.rows, trained, rows, strict=True))[:ROWS]:
+        table.add_row(escape(cut(row.label, left)), escape(name), *cells)
+    console.print(table)
+    more = len(matrix.rows) - ROWS
+    lines = [f"... and {more} more in matrix.csv"] if more > 0 else []
+    gaps = text.gaps(matrix)
+    for gap in gaps[:GAPS]:
+        lines.append(f"missing: {gap.row} on {gap.column}: {gap.why}")
+        lines += [f"  {command}" for command in gap.commands]
+    lines += [f"missing: {len(gaps) - GAPS} more, in matrix.html"] if len(gaps) > GAPS else []
+    lines += [f"left out: {run.name}: {run.status}: {run.problem}" for run in matrix.left_out]
+    lines += [f"note: {note}" for note in text.notes(matrix)]
+    lines.append(f"{folder}: matrix.html, matrix.md, matrix.csv")
+    for line in lines:
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+
+
+def _cell(cell: Cell) -> str:
+    if cell.figure is None:
+        return text.shown(cell)
+    value, low, high = cell.figure
+    ends = "" if isnan(low) else f"\n{number(low, 3)} - {number(high, 3)}"
+    return f"{'*' * cell.is_best}{number(value)}{' (own)' * cell.is_own}{ends}"
+
+
+def _width(cell: str) -> int:
+    return max(map(len, cell.splitlines()))
