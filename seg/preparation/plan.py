@@ -120,7 +120,7 @@ def plan(
             structures, classes=names, overlap=dataset["overlap"], empty=empty, share=share,
             scale=scale,
         ),
-        sampled=why_sampled(structures, classes=names, empty=empty),
+        sampled=why_sampled(structures, classes=names),
         source=_source_keys(dataset, classes),
         image_size=size_line,
         patches=patches,
