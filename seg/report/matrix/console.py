@@ -19,26 +19,32 @@ NARROW = 16  # characters of a name, at least
 
 def show(matrix: Matrix, folder: Path, console: Console) -> None:
     """The table, what is missing with its command, the notes, the files."""
+    trained = [matrix.trained_on(i) for i in range(len(matrix.rows))]
+    is_one = len(set(trained)) == 1
+    about = f"trained on {trained[0]}" if is_one else "trained on (rows)"
     table = Table(
-        title=f"{matrix.metric.name}: trained on (rows), tested on (columns)",
-        caption="* best of its column, by a paired test; (own) held-out cases of its own data set",
+        title=f"{matrix.metric.name}: {about}, tested on (columns)",
+        caption="* best of its column, by a paired test; own: held-out cases of its own data set",
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    heads = [f"{column.name}\n{text.size(column)}" for column in matrix.columns]
-    rows = [[_cell(column.cells[i]) for column in matrix.columns] for i in range(len(matrix.rows))]
-    widths = [max(map(_width, column)) for column in zip(heads, *rows[:ROWS], strict=True)]
-    trained = [matrix.trained_on(i) for i in range(len(rows))]
-    widths.append(max(map(len, ("trained on", *trained[:ROWS]))))
-    left = max(console.width - sum(widths) - len(widths) - 2, NARROW)
+    heads = [f"{column.name}\n{text.size(column).split(' in ')[0]}" for column in matrix.columns]
+    names = [cut(name, NARROW) for name in trained]
+    body = [
+        [*([] if is_one else [names[i]]), *(_cell(column.cells[i]) for column in matrix.columns)]
+        for i in range(len(matrix.rows[:ROWS]))
+    ]
+    heads = [*([] if is_one else ["trained on"]), *heads]
+    widths = [max(map(_width, column)) for column in zip(heads, *body, strict=True)]
+    left = max(console.width - sum(widths) - len(widths) - 4, NARROW)
     table.add_column("configuration", no_wrap=True)
-    table.add_column("trained on", no_wrap=True)
     for head in heads:
-        table.add_column(escape(head), justify="right", no_wrap=True)
-    for row, name, cells in list(zip(matrix.rows, trained, rows, strict=True))[:ROWS]:
-        table.add_row(escape(cut(row.label, left)), escape(name), *cells)
+        justify = "left" if head == "trained on" else "right"
+        table.add_column(escape(head), justify=justify, no_wrap=True)
+    for row, cells in zip(matrix.rows, body, strict=False):
+        table.add_row(escape(cut(row.label, left)), *map(escape, cells))
     console.print(table)
     more = len(matrix.rows) - ROWS
     lines = [f"... and {more} more in matrix.csv"] if more > 0 else []
@@ -58,8 +64,8 @@ def _cell(cell: Cell) -> str:
     if cell.figure is None:
         return text.shown(cell)
     value, low, high = cell.figure
-    ends = "" if isnan(low) else f"\n{number(low, 3)} - {number(high, 3)}"
-    return f"{'*' * cell.is_best}{number(value)}{' (own)' * cell.is_own}{ends}"
+    ends = "" if isnan(low) else f"\n{number(low, 2)} - {number(high, 2)}"
+    return f"{'*' * cell.is_best}{number(value)}{' own' * cell.is_own}{ends}"
 
 
 def _width(cell: str) -> int:

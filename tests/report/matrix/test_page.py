@@ -91,11 +91,14 @@ def test_the_command_of_a_missing_cell_is_read_as_it_is_printed(written):
     assert lines == [f"run={matrix.rows[1].runs[0].folder.path}", *GIVEN]
 
 
-def test_the_console_shows_every_cell_and_what_is_missing(written):
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_console_shows_every_cell_and_what_is_missing(written, width):
     matrix, folder = written
     stream = io.StringIO()
-    show(matrix, folder, Console(file=stream, width=100))
+    show(matrix, folder, Console(file=stream, width=width))
     text = stream.getvalue()
-    assert f"*{matrix.columns[0].cells[0].figure.value:.4f} (own)" in text
+    assert f"*{matrix.columns[0].cells[0].figure.value:.4f} own" in text
+    for cell in (cell for column in matrix.columns for cell in column.cells if cell.figure):
+        assert f"{cell.figure.low:.2f} - {cell.figure.high:.2f}" in text
     assert "missing: c1 on other" in text
-    assert max(map(len, text.splitlines()[:12])) <= 100
+    assert max(map(len, text.splitlines()[:12])) <= width
