@@ -123,6 +123,8 @@ def _failure_prediction(scores: CaseScores, path: Path) -> None:
     axis.set_xlabel("foreground confidence: mean probability of the mask's pixels")
     axis.set_ylabel("Dice")
     _finish(axis)
+    # above the points, whose names may lie anywhere
+    axis.legend(frameon=False, fontsize=8, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     axis.set_xlim(left, 1)
     highest = 0.0
     share = np.arange(1, len(dice) + 1) / len(dice)
