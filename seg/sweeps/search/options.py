@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from seg.cli.compose import ConfigError
-from seg.cli.rule import count
+from seg.cli.rule import count, or_null, positive
 from seg.runs.folder import MONITOR, RunFolder
 from seg.sweeps.search.study import SAMPLERS
 from seg.training.pruning import PRUNERS
@@ -24,6 +24,7 @@ class Options:
     """The keys of conf/hydra/sweeper/seg_optuna.yaml, which explains them."""
 
     n_trials: int
+    cpu_minutes: float | None
     n_jobs: int
     sampler: str
     startup_trials: int
@@ -57,6 +58,9 @@ def read(stated: dict[str, Any]) -> Options:
         rule = count(minimum)
         if not rule.allows(stated[key]):
             problems.append(f"hydra.sweeper.{key}={stated[key]}: must be {rule.wanted}")
+    minutes, budget = stated["cpu_minutes"], or_null(positive())
+    if not budget.allows(minutes):
+        problems.append(f"hydra.sweeper.cpu_minutes={minutes}: must be {budget.wanted}")
     for key, names in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
         if stated[key] not in names:
             problems.append(f"hydra.sweeper.{key}={stated[key]}: must be one of {', '.join(names)}")

@@ -50,7 +50,7 @@ class Search:
             self.study.enqueue_trial(defaults)
 
     def run_trials(self) -> None:
-        """Run the trials that are unfinished, then propose more until there are `n_trials`."""
+        """Run the trials that are unfinished, then propose more until `n_trials` or the budget."""
         unfinished = [self._continue(trial) for trial in study.unfinished(self.study)]
         if unfinished:
             numbers = ", ".join(str(trial.number) for trial in unfinished)
@@ -59,8 +59,18 @@ class Search:
         for start in range(0, len(unfinished), n_jobs):
             self._run_round(unfinished[start : start + n_jobs])
         while (count := len(study.proposed(self.study))) < self.options.n_trials:
+            budget, spent = self.options.cpu_minutes, self._cpu_minutes()
+            if budget is not None and spent >= budget:
+                log.info("the CPU minutes are spent: %.1f by %d trial(s)", spent, count)
+                break
             missing = self.options.n_trials - count
             self._run_round([self._propose() for _ in range(min(n_jobs, missing))])
+
+    def _cpu_minutes(self) -> float:
+        """What all trials took, those of earlier commands too; one that failed at once, nothing."""
+        names = {t.user_attrs.get("folder") for t in study.proposed(self.study)} - {None}
+        runs = [RunFolder(self.folder / name) for name in names]
+        return sum(run.facts.get("cpu_seconds", 0) for run in runs) / 60
 
     def _propose(self) -> Any:
         self._seed(len(study.proposed(self.study)))
