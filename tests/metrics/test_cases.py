@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from seg.metrics.cases import CaseCounts, confusion, decide, summarize, summarize_class
+from seg.metrics.cases import (
+    CaseCounts,
+    confusion,
+    count_pairs,
+    decide,
+    multiply_pairs,
+    summarize,
+    summarize_class,
+)
 
 
 def _random(cases=10, classes=2, ignored=0.2, seed=0):
@@ -74,6 +82,11 @@ def test_confusion_agrees_with_loops_over_pixels(classes, ignored):
     expected = _reference_confusion(prediction.numpy(), target.numpy(), classes)
     assert counts.dtype == torch.int64
     np.testing.assert_array_equal(counts.numpy(), expected)
+
+
+def test_a_gpu_counts_as_a_cpu_does():
+    pair = _random(classes=4, ignored=0.2)
+    assert torch.equal(multiply_pairs(*pair, 5), count_pairs(*pair, 5))
 
 
 def test_false_alarms_are_second_and_misses_third():
