@@ -13,6 +13,7 @@ from seg.models.sizes import heads, logits_of, pad_to_multiple, require_pixels
 from seg.models.unet import DoubleConv
 
 LEVELS = 5  # of the decoder
+UPSAMPLINGS = ("bilinear", "nearest")
 
 
 class LiteUNet(nn.Module):
@@ -24,6 +25,7 @@ class LiteUNet(nn.Module):
         encoder: `lite0`, `lite1` or `lite2`, from small to large.
         weights: `imagenet`, a file with the encoder's state_dict, or None for random weights.
         decoder: feature maps at 1/16, 1/8, 1/4, 1/2 and 1/1 of the image's size.
+        up: how features are enlarged, `bilinear` or `nearest`.
         frozen_stages: of the encoder's seven, how many stay as they are in training; 2 are those of
             1/2 and 1/4 of the image's size.
         dropout: share of feature maps that the decoder drops at every level, 0 to 1.
@@ -42,6 +44,7 @@ class LiteUNet(nn.Module):
         encoder: Literal["lite0", "lite1", "lite2"] = "lite0",
         weights: str | Path | None = None,
         decoder: Sequence[int] = (128, 64, 48, 32, 16),
+        up: Literal["bilinear", "nearest"] = "nearest",
         frozen_stages: int = 0,
         dropout: float = 0.0,
         deep_supervision: bool = False,
@@ -49,9 +52,12 @@ class LiteUNet(nn.Module):
         super().__init__()
         if len(decoder) != LEVELS:
             raise ValueError(f"model.decoder={list(decoder)} must have {LEVELS} numbers")
+        if up not in UPSAMPLINGS:
+            raise ValueError(f"model.up={up!r} is none of {', '.join(UPSAMPLINGS)}")
         self.encoder = EfficientNetLite(
             in_channels=in_channels, variant=encoder, frozen_stages=frozen_stages
         )
+        self.up = up
         *skips, inputs = self.encoder.channels
         self.decoder = nn.ModuleList()
         for skip, width in zip([*reversed(skips), 0], decoder, strict=True):
@@ -76,7 +82,7 @@ class LiteUNet(nn.Module):
         *skips, x = self.encoder(padded)
         features = []
         for block in self.decoder:
-            x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = F.interpolate(x, scale_factor=2.0, mode=self.up)
             x = block(torch.cat([x, skips.pop()], dim=1) if skips else x)
             features.append(x)
         return logits_of(features, self.head, self.auxiliary if self.training else (), image)

@@ -26,7 +26,8 @@ EARLIER = {
     "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
     "dataset.sampling": "uniform", "dataset.sampling_foreground": 0.5,
     "model.deep_supervision": False, "ema": {"decay": None},
-    "model.freeze_encoder_epochs": 0, "model.frozen_stages": 0, "optimizer.encoder_lr_scale": 1.0,
+    "model.freeze_encoder_epochs": 0, "model.frozen_stages": 0, "model.up": "nearest",
+    "optimizer.encoder_lr_scale": 1.0,
 }  # fmt: skip
 # values that mean the same (of the normalisation: without pretrained weights, which no earlier
 # version had)
