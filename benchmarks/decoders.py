@@ -27,21 +27,18 @@ from seg.models.unet import DoubleConv
 WIDE, NARROW = [256, 128, 64, 32, 16], [64, 32, 24, 16, 8]
 
 
-class OtherUpsampling(LiteUNet):
-    """The same, but features are upsampled by `mode`: `bilinear` or `transposed`."""
+class Transposed(LiteUNet):
+    """The same, but transposed convolutions enlarge the features."""
 
-    def __init__(self, *, mode: str, decoder: Sequence[int], **options) -> None:
+    def __init__(self, *, decoder: Sequence[int], **options) -> None:
         super().__init__(decoder=decoder, **options)
         inputs = [self.encoder.channels[-1], *decoder[:-1]]
-        self.up = nn.ModuleList(
-            nn.ConvTranspose2d(n, n, 2, 2) if mode == "transposed" else
-            nn.Upsample(scale_factor=2, mode="bilinear") for n in inputs
-        )  # fmt: skip
+        self.enlarge = nn.ModuleList(nn.ConvTranspose2d(n, n, 2, 2) for n in inputs)
 
     def forward(self, image: Tensor) -> Tensor:
         *skips, x = self.encoder(pad_to_multiple(image, 32))
-        for up, block in zip(self.up, self.decoder, strict=True):
-            x = up(x)
+        for enlarge, block in zip(self.enlarge, self.decoder, strict=True):
+            x = enlarge(x)
             x = block(torch.cat([x, skips.pop()], dim=1) if skips else x)
         return self.head(x)[..., : image.shape[-2], : image.shape[-1]]
 
@@ -77,8 +74,8 @@ DECODERS = {
     "nearest": {},
     "nearest, narrow": {"decoder": NARROW},
     "nearest, wide": {"decoder": WIDE},
-    "bilinear": {"_target_": f"{HERE}.OtherUpsampling", "mode": "bilinear"},
-    "transposed": {"_target_": f"{HERE}.OtherUpsampling", "mode": "transposed"},
+    "bilinear": {"up": "bilinear"},
+    "transposed": {"_target_": f"{HERE}.Transposed"},
     "pyramid": {"_target_": f"{HERE}.FeaturePyramid", "width": 64},
 }
 DEFAULT = [128, 64, 48, 32, 16]
@@ -109,7 +106,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, own in DECODERS.items():
         keys = {"decoder": DEFAULT} | own
-        kind = {"OtherUpsampling": OtherUpsampling, "FeaturePyramid": FeaturePyramid}
+        kind = {"Transposed": Transposed, "FeaturePyramid": FeaturePyramid}
         target = keys.pop("_target_", "seg.models.lite_unet.LiteUNet")
         network = kind.get(target.split(".")[-1], LiteUNet)(in_channels=3, out_channels=1, **keys)
         millions = sum(p.numel() for p in network.parameters()) / 1e6
