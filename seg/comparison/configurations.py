@@ -12,8 +12,9 @@ from typing import Any
 from seg.comparison.statistic import Spread
 from seg.runs import results
 from seg.runs.case_table import CaseTable
-from seg.runs.folder import MONITOR, UNSTARTED, RunFolder
+from seg.runs.folder import MONITOR, UNSTARTED, RunFolder, flatten
 from seg.runs.results import Result
+from seg.runs.resume import EARLIER
 
 SEEDS, FOLD = ("seed", "dataset.split.seed"), "dataset.split.fold"
 # Runs that differ in these alone are one configuration. The cache follows output_dir.
@@ -196,8 +197,11 @@ def grouped(
 def by_config(runs: Sequence[ComparedRun]) -> list[Configuration]:
     """Runs grouped by their config.yaml, in the order of their first run."""
 
+    earlier = flatten(EARLIER)  # runs of a version without these keys are repeated by later ones
+
     def identity(run: ComparedRun) -> Hashable:
-        return tuple((k, as_text(v)) for k, v in sorted(run.config.items()) if k not in SAME)
+        config = earlier | {k: v for k, v in run.config.items() if k not in SAME}
+        return tuple((k, as_text(v)) for k, v in sorted(config.items()))
 
     groups = grouped(runs, identity)
     labels = _labels([members[0] for members in groups], [len(members) for members in groups])

@@ -120,10 +120,12 @@ def test_runs_that_differ_in_seed_name_and_place_are_one_and_in_anything_else_ar
     _write(tmp_path, "a", seed=0)
     _write(tmp_path, "b", seed=1, name="other", output_dir="x", dataset__split__seed=3)
     _write(tmp_path, "c", seed=2, resume="auto", init_from="w.ckpt", dataset__cache_dir="x")
+    # a later version's run has keys that the others do not have
+    _write(tmp_path, "c2", seed=3, dataset__overlap=False, model__up="nearest", ema__decay=None)
     _write(tmp_path, "d", optimizer__lr=0.01)
     configurations = by_config(_runs(tmp_path))
     assert [[run.name.rpartition("/")[2] for run in c.runs] for c in configurations] == [
-        ["a", "b", "c"],
+        ["a", "b", "c", "c2"],
         ["d"],
     ]
     assert differing(c.runs[0] for c in configurations) == ["optimizer.lr"]
