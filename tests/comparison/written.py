@@ -49,7 +49,7 @@ def config_of(**changes: Any) -> dict[str, Any]:
     for path, value in changes.items():
         node, *keys = content, *path.split(".")
         for key in keys[:-1]:
-            node = node[key]
+            node = node.setdefault(key, {})
         node[keys[-1]] = value
     return content
 
