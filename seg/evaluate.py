@@ -35,7 +35,7 @@ from seg.inference.model import LoadedModel
 from seg.inference.patches import for_whole_images
 from seg.inference.tta import TestTimeAugmentation
 from seg.inference.tta import choose as choose_views
-from seg.report import case_panels, diagnostics, results
+from seg.report import case_panels, diagnostics, figures, results
 from seg.report.robustness import draw as draw_robustness
 from seg.runs import atomic
 from seg.runs.folder import RunFolder
@@ -105,6 +105,7 @@ def evaluate(
     robustness = protocols.pop("robustness", None)
     folder = Path(cfg.output).expanduser().absolute() if cfg.output else run.evaluations_path / name
     data = cases[0].pair.image.parent
+    also = figures.formats(compose.plain(cfg)["figures"])
     facts = inputs_of(cfg, run, model, cases, predict)
     facts |= {"given": as_given(lines, cfg.dataset.root)} if lines else {}
     before = written(folder / f"{name}.json")
@@ -122,7 +123,7 @@ def evaluate(
         )  # fmt: skip
     with atomic.replacing_files(folder, last=f"{name}.json") as new:
         path = new / f"{name}.json"
-        scores, figures, unit = score_cases(
+        scores, by_protocol, unit = score_cases(
             predict(cases), model, protocols, tolerance=cfg.tolerance
         )
         curves = {}
@@ -131,7 +132,9 @@ def evaluate(
             scores, curves = corrupted.scores, {"robustness": corrupted.summary()}
             corrupted.write(robustness_path(path), model.classes)
             draw_robustness(
-                {f"{name}, {model.path.name}": curves["robustness"]}, new / "robustness.png"
+                {f"{name}, {model.path.name}": curves["robustness"]},
+                new / "robustness.png",
+                also=also,
             )
         content = summary.summarize_evaluation(
             scores,
@@ -143,14 +146,21 @@ def evaluate(
             data=str(data),
             tolerance=cfg.tolerance,
             unit=unit,
-            protocols=figures,
+            protocols=by_protocol,
             **curves,
             **facts,
         )
         summary.write_scores(table_path(path), scores, model.classes)
-        diagnostics.draw(scores, model.classes, content["threshold"], new)
+        diagnostics.draw(scores, model.classes, content["threshold"], new, also=also)
         case_panels.draw(
-            scores, model, cases, predict, new / "panels", title=name, rows=build.PANEL_ROWS
+            scores,
+            model,
+            cases,
+            predict,
+            new / "panels",
+            title=name,
+            rows=build.PANEL_ROWS,
+            also=also,
         )
         atomic.write_json(path, content)
     show = results.show_briefly if brief else results.show_evaluation

@@ -30,6 +30,7 @@ from seg.preparation.loss_plan import is_thin
 from seg.preparation.machine import choose_network, has_pretrained, time_machine
 from seg.preparation.structure import measure
 from seg.report import audit as views
+from seg.report import figures
 from seg.runs import atomic, split_table
 from seg.runs.atomic import fresh_folder
 from seg.training import progress
@@ -89,8 +90,9 @@ def prepare(cfg: DictConfig) -> None:
         rows = file.rows(pairs, [f.group for f in facts], labels, *digests)
         atomic.write_csv(folder / split_table.FILE_NAME, [file.COLUMNS, *rows])
     views.show(content, Console())
-    views.contact_sheet(content, read, folder / "contact_sheet.png")
-    views.distributions(content, folder / "distributions.png")
+    also = figures.formats(compose.plain(cfg)["figures"])
+    views.contact_sheet(content, read, folder / "contact_sheet.png", also=also)
+    views.distributions(content, folder / "distributions.png", also=also)
     log.info("%s: %s", folder, ", ".join(sorted(path.name for path in folder.iterdir())))
     if caches := cache_folder.cache_sizes(cache_dir):
         size = sum(size for _, size in caches) / 1e6

@@ -16,7 +16,7 @@ from rich.console import Console
 from seg.cli import build, compose
 from seg.data.datamodule import SegmentationDataModule
 from seg.evaluation import summary
-from seg.report import curves, panels, results
+from seg.report import curves, figures, panels, results
 from seg.runs import atomic, resume
 from seg.runs.case_table import write_cases
 from seg.runs.folder import MONITOR, RunFolder
@@ -101,6 +101,7 @@ def test(
     rows, counts = module.counts["test"]
     if not trainer.is_global_zero:
         return {}
+    also = figures.formats(run.config.get("figures"))
     names, groups = [data.pairs[i].case for i in rows], [data.groups[i] for i in rows]
     about = {"groups": groups, "class_names": data.class_names, "counts": counts}
     write_cases(run.test_cases_path, cases=names, **about)
@@ -111,8 +112,8 @@ def test(
     for title, chosen in summary.worst_median_best(counts, build.PANEL_ROWS).items():
         pictures = predict_rows(module, samples, [position[rows[i]] for i in chosen])
         shown, about = [names[i] for i in chosen], f"test, {title} cases"
-        path = run.test_panel(title)
-        panels.draw(shown, *pictures, about, path, class_names=data.class_names)
+        options = {"class_names": data.class_names, "also": also}
+        panels.draw(shown, *pictures, about, run.test_panel(title), **options)
     return scores
 
 
@@ -122,6 +123,6 @@ def finish(
 ) -> None:
     """Write the best weights alone, the curves of the training, and HParams with its figures."""
     weights.write_weights(best, run.weights_path(run.config["checkpoints"]["weights"]))
-    curves.draw(RunFolder(run.path))
+    curves.draw(RunFolder(run.path), also=figures.formats(run.config.get("figures")))
     final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
     tensorboard.add_hparams(writer, run.config, final | {tensorboard.BEST: score})

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from torch.utils.tensorboard import SummaryWriter
 
 from seg.data.datamodule import SegmentationDataModule
-from seg.report import panels
+from seg.report import figures, panels
 from seg.runs.folder import MONITOR, RunFolder
 from seg.training import checkpoint, progress, pruning
 from seg.training.ema import EMA
@@ -31,6 +31,7 @@ def build_callbacks(
     validation = data.rows("val")
     positions = fixed_cases(data.cache.foreground[validation], panel_rows)
     callbacks: list[pl.Callback] = [NextStage(best=best)]
+    also = figures.formats(cfg.get("figures"))
     ema = cfg.get("ema")  # a run of an earlier version has none
     if ema is not None and ema.decay is not None:
         callbacks.append(EMA(decay=ema.decay))
@@ -47,7 +48,7 @@ def build_callbacks(
             samples=data.samples("val"),
             positions=positions,
             names=[data.pairs[validation[p]].case for p in positions],
-            draw=partial(panels.draw, class_names=data.class_names),
+            draw=partial(panels.draw, class_names=data.class_names, also=also),
             folder=run.panels_path,
             writer=writer,
             every=cfg.panels_every,

@@ -25,9 +25,9 @@ LOADING = {
 }  # fmt: skip
 # not in runs of earlier versions
 NEWER = {
-    "init_from_partial", "ema", "dataset.name", "dataset.overlap", "dataset.mask_threshold",
-    "dataset.patch_size", "dataset.patch_foreground", "dataset.patches_per_image",
-    "dataset.sampling", "dataset.sampling_foreground",
+    "init_from_partial", "ema", "figures", "dataset.name", "dataset.overlap",
+    "dataset.mask_threshold", "dataset.patch_size", "dataset.patch_foreground",
+    "dataset.patches_per_image", "dataset.sampling", "dataset.sampling_foreground",
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 # keys beside those of the class that a node names

@@ -39,6 +39,7 @@ def _is_part(value: float) -> bool:
 
 
 FLAG = one_of(True, False)
+FIGURES = or_null(or_list(one_of("pdf", "svg", "png")))
 SIZE = Rule(_is_size, "a side in pixels, or [height, width]")
 SPLIT = one_of("train", "val", "test")
 URL = text("http(s)://...", "https?://.*")
@@ -121,6 +122,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "checkpoints.top_k": count(1, "a count of epochs from 1"),
         "checkpoints.every_steps": or_null(count(1, "a count of optimizer steps from 1")),
         "checkpoints.weights": one_of("pth", "safetensors"),
+        "figures": FIGURES,
         "panels_every": count(1, "a number of epochs, at least 1"),
         "model.width": count(1),
         "model.depth": count(1),
@@ -156,6 +158,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "batch_size": count(1),
         "output": or_null(path()),
         "output_dir": path(),
+        "figures": FIGURES,
         "protocol.robustness.blur": _amounts(_PART),
         "protocol.robustness.noise": _amounts(_PART),
         "protocol.robustness.jpeg": _amounts(
@@ -200,6 +203,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "output_dir": path(),
         "plan": or_null(text("the name of an experiment: letters, digits, _ - .", r"\w[\w.-]*")),
         "minutes": positive("minutes of training, above 0"),
+        "figures": FIGURES,
         "clear_cache": FLAG,
     },
     "compare": {
@@ -210,6 +214,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "source": text("test or evaluate/NAME", "test|evaluate/[^/]+"),
         "test": one_of("permutation", "wilcoxon"),
         "common": FLAG,
+        "figures": FIGURES,
     },
 }  # fmt: skip
 MUST_EXIST = {  # keys of files or folders that are read; null and auto name none

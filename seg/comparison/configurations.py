@@ -19,7 +19,7 @@ from seg.runs.resume import EARLIER
 SEEDS, FOLD = ("seed", "dataset.split.seed"), "dataset.split.fold"
 # Runs that differ in these alone are one configuration. The cache follows output_dir.
 SAME = {*SEEDS, FOLD, "output_dir", "name", "resume", "init_from", "init_from_partial",
-        "dataset.cache_dir"}  # fmt: skip
+        "dataset.cache_dir", "figures"}  # fmt: skip
 LABEL_KEYS = 3
 
 Progress = Callable[[Iterator, int, str], Iterator]

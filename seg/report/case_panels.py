@@ -21,6 +21,7 @@ def draw(
     *,
     title: str,
     rows: int,
+    also: Sequence[str] = (),
 ) -> None:
     """Draw the worst, the median and the best cases, which are predicted once more.
 
@@ -32,6 +33,7 @@ def draw(
         folder: for `worst.png`, `median.png` and `best.png`.
         title: the name of the set of cases.
         rows: how many cases of each kind.
+        also: formats beside the PNG, as in `figures.save`.
     """
     for kind, chosen in summary.worst_median_best(scores.counts, rows).items():
         predictions = list(predict([cases[i] for i in chosen]))
@@ -47,4 +49,5 @@ def draw(
             f"{title}, {kind} cases",
             folder / f"{kind}.png",
             class_names=model.classes,
+            also=also,
         )

@@ -15,11 +15,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from seg.report.pages import render
+from seg.report.palette import SERIES
 
 INK, SOFT, LINE, ACCENT, GOOD = "#1c2126", "#5b6670", "#dde2e7", "#0b62a8", "#00724f"
-SERIES = (
-    "#0072b2", "#d55e00", "#009e73", "#b8609a", "#b98200", "#3f9fdc", "#7a5195", "#5f6b76",
-)  # fmt: skip
 REST = "#b9c1c8"  # all curves after the series
 VARIABLES = {
     INK: "ink", SOFT: "soft", LINE: "line", ACCENT: "accent", GOOD: "good", REST: "rest",

@@ -1,29 +1,33 @@
 """The training over its epochs: curves.png of a run, and the charts of its report."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seg.report import charts
-from seg.runs import atomic
+from seg.report import charts, figures, palette
 from seg.runs.folder import MONITOR, RunFolder
 
 CURVES = (("loss", "loss"), ("dice", "Dice, mean over images"), ("iou", "IoU, mean over images"))
-COLOURS = {"train": "#0072B2", "val": "#D55E00"}
+COLOURS = {"train": palette.TRAIN, "val": palette.VALIDATION}
 # title, and (name, column of metrics.csv, place in charts.SERIES) of each curve
 CHARTS = (
-    ("loss", (("train", "train/loss", 1), ("validation", "val/loss", 0))),
-    ("Dice, mean over images", (("train", "train/dice", 1), ("validation", "val/dice", 0))),
+    ("loss", (("train", "train/loss", 0), ("validation", "val/loss", 1))),
+    ("Dice, mean over images", (("train", "train/dice", 0), ("validation", "val/dice", 1))),
     ("learning rate", (("rate", "lr", 2),)),
 )
 
 
-def draw(run: RunFolder) -> None:
+def draw(run: RunFolder, *, also: Sequence[str] = ()) -> None:
     """Write curves.png: loss, Dice and IoU of training and validation; the best epoch by validation
     Dice is dashed, the beginning of a stage dotted.
+
+    Args:
+        run: with metrics.csv.
+        also: formats beside the PNG, as in `figures.save`.
     """
     figure = Figure(figsize=(13, 4), dpi=100, layout="constrained")
     epochs = [row["epoch"] for row in run.epochs]
@@ -33,9 +37,11 @@ def draw(run: RunFolder) -> None:
             marker = "o" if len(epochs) < 3 else None
             values = [_value(row.get(f"{split}/{key}")) for row in run.epochs]
             axis.plot(epochs, values, color=colour, label=split, marker=marker, lw=1.6)
-        axis.axvline(best["epoch"], color="0.6", lw=1, ls="--", zorder=0)
-        for start in _stage_starts(run):
-            axis.axvline(start, color="0.3", lw=1, ls=":", zorder=0)
+        axis.axvline(best["epoch"], color="0.6", lw=1, ls="--", zorder=0, label="best epoch")
+        for i, start in enumerate(_stage_starts(run)):
+            once = None if i else "a stage begins"
+            axis.axvline(start, color="0.3", lw=1, ls=":", zorder=0, label=once)
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axis.set_xlabel("epoch")
         axis.set_title(label)
         if key != "loss":
@@ -47,8 +53,7 @@ def draw(run: RunFolder) -> None:
         f"best epoch {int(best['epoch'])}: "
         f"val Dice {_value(best[MONITOR]):.4f}, IoU {_value(best['val/iou']):.4f}"
     )
-    with atomic.replacing(run.curves_path) as handle:
-        figure.savefig(handle, format="png")
+    figures.save(figure, run.curves_path, also)
 
 
 def training_charts(run: RunFolder) -> list[tuple[str, Markup, list[tuple[str, str]]]]:
@@ -79,7 +84,7 @@ def _svg(
             label = f"{name}, last {values[-1]:.4g}"
             marker = "o" if len(points) == 1 else None
             axes.plot(epochs, values, color=charts.SERIES[place], label=label, marker=marker)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_xlabel("epoch")
         if title == "learning rate":
             axes.set_ylim(bottom=0)

@@ -15,8 +15,8 @@ from seg.evaluation.score import CaseScores
 from seg.metrics.calibration import ece
 from seg.metrics.risk_coverage import risk_coverage
 from seg.metrics.threshold_curves import average_precision, curves
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+from seg.report import figures
+from seg.report.palette import series
 
 
 def draw(
@@ -24,6 +24,8 @@ def draw(
     class_names: Sequence[str],
     threshold: float | Sequence[float] | None,
     folder: Path,
+    *,
+    also: Sequence[str] = (),
 ) -> None:
     """Draw `pr_curve.png`, `reliability.png`, `failure_prediction.png` and, for several classes
     that share no pixel, `confusion.png`.
@@ -34,33 +36,41 @@ def draw(
         threshold: marked on the curves, of each class or for all; None where the likeliest class
             is taken.
         folder: where the files go.
+        also: formats beside the PNG, as in `figures.save`.
     """
-    _pr_curve(scores.levels, class_names, threshold, folder / "pr_curve.png")
-    _reliability(scores.bins, class_names, folder / "reliability.png")
-    _failure_prediction(scores, folder / "failure_prediction.png")
+    pictures = {
+        "pr_curve": _pr_curve(scores.levels, class_names, threshold),
+        "reliability": _reliability(scores.bins, class_names),
+        "failure_prediction": _failure_prediction(scores),
+    }
     if len(class_names) > 1 and scores.confusion is not None:
-        _confusion(scores.confusion, class_names, folder / "confusion.png")
+        pictures["confusion"] = _confusion(scores.confusion, class_names)
+    for name, figure in pictures.items():
+        figures.save(figure, folder / f"{name}.png", also)
 
 
 def _pr_curve(
     levels: NDArray,
     class_names: Sequence[str],
     threshold: float | Sequence[float] | None,
-    path: Path,
-) -> None:
+) -> Figure:
     """Pooled precision against recall, a line for each class. levels: (M, C, 2, L)."""
     figure = Figure(figsize=(5.5, 5), dpi=100, layout="constrained")
     axis = figure.subplots()
     for j, name in enumerate(class_names):
         points = curves(levels[:, j])
         precision, recall = points["precision_pooled"], points["recall_pooled"]
+        # above the highest probability nothing is predicted, and nothing is precise
+        precision = np.where(recall > 0, precision, np.nan)
         area = average_precision(levels[:, j])
         label = f"{name}, AP {area:.3f}" if np.isfinite(area) else f"{name}, in no mask"
-        axis.plot(recall, precision, color=_colour(j), lw=1.6, label=label)
-        if threshold is not None:
-            own = float(np.broadcast_to(threshold, len(class_names))[j])
-            at = int(np.abs(points["threshold"] - own).argmin())
-            axis.plot(recall[at], precision[at], "o", color=_colour(j), ms=6)
+        axis.plot(recall, precision, color=series(j), lw=1.6, label=label)
+        if threshold is None:
+            continue
+        own = float(np.broadcast_to(threshold, len(class_names))[j])
+        at = int(np.abs(points["threshold"] - own).argmin())
+        if recall[at] > 0:
+            axis.plot(recall[at], precision[at], "o", color=series(j), ms=6)
             axis.annotate(
                 f"threshold {own:.3g}", (recall[at], precision[at]), (-6, -6),
                 textcoords="offset points", ha="right", va="top", fontsize=8,
@@ -68,26 +78,26 @@ def _pr_curve(
     axis.set_xlabel("recall, all pixels together")
     axis.set_ylabel("precision, all pixels together")
     _finish(axis)
-    figure.savefig(path)
+    return figure
 
 
-def _reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
+def _reliability(bins: NDArray, class_names: Sequence[str]) -> Figure:
     """Share of pixels of the class against the probability, and below it how many pixels there are.
 
     bins: (M, C, 3, B).
     """
     figure = Figure(figsize=(5.5, 6), dpi=100, layout="constrained")
     axis, below = figure.subplots(2, 1, height_ratios=(4, 1), sharex=True)
-    axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
+    axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="perfectly calibrated")
     edges = np.linspace(0, 1, bins.shape[-1] + 1)
     for j, name in enumerate(class_names):
         pixels, confidence, positives = bins[:, j].sum(0)
         filled = pixels > 0
         axis.plot(
             confidence[filled] / pixels[filled], positives[filled] / pixels[filled],
-            "o-", color=_colour(j), ms=4, lw=1.4, label=f"{name}, ECE {ece(bins[:, j]):.4f}",
+            "o-", color=series(j), ms=4, lw=1.4, label=f"{name}, ECE {ece(bins[:, j]):.4f}",
         )  # fmt: skip
-        below.stairs(pixels, edges, color=_colour(j), lw=1.4)
+        below.stairs(pixels, edges, color=series(j), lw=1.4)
     axis.set_ylabel("share of pixels of the class")
     _finish(axis)
     below.set_yscale("log")
@@ -96,21 +106,21 @@ def _reliability(bins: NDArray, class_names: Sequence[str], path: Path) -> None:
     below.set_ylabel("pixels")
     below.grid(alpha=0.25)
     below.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
+    return figure
 
 
-def _failure_prediction(scores: CaseScores, path: Path) -> None:
+def _failure_prediction(scores: CaseScores) -> Figure:
     """Dice against the confidence in the mask, and the risk-coverage curve."""
     confidence, dice = confidence_and_dice(scores).T
     figure = Figure(figsize=(11, 5), dpi=100, layout="constrained")
     axis, beside = figure.subplots(1, 2)
     axis.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--", label="Dice as high as the confidence")
-    axis.plot(confidence, dice, "o", color=_colour(0), ms=5, alpha=0.6, mew=0, label="a case")
+    axis.plot(confidence, dice, "o", color=series(0), ms=5, alpha=0.6, mew=0, label="a case")
     left = np.floor(10 * confidence.min()) / 10 - 0.02
     first, unnoticed = np.argsort(confidence, kind="stable"), np.argsort(dice - confidence)
     for rows, colour, label in (
-        (first[:FIRST], _colour(1), "to be reviewed first"),
-        ([i for i in unnoticed[:3] if i not in first[:FIRST]], _colour(3), "least noticed"),
+        (first[:FIRST], series(1), "to be reviewed first"),
+        ([i for i in unnoticed[:3] if i not in first[:FIRST]], series(3), "least noticed"),
     ):
         axis.plot(confidence[rows], dice[rows], "o", color=colour, ms=6, label=label)
         for i in rows:
@@ -129,8 +139,8 @@ def _failure_prediction(scores: CaseScores, path: Path) -> None:
     highest = 0.0
     share = np.arange(1, len(dice) + 1) / len(dice)
     for order, style, label in (
-        (confidence, {"color": _colour(0), "lw": 1.8}, "by foreground confidence"),
-        (dice, {"color": _colour(2), "lw": 1.2}, "by Dice itself, the best possible"),
+        (confidence, {"color": series(0), "lw": 1.8}, "by foreground confidence"),
+        (dice, {"color": series(2), "lw": 1.2}, "by Dice itself, the best possible"),
         (np.zeros(len(dice)), {"color": "0.6", "lw": 1, "ls": "--"}, "in any order"),
     ):
         risk = risk_coverage(order, 1 - dice)
@@ -140,7 +150,7 @@ def _failure_prediction(scores: CaseScores, path: Path) -> None:
     beside.set_ylabel("risk: mean of 1 - Dice of those")
     _finish(beside)
     beside.set_ylim(0, 1.3 * highest or 1)
-    figure.savefig(path)
+    return figure
 
 
 def _short(case: str) -> str:
@@ -148,7 +158,7 @@ def _short(case: str) -> str:
     return name if len(name) <= 24 else f"{name[:11]}…{name[-12:]}"
 
 
-def _confusion(pixels: NDArray, class_names: Sequence[str], path: Path) -> None:
+def _confusion(pixels: NDArray, class_names: Sequence[str]) -> Figure:
     """Shares of each true class by the predicted class.
 
     pixels: (C + 1, C + 2), background first; the last column, failed predictions, is drawn if there
@@ -172,11 +182,7 @@ def _confusion(pixels: NDArray, class_names: Sequence[str], path: Path) -> None:
     axis.set_xlabel("predicted class")
     axis.set_ylabel("true class")
     axis.set_title("share of each true class, and pixels", fontsize=10)
-    figure.savefig(path)
-
-
-def _colour(index: int) -> str:
-    return COLOURS[index % len(COLOURS)]
+    return figure
 
 
 def _finish(axis: Axes) -> None:

@@ -3,29 +3,27 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
 from seg.data.preprocess import image_to_size
 from seg.metrics.overlap import class_dice
 from seg.metrics.planes import areas
-from seg.runs import atomic
+from seg.report import figures
+from seg.report.contours import handle, outline
+from seg.report.palette import CONFUSED, FALSE_ALARM, HIT, IGNORED, MISS, class_colour
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart.
-HIT, MISS, FALSE_ALARM, CONFUSED = "#009E73", "#D55E00", "#56B4E9", "#F0E442"
-CLASS_COLOURS = (
-    "#FFFFFF", "#E69F00", "#0072B2", "#CC79A7", "#009E73", "#F0E442", "#56B4E9", "#D55E00",
-)  # fmt: skip
-IGNORED_COLOUR = "#808080"
-CONTOURS = cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
 LARGEST = 1024  # pixels along a side of what is drawn
-COLUMNS = ("image", "reference", "prediction", "overlay")
+CELL = 2.3  # inches
+TINT = 0.3  # of errors; a hit is an outline alone
+OUTCOMES = {"hit": HIT, "miss": MISS, "false alarm": FALSE_ALARM, "wrong class": CONFUSED}
+IN_A_ROW = 6  # entries of the legend
 
 
 def as_rgb(image: NDArray) -> NDArray[np.uint8]:
@@ -34,49 +32,26 @@ def as_rgb(image: NDArray) -> NDArray[np.uint8]:
     return np.broadcast_to(np.clip(shown, 0, 255).astype(np.uint8), (*image.shape[:2], 3))
 
 
-def class_colour(index: int) -> str:
-    """The colour of a class, by its index from 1; they repeat after the eighth."""
-    return CLASS_COLOURS[(index - 1) % len(CLASS_COLOURS)]
+def outcomes(reference: NDArray, prediction: NDArray) -> dict[str, NDArray[np.bool_]]:
+    """Where a prediction is a hit, a miss, a false alarm, or the wrong class: (H, W) each.
 
+    Where classes may share pixels, a hit is a pixel of all its classes and of no other. Ignored
+    pixels are none of these.
 
-def colour_classes(mask: NDArray) -> NDArray[np.float64]:
-    """A mask, (H, W) class indices or (K, H, W) planes, as (H, W, 3) in 0-1.
-
-    Background is black, ignored pixels are grey. A class that lies on another is drawn on top if it
-    is smaller, and every class that shares pixels has its outline.
+    Args:
+        reference: (H, W) class indices, or (K, H, W) planes.
+        prediction: likewise.
     """
-    shown = np.zeros((*mask.shape[-2:], 3))
-    every = areas(mask)
-    for index in sorted(every, key=lambda k: -np.count_nonzero(every[k])):
-        shown[every[index]] = to_rgb(IGNORED_COLOUR if index == IGNORE else class_colour(index))
-    if mask.ndim == 3:
-        width = 1 + max(mask.shape[-2:]) // 400
-        for index, area in every.items():
-            if index != IGNORE:
-                lines, _ = cv2.findContours(area.astype(np.uint8), *CONTOURS)
-                cv2.drawContours(shown, lines, -1, to_rgb(class_colour(index)), width)
-    return shown
-
-
-def overlay(image: NDArray, reference: NDArray, prediction: NDArray) -> NDArray[np.float64]:
-    """The image (H, W, C) with hits, misses and errors tinted: (H, W, 3) in 0-1.
-
-    Where classes may share pixels, a hit is a pixel of all its classes and of no other.
-    """
-    shown = as_rgb(image) / 255.0
     valid = reference != IGNORE
-    shape = -1, *shown.shape[:2]  # of planes; indices are a single one
+    shape = -1, *reference.shape[-2:]  # of planes; indices are a single one
     truth, called = (np.where(valid, m, 0).reshape(shape) for m in (reference, prediction))
     true, positive, equal = (truth > 0).any(0), (called > 0).any(0), (truth == called).all(0)
-    parts = {
-        HIT: true & positive & equal,
-        CONFUSED: true & positive & ~equal,
-        MISS: true & ~positive,
-        FALSE_ALARM: positive & ~true,
+    return {
+        "hit": true & positive & equal,
+        "miss": true & ~positive,
+        "false alarm": positive & ~true,
+        "wrong class": true & positive & ~equal,
     }
-    for colour, area in parts.items():
-        shown[area] = 0.45 * shown[area] + 0.55 * np.asarray(to_rgb(colour))
-    return shown
 
 
 def case_dice(reference: NDArray, prediction: NDArray, classes: int) -> float:
@@ -98,6 +73,46 @@ def shrunk(image: NDArray, *masks: NDArray) -> tuple[NDArray, ...]:
     return small, *(mask[..., rows[:, None], columns] for mask in masks)
 
 
+def show(axis: Axes, picture: NDArray, caption: str) -> None:
+    """Draw a picture (H, W, 3) without axes."""
+    axis.imshow(picture)
+    axis.set_title(caption, fontsize=8, parse_math=False)
+    axis.set_axis_off()
+
+
+def outline_classes(axis: Axes, mask: NDArray) -> bool:
+    """Draw the outlines of a mask, (H, W) class indices or (K, H, W) planes.
+
+    Returns:
+        Whether some of its pixels are ignored, which has a dotted outline.
+    """
+    every = areas(mask)
+    for index, area in every.items():
+        if index == IGNORE:
+            outline(axis, area, IGNORED, style="dotted")
+        else:
+            outline(axis, area, class_colour(index))
+    return IGNORE in every
+
+
+def _show_outcomes(axis: Axes, picture: NDArray, *masks: NDArray, caption: str) -> None:
+    """The image in grey, so that the colours of errors are told apart on any tissue."""
+    grey = (picture @ np.array([0.299, 0.587, 0.114]) / 255)[..., None]
+    shown = np.repeat(0.15 + 0.6 * grey, 3, axis=2)  # neither black nor as bright as a hit
+    areas_of = outcomes(*masks)
+    for name, area in areas_of.items():
+        if name != "hit":
+            shown[area] = (1 - TINT) * shown[area] + TINT * np.asarray(to_rgb(OUTCOMES[name]))
+    show(axis, shown, caption)
+    for name, area in areas_of.items():
+        outline(axis, area, OUTCOMES[name])
+
+
+def shortened(name: str, length: int = 30) -> str:
+    """The end of a name, which tells cases apart."""
+    return name if len(name) <= length else f"…{name[1 - length :]}"
+
+
 def draw(
     names: Sequence[str],
     images: Sequence[NDArray],
@@ -107,6 +122,7 @@ def draw(
     path: Path,
     *,
     class_names: Sequence[str],
+    also: Sequence[str] = (),
 ) -> NDArray[np.uint8]:
     """Write the panels of some cases to `path`, and return the picture (H, W, 3).
 
@@ -119,41 +135,52 @@ def draw(
         title: of the picture.
         path: of the PNG.
         class_names: without background.
+        also: formats beside the PNG, as in `figures.save`.
     """
-    rows, cell = len(names), 2.3
+    rows, ignored = len(names), False
     figure = Figure(
-        figsize=(4 * cell + 0.2, rows * (cell + 0.25) + 0.9), dpi=100, layout="constrained"
+        figsize=(4 * CELL + 0.2, rows * (CELL + 0.25) + 0.9), dpi=100, layout="constrained"
     )
-    axes = figure.subplots(rows, len(COLUMNS), squeeze=False)
-    for row, (name, image, reference, prediction) in enumerate(
+    axes = figure.subplots(rows, 4, squeeze=False)
+    for row, (name, image, *whole) in enumerate(
         zip(names, images, references, predictions, strict=True)
     ):
-        score = case_dice(reference, prediction, len(class_names))
-        small = shrunk(image, reference, prediction)
-        masks = map(colour_classes, small[1:])
-        cells = (as_rgb(small[0]), *masks, overlay(*small))
-        shown = name if len(name) <= 30 else f"…{name[-29:]}"
-        captions = (shown, "reference", "prediction", f"Dice {score:.3f}")
-        for axis, picture, caption in zip(axes[row], cells, captions, strict=True):
-            axis.imshow(picture, interpolation="nearest")
-            axis.set_title(caption, fontsize=8, parse_math=False)
-            axis.set_axis_off()
-    legend = [("hit", HIT), ("miss", MISS), ("false alarm", FALSE_ALARM)]
-    if len(class_names) > 1:
-        legend.append(("wrong class", CONFUSED))
-        legend = [*zip(class_names, CLASS_COLOURS, strict=False), *legend]
+        score = case_dice(*whole, len(class_names))
+        small, *masks = shrunk(image, *whole)
+        picture = as_rgb(small)
+        show(axes[row, 0], picture, shortened(name))
+        for axis, mask, caption in zip(
+            axes[row, 1:3], masks, ("reference", "prediction"), strict=True
+        ):
+            show(axis, picture, caption)
+            ignored |= outline_classes(axis, mask)
+        _show_outcomes(axes[row, 3], picture, *masks, caption=f"Dice {score:.3f}")
+    add_legend(figure, legend(class_names, ignored=ignored, errors=True))
+    figure.suptitle(title, fontsize=11, parse_math=False)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    figures.save(figure, path, also)
+    return picture
+
+
+def legend(class_names: Sequence[str], *, ignored: bool, errors: bool) -> list[Line2D]:
+    """The entries of all classes, of ignored pixels, and of hits and errors."""
+    handles = [handle(class_colour(k), name) for k, name in enumerate(class_names, start=1)]
+    handles += [handle(IGNORED, "ignored", "dotted")] if ignored else []
+    names = list(OUTCOMES)[: 4 if len(class_names) > 1 else 3] if errors else []
+    return handles + [handle(OUTCOMES[name], name) for name in names]
+
+
+def add_legend(figure: Figure, handles: Sequence[Line2D]) -> None:
+    """Put a legend below a figure, in as many rows as it needs."""
+    rows = -(-len(handles) // IN_A_ROW)
     drawn = figure.legend(
-        handles=[Patch(fc=colour, ec="0.5", label=label) for label, colour in legend],
+        handles=handles,
         loc="outside lower center",
-        ncols=len(legend),
+        ncols=-(-len(handles) // rows),
         frameon=False,
         fontsize=9,
     )
     for text in drawn.get_texts():
         text.set_parse_math(False)
-    figure.suptitle(title, fontsize=11, parse_math=False)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    with atomic.replacing(path) as handle:
-        figure.savefig(handle, format="png")
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

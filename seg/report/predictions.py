@@ -20,10 +20,10 @@ from seg.inference.files.reading import File
 from seg.inference.model import LoadedModel
 from seg.metrics.planes import areas
 from seg.report.audit import contact_sheet
-from seg.report.panels import as_rgb, class_colour
+from seg.report.palette import class_colour
+from seg.report.panels import as_rgb
 
 LONGEST = 2048  # pixels of an overlay's longer side
-TINT = 0.3
 SHEET = 40  # pictures
 FIRST = 5  # images that are named for review, where there are twice as many
 Row = Mapping[str, Any]  # of the table; "remarks" are the warnings of the image
@@ -51,7 +51,7 @@ def overlay(
     image: NDArray, mask: NDArray[np.uint8], path: Path, *, shades: Sequence[Colour]
 ) -> None:
     """Write a PNG of an image (H, W, C) with the classes of its mask, (H, W) class indices or
-    (K, H, W) planes, tinted and outlined.
+    (K, H, W) planes, outlined.
     """
     rows, columns = mask.shape[-2:]
     scale = min(1.0, LONGEST / max(rows, columns))
@@ -61,11 +61,7 @@ def overlay(
         image = cv2.resize(np.ascontiguousarray(as_rgb(image)), size, interpolation=cv2.INTER_AREA)
         nearest = cv2.INTER_NEAREST_EXACT
         parts = {k: cv2.resize(area, size, interpolation=nearest) for k, area in parts.items()}
-    tinted = as_rgb(image).astype(np.float32)
-    for index, area in parts.items():
-        share = (TINT * area).astype(np.float32)[..., None]
-        tinted = tinted * (1 - share) + np.array(shades[index - 1], np.float32) * share
-    drawn = np.ascontiguousarray(tinted.astype(np.uint8))
+    drawn = as_rgb(image).copy()
     width = 2 if max(drawn.shape) > 700 else 1
     for index, area in parts.items():
         lines, _ = cv2.findContours(area, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)

@@ -1,28 +1,29 @@
 """Dice over the strength of corruptions: one panel for each, one line for each network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seg.report.charts import SERIES
+from seg.report import figures
+from seg.report.palette import SERIES, series
 from seg.report.text import cut
-from seg.runs import atomic
 
 COLUMNS = 3
 LABEL = 60  # characters of a network's name
 Curves = Mapping[str, dict[str, Any]]
 
 
-def draw(curves: Curves, path: Path) -> None:
+def draw(curves: Curves, path: Path, *, also: Sequence[str] = ()) -> None:
     """Draw `robustness.png`.
 
     Args:
         curves: what `CorruptedScores.summary` says of each network, by its name; all with the same
             corruptions. The intervals are drawn of a single one.
         path: the file.
+        also: formats beside the PNG, as in `figures.save`.
     """
     corruptions = next(iter(curves.values()))["corruptions"]
     columns = min(COLUMNS, len(corruptions))
@@ -48,8 +49,7 @@ def draw(curves: Curves, path: Path) -> None:
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-    with atomic.replacing(path) as handle:
-        figure.savefig(handle, format="png")
+    figures.save(figure, path, also)
 
 
 def _panel(axis: Axes, curves: Curves, name: str) -> None:
@@ -59,7 +59,7 @@ def _panel(axis: Axes, curves: Curves, name: str) -> None:
         strengths, values = range(len(figures)), [figure["value"] for figure in figures]
         mean, share = content["mean_corruption_dice"]["value"], content["ratio_to_clean"]["value"]
         title = f"{cut(label, LABEL)}: clean {values[0]:.3f}, mean corruption Dice {mean:.3f}"
-        style = {"color": SERIES[i % len(SERIES)], "ls": ("-", "--", ":")[i // len(SERIES) % 3]}
+        style = {"color": series(i), "ls": ("-", "--", ":")[i // len(SERIES) % 3]}
         title = f"{title} ({share:.0%} of clean)"
         axis.plot(strengths, values, marker="o", ms=4, lw=1.6, clip_on=False, label=title, **style)
         if len(curves) == 1:

@@ -19,6 +19,7 @@ SHOWN = 3  # differences in a message
 LAUNCH_KEYS = (
     "resume", "output_dir", "dataset.cache_dir", "dataset.num_workers", "dataset.root",
     "checkpoints", "panels_every", "name", "dataset.name", "init_from_partial",
+    "figures",
 )  # fmt: skip
 # what keys mean that an earlier version did not have
 EARLIER = {

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from seg.report import curves
+from seg.report import charts, curves
 from seg.runs.folder import RunFolder
 
 HEADER = "epoch,stage,lr,seconds,train/dice,train/iou,train/loss,val/dice,val/iou,val/loss"
@@ -82,3 +82,26 @@ def test_a_line_stands_between_two_stages_and_none_in_a_single_one(tmp_path, mon
         for axis in figure.axes:
             dotted = [line for line in axis.lines if line.get_linestyle() == ":"]
             assert [list(line.get_xdata()) for line in dotted] == starts
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_epochs_are_whole_numbers(tmp_path, monkeypatch, count):
+    figure, _ = _drawn(tmp_path, monkeypatch, ["main"] * count)
+    for axis in figure.axes:
+        assert all(tick == int(tick) for tick in axis.get_xticks())
+
+
+def test_a_split_has_one_colour_in_the_picture_and_in_the_report(tmp_path, monkeypatch):
+    figure, _ = _drawn(tmp_path, monkeypatch, ["main"] * 5)
+    picture = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    for _, columns in curves.CHARTS[:2]:
+        for name, column, place in columns:
+            split = column.partition("/")[0]
+            assert picture[split] == charts.SERIES[place], name
+
+
+def test_every_line_is_in_the_legend(tmp_path, monkeypatch):
+    figure, _ = _drawn(tmp_path, monkeypatch, ["bce"] * 3 + ["dice"] * 2)
+    for axis in figure.axes:
+        shown = [text.get_text() for text in axis.get_legend().get_texts()]
+        assert shown == ["train", "val", "best epoch", "a stage begins"]

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
-from seg.report.panels import class_colour
+from seg.report import figures
+from seg.report.palette import SERIES, class_colour, series
+
+BARS, MARK = SERIES[:2]
 
 
-def distributions(audit: dict, path: Path) -> list[str]:
+def distributions(audit: dict, path: Path, *, also: Sequence[str] = ()) -> list[str]:
     """Draw what varies over the data set to `path`, and return the titles of the panels.
 
-    A panel that would show a single value is left out.
+    A panel that would show a single value is left out. also: formats beside the PNG, as in
+    `figures.save`.
     """
     panels = [(title, draw) for title, varies, draw in _PANELS if varies(audit)]
     columns = 2 if len(panels) == 4 else min(3, max(1, len(panels)))
@@ -32,8 +37,7 @@ def distributions(audit: dict, path: Path) -> list[str]:
     for axis in axes[len(panels) :]:
         axis.set_visible(False)
     figure.suptitle(f"{audit['count']} cases", fontsize=12)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figures.save(figure, path, also)
     return [title for title, _ in panels]
 
 
@@ -44,7 +48,7 @@ def _sizes(audit: dict) -> Counter:
 def _draw_sizes(axis: Axes, audit: dict) -> None:
     sizes = _sizes(audit)
     (x, y), n = np.array(list(sizes)).T, np.array(list(sizes.values()))
-    axis.scatter(x, y, s=16 + 60 * np.sqrt(n / n.max()), alpha=0.5, color="#0072B2", lw=0)
+    axis.scatter(x, y, s=16 + 60 * np.sqrt(n / n.max()), alpha=0.5, color=BARS, lw=0)
     ends = np.array([min(x.min(), y.min()), max(x.max(), y.max())])
     axis.plot(ends, ends, color="0.6", lw=1, ls="--", zorder=0, label="square")
     axis.legend(frameon=False, fontsize=8, loc="best")
@@ -66,11 +70,11 @@ def _draw_foreground(axis: Axes, audit: dict) -> None:
         )
         edges = np.geomspace(low, high, bins + 1) if wide else np.linspace(low, high, bins + 1)
         edges[0], edges[-1] = low, high  # rounding must not lose an end
-        axis.hist(filled, bins=edges, color="#0072B2", ec="white", lw=0.4)
-        axis.axvline(np.median(filled), color="#D55E00", lw=1.2)
+        axis.hist(filled, bins=edges, color=BARS, ec="white", lw=0.4)
+        axis.axvline(np.median(filled), color=MARK, lw=1.2)
         axis.annotate(f"median {np.median(filled):.2g} %", (np.median(filled), 1), (4, -2),
                       xycoords=("data", "axes fraction"), textcoords="offset points", va="top",
-                      fontsize=8, color="#D55E00")  # fmt: skip
+                      fontsize=8, color=MARK)  # fmt: skip
     if wide:
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -115,11 +119,11 @@ def _draw_intensity(axis: Axes, audit: dict) -> None:
     means, lows, highs = (np.array(audit["intensity"][key]) for key in ("mean", "low", "high"))
     grey = len(means) == 1 or np.allclose(means, means[0], atol=1e-6)
     levels = (np.arange(means.shape[1]) + 0.5) * 256 / means.shape[1]
-    channels = [("red", "#D55E00"), ("green", "#009E73"), ("blue", "#0072B2")]
+    channels = [("red", SERIES[1]), ("green", SERIES[2]), ("blue", SERIES[0])]
     if grey:
         channels = [("grey", "0.25")]
     elif len(means) != 3:
-        channels = [(f"channel {k}", class_colour(k + 1)) for k in range(1, len(means) + 1)]
+        channels = [(f"channel {k}", series(k - 1)) for k in range(1, len(means) + 1)]
     for (name, colour), mean, low, high in zip(channels, means, lows, highs, strict=False):
         axis.fill_between(levels, 100 * low, 100 * high, color=colour, alpha=0.15, lw=0)
         axis.plot(levels, 100 * mean, color=colour, lw=1.5, label=name)
@@ -143,7 +147,7 @@ def _draw_counts(axis: Axes, counts: list[int], xlabel: str, ylabel: str) -> Non
     low, high = min(counts), max(counts)
     step = max(1, math.ceil((high - low + 1) / 30))
     edges = np.arange(low, high + step + 1, step) - 0.5
-    axis.hist(counts, bins=edges, color="#0072B2", ec="white", lw=0.4)
+    axis.hist(counts, bins=edges, color=BARS, ec="white", lw=0.4)
     axis.xaxis.get_major_locator().set_params(integer=True)
     axis.yaxis.get_major_locator().set_params(integer=True)
     if high - low < 3:

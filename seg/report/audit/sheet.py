@@ -9,16 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
 from seg.metrics.planes import areas
+from seg.report import figures
 from seg.report.audit.console import percent
-from seg.report.panels import IGNORED_COLOUR, as_rgb, class_colour
+from seg.report.contours import handle, outline
+from seg.report.palette import IGNORED, class_colour
+from seg.report.panels import as_rgb
 
 ERROR, WARNING = "#D55E00", "#B07900"
 PIXELS = 220  # long side of a picture on the contact sheet
@@ -26,12 +26,14 @@ PIXELS = 220  # long side of a picture on the contact sheet
 Read = Callable[[int], tuple[NDArray | None, NDArray | None]]
 
 
-def contact_sheet(audit: dict, read: Read, path: Path, *, limit: int = 40) -> list[int]:
+def contact_sheet(
+    audit: dict, read: Read, path: Path, *, limit: int = 40, also: Sequence[str] = ()
+) -> list[int]:
     """Draw up to `limit` cases to `path`, those with findings first, and return their indices.
 
     audit: as `seg.preparation.audit.summarize` returns it. read: called for one case at a time,
     it returns the image (H, W, C) in 0-255 and the mask, class indices (H, W) or planes (K, H, W),
-    None if unreadable.
+    None if unreadable. also: formats beside the PNG, as in `figures.save`.
     """
     class_names = list(audit["classes"])[1:]
     flags = _flags(audit)
@@ -58,19 +60,18 @@ def contact_sheet(audit: dict, read: Read, path: Path, *, limit: int = 40) -> li
     title = f"{shown} {audit['count']} cases"
     figure.text(0.5, 1 - 0.2 / height, title, ha="center", va="top", fontsize=12)
     handles = [
-        _handle(class_colour(k), name)
+        handle(class_colour(k), name)
         for k, name in enumerate(class_names, start=1)
         if k in present or len(class_names) <= 12
     ]
-    handles += [_handle(IGNORED_COLOUR, "ignored")] if IGNORE in present else []
+    handles += [handle(IGNORED, "ignored", "dotted")] if IGNORE in present else []
     columns = min(len(handles), max(2, int(width / 1.5)))
     legend = figure.legend(
         handles=handles, loc="lower center", ncols=columns, frameon=False, fontsize=9
     )
     for text in legend.get_texts():
         text.set_parse_math(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    figures.save(figure, path, also)
     return chosen
 
 
@@ -139,25 +140,11 @@ def _draw_case(axis: Axes, image: NDArray | None, mask: NDArray | None) -> set[i
     axis.imshow(shown, interpolation="bilinear")
     present = {} if mask is None else areas(mask)
     for index, area in present.items():
-        lines = _contours(area, size)
-        length = sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines)
-        width = 1.0 if length < 12 * PIXELS else 0.55  # thin lines around vessels and the like
         ignored = index == IGNORE
-        colour, style = (IGNORED_COLOUR, "dotted") if ignored else (class_colour(index), "solid")
-        axis.add_collection(LineCollection(lines, colors="black", lw=1.9 * width, alpha=0.5))
-        axis.add_collection(LineCollection(lines, colors=colour, lw=width, ls=style))
+        colour, style = (IGNORED, "dotted") if ignored else (class_colour(index), "solid")
+        outline(axis, area, colour, size=size, style=style)
     axis.set(xlim=(-0.5, size[0] - 0.5), ylim=(size[1] - 0.5, -0.5))
     return set(present)
-
-
-def _contours(area: NDArray, size: tuple[int, int]) -> list[NDArray]:
-    """Closed outlines (P, 2) of a mask (H, W), in pixels of a picture of `size` (width, height)."""
-    height, width = area.shape
-    padded = np.pad(area.astype(np.uint8), 1)
-    lines, _ = cv2.findContours(padded, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    scale = np.array(size) / (width, height)
-    closed = [np.concatenate([line, line[:1]])[:, 0] for line in lines]
-    return [(line - 0.5) * scale - 0.5 for line in closed]
 
 
 def _caption(axis: Axes, case: dict, flags: list[tuple[str, str]]) -> None:
@@ -178,8 +165,3 @@ def _caption(axis: Axes, case: dict, flags: list[tuple[str, str]]) -> None:
         colour = ERROR if any(c == ERROR for _, c in flags) else WARNING
         write(kinds if len(kinds) <= 34 else f"{kinds[:33]}…", 2, color=colour, weight="bold")
         axis.spines[:].set(visible=True, color=colour, linewidth=2)
-
-
-def _handle(colour: str, name: str) -> Line2D:
-    outline = [withStroke(linewidth=3.4, foreground="0.35")]
-    return Line2D([], [], color=colour, lw=2.2, label=name, path_effects=outline)

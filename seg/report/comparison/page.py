@@ -77,7 +77,7 @@ def validation_curves(
             tip = f"{title}, highest {number(max(y for _, y in points))}"
             axes.plot(*zip(*points, strict=True), color=colour, linewidth=width, label=tip)
         axes.margins(x=0.01)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axes.set_xlabel("epoch")
 
     legend = [(c.label, f"s{i}") for i, c in enumerate(configurations[:coloured])]

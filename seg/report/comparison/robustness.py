@@ -8,12 +8,12 @@ import numpy as np
 
 from seg.comparison.summary import Comparison
 from seg.report import robustness
-from seg.report.charts import SERIES
+from seg.report.palette import SERIES
 
 FILE = "robustness.png"
 
 
-def draw(comparison: Comparison, folder: Path) -> None:
+def draw(comparison: Comparison, folder: Path, *, also: Sequence[str] = ()) -> None:
     """Draw the best configurations, if all their runs were evaluated with protocol=robustness and
     the same amounts; else remove the picture of an earlier comparison.
     """
@@ -27,7 +27,7 @@ def draw(comparison: Comparison, folder: Path) -> None:
     if any(content is None or _amounts(content) != _amounts(every[0]) for content in every):
         return
     curves = {label: _mean(contents) for label, contents in by_label.items()}
-    robustness.draw(curves, folder / FILE)
+    robustness.draw(curves, folder / FILE, also=also)
 
 
 def _amounts(content: dict[str, Any] | None) -> dict[str, list[float]]:

@@ -49,7 +49,7 @@ def test_curves_of_seeds_are_averaged(
     runs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn = {}
-    monkeypatch.setattr(robustness, "draw", lambda curves, path: drawn.update(curves))
+    monkeypatch.setattr(robustness, "draw", lambda curves, path, also: drawn.update(curves))
     written(runs, tmp_path)
     assert set(drawn) == {"rate0.1", "rate0.2"}
     assert drawn["rate0.1"] == content_of(0.8)

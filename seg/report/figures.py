@@ -1,0 +1,37 @@
+"""Figures as files: a PNG for the screen, and beside it what a paper needs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from seg.runs import atomic
+
+FORMATS = ("pdf", "svg", "png")
+PRINTED = 300  # dots per inch
+# Text stays text: journals want TrueType fonts, and an SVG is edited afterwards.
+STYLE = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "seg"}
+
+
+def save(figure: Figure, path: Path, also: Sequence[str] = ()) -> None:
+    """Write a figure.
+
+    Args:
+        figure: with the resolution of the screen.
+        path: of the PNG for the screen.
+        also: `pdf` and `svg` are written beside it, with the same name, and `png` is a second one
+            of 300 dots per inch, `<name>_300dpi.png`.
+    """
+    with atomic.replacing(path) as handle:
+        figure.savefig(handle, format="png")
+    for form in also:
+        name = f"{path.stem}_300dpi.png" if form == "png" else f"{path.stem}.{form}"
+        undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
+        with rc_context(STYLE), atomic.replacing(path.with_name(name)) as handle:
+            figure.savefig(handle, format=form, dpi=PRINTED, metadata=undated)
+
+
+def formats(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The key `figures` of a configuration, one format or several, as `save` takes it."""
+    return () if value is None else (value,) if isinstance(value, str) else tuple(value)
