@@ -16,6 +16,7 @@ from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
 from seg.models.layout import fast_layout
 from seg.runs.folder import MONITOR
 from seg.training.epoch_state import gather, position, restore
+from seg.training.random_numbers import seed_generators
 from seg.training.stages import Stage, configure, schedule_length
 from seg.training.whole_images import WholeImages
 
@@ -150,8 +151,7 @@ class SegmentationModule(pl.LightningModule):
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         # One stream of random numbers through the whole run would depend on all that ran before,
         # and a resumed run would drop out other units than one that was never interrupted.
-        place = [self.seed, self.current_epoch, batch_idx, self.global_rank]
-        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
+        seed_generators([self.seed, self.current_epoch, batch_idx, self.global_rank], self.device)
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
         return self._step(batch, "train")
