@@ -42,7 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("panels.draw", "curves.draw"):
         monkeypatch.setattr(f"seg.report.{name}", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
     for name in ("contact_sheet", "distributions"):
-        monkeypatch.setattr(f"seg.report.audit.{name}", lambda *_: None)
+        monkeypatch.setattr(f"seg.report.audit.{name}", lambda *_, **__: None)
 
 
 def run(*overrides: str) -> None:

@@ -52,7 +52,7 @@ def _without_pictures() -> Iterator[None]:
     """They would take most of the time, and tell nothing here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seg.report.panels.draw", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
-        patch.setattr("seg.report.curves.draw", lambda *_: None)
+        patch.setattr("seg.report.curves.draw", lambda *_, **__: None)
         yield
 
 
