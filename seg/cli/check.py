@@ -62,6 +62,8 @@ def check(
             return
         raise ConfigError([str(error).splitlines()[0]]) from None
     problems = [*_problems(content, command)]
+    if complete and command == "evaluate" and content["run"] is content["runs"] is None:
+        problems.append("run: required; give run=RUN_DIR, or runs=GLOB")
     if imports and not problems:
         problems = [*_target_problems(content, command)]
     if problems:
@@ -93,7 +95,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     yield from loss_rules.problems(cfg)
     for key in MUST_EXIST[command]:
         for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
-            if value not in (None, "auto") and not Path(str(value)).expanduser().exists():
+            if value not in (None, "auto", "???") and not Path(str(value)).expanduser().exists():
                 yield f"{key}={shown(value)}: no such file or folder"
     if is_target(cfg.get("dataset")):
         yield from _dataset(cfg["dataset"])

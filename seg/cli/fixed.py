@@ -43,6 +43,8 @@ def of_evaluation(key: str) -> str | None:
         return None
     if name in EVALUATED:
         return f"{key}: seg.evaluate takes it from the checkpoint; remove the key"
+    if name == "num_workers":
+        return f"{key}: seg.evaluate has no worker processes; remove the key"
     if name.partition(".")[0] == "split":
         return f"{key}: seg.evaluate scores all cases of another data set; remove the key"
     return None

@@ -10,14 +10,19 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 EARLIER = ("loss.losses", "loss.weights")
+# a key of a training that another command has under another name
+SAME = dict.fromkeys(("evaluate", "predict"), {"dataset.batch_size": "batch_size"})
 
 
-def quoted(line: str) -> str:
+def quoted(line: str, command: str = "train") -> str:
     """An override as Hydra's grammar takes it: a value with a blank or an accent gets quotes.
 
     Sums of losses had a list in earlier versions; it is added in place of today's terms.
     """
     key, equals, value = line.partition("=")
+    if key in SAME.get(command, {}):
+        key = SAME[command][key]
+        line = f"{key}={value}"
     if key in EARLIER:
         line, key = f"++{line}", f"++{key}"
     if parse([line])[1] and equals and value and value[0] not in "[{'\"":

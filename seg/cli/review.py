@@ -13,7 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seg.cli import aliases
 from seg.cli.check import check
+from seg.cli.choices import no_such_choice
 from seg.cli.compose import CONF_DIR, ConfigError, compose_here, plain
 from seg.cli.fixed import of_evaluation
 from seg.cli.overrides import parse, quoted, values_line, values_of
@@ -68,7 +70,9 @@ class _CommandLine:
         self.checked: dict[tuple[str, ...], tuple[DictConfig | None, list[str]]] = {}
 
     def review(self) -> Review:
-        overrides, problems = parse([quoted(line) for line in self.arguments.overrides])
+        overrides, problems = parse(
+            [quoted(line, self.command) for line in self.arguments.overrides]
+        )
         own = [o for o in overrides if not o.key_or_group.startswith("hydra")]
         hydras = [o.input_line for o in overrides if o not in own]
         problems += self._missing_launchers(overrides)
@@ -196,11 +200,7 @@ class _CommandLine:
             values = [str(value) for value in o.value()] if is_list else values_of(o)
             allowed = names | {"null"} if group == "experiment" else names
             wrong = [value for value in values if value not in allowed]
-            problems += [
-                f"{group}={value}: no such choice{nearest(value, names)}; there are "
-                f"{', '.join(sorted(names))}"
-                for value in wrong
-            ]
+            problems += [no_such_choice(group, value, names, self.extra) for value in wrong]
             if not wrong:
                 chosen.append(f"{'+' if o.is_add() else ''}{group}={values_of(o)[0]}")
         return chosen, problems
@@ -214,6 +214,7 @@ class _CommandLine:
             key = o.key_or_group
             if self.command == "evaluate" and (problem := of_evaluation(key)):
                 problems[key] = problem
+                continue
             if o.is_add() or o.is_force_add() or self.loader.get_group_options(key):
                 continue  # check() compares an added key with signatures, and _choices() a choice
             if o.is_delete():
@@ -222,7 +223,9 @@ class _CommandLine:
             # a key of an open mapping, such as dataset.classes, may be new
             is_open = parent and OmegaConf.select(cfg, parent, default=0) is None
             if key not in names and not is_open:
-                problems[key] = f"{key}: no such key or group{nearest(key, names)}"
+                value = None if o.is_sweep_override() else o.value()
+                known = aliases.answer(self.command, key, value, o.input_line.partition("=")[2])
+                problems[key] = known or f"{key}: no such key or group{nearest(key, names)}"
         return problems
 
     def _missing_launchers(self, overrides: Sequence[Override]) -> list[str]:

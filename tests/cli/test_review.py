@@ -11,6 +11,7 @@ from seg.cli import review as reviewing
 from seg.cli.compose import ConfigError, compose, plain
 from seg.cli.make_loss import make_loss
 from seg.cli.review import Review
+from seg.cli.rules import RULES
 
 
 def review(*argv: str, command: str = "train") -> Review:
@@ -152,6 +153,17 @@ def test_a_folder_of_configurations_that_is_not_there_is_named(flag: str) -> Non
     assert problems_of(flag, "nowhere")[0].startswith(f"{flag} nowhere: ")
 
 
+@pytest.mark.parametrize("command", list(RULES))
+def test_a_configuration_is_shown_without_its_required_keys(command: str) -> None:
+    assert review("--cfg", "job", command=command).problems == []
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict", "export", "compare"])
+def test_a_required_key_is_named(command: str) -> None:
+    key = "runs" if command == "compare" else "run"
+    assert any(p.startswith(f"{key}: required") for p in problems_of(command=command))
+
+
 def test_classes_can_be_given_to_a_folder() -> None:
     composed = review(
         "dataset=folder", "dataset.root=x", "dataset.classes={cytoplasm: 128, nucleus: 255}"
@@ -176,6 +188,18 @@ def test_a_users_own_directory_adds_choices(
     problems = problems_of(*own, "loss=mine", "loss.alpha=x")
     assert problems == ["loss.alpha='x': must be float"]
     assert "nearest: mine)" in problems_of(*own, "loss=mime")[0]
+
+
+def test_a_choice_that_is_not_there_tells_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert problems_of("loss=mine")[0].endswith("--config-dir DIR")
+    (tmp_path / "my_conf" / "loss").mkdir(parents=True)
+    (tmp_path / "my_conf" / "loss" / "mine.yaml").write_text("_target_: torch.nn.BCELoss\n")
+    assert problems_of("loss=mine")[0].endswith("--config-dir my_conf")
+    assert review("loss=mine", "--config-dir", "my_conf", "--cfg", "job").problems == []
+    assert "--config-dir" not in problems_of("loss=mime", "--config-dir", "my_conf")[0]
 
 
 @pytest.mark.parametrize(
