@@ -24,6 +24,8 @@ from seg.runs.folder import RunFolder
 
 log = logging.getLogger(__name__)
 
+COSTS = ("seconds", "cpu_seconds")  # of all launches of a run together
+
 
 class Run(RunFolder):
     """A run folder that is being written: a context in which the network is trained.
@@ -114,16 +116,20 @@ class Run(RunFolder):
             if error is not None:
                 failures.end_workers()
             self._end(cause)
+        if isinstance(cause, KeyboardInterrupt):
+            raise KeyboardInterrupt(_kept(RunFolder(self.path))) from error
         if cause is not error:
             raise type(cause)(*cause.args) from error
 
     @rank_zero_only
     def _begin(self) -> None:
-        self._started = time.time(), time.process_time()
+        self._started = _costs()
+        self._spent = _spent(RunFolder(self.path))
+        earlier = {key: value for key, value in self._spent.items() if value}
         for folder in (self.path, self.checkpoints_path):
             atomic.remove_leftovers(folder)
         try:
-            self.record(status="running", **provenance.facts())
+            self.record(status="running", **provenance.facts(), **earlier)
         except OSError as error:
             self._lock.release()
             raise failures.explained(error, self.path) or error from error
@@ -142,12 +148,9 @@ class Run(RunFolder):
         has_reason = status not in ("finished", "interrupted")
         reason = {"error": failures.text_of(plain or error)} if has_reason else {}
         try:
-            self.record(
-                status=status,
-                seconds=round(time.time() - self._started[0], 1),
-                cpu_seconds=round(time.process_time() - self._started[1], 1),
-                **reason,
-            )
+            now = _costs()
+            total = {k: self._spent[k] + now[k] - self._started[k] for k in self._spent}
+            self.record(status=status, **{k: round(v, 1) for k, v in total.items()}, **reason)
         except OSError as unwritten:
             # The watchdog stays: it tries again when this process is gone.
             if error is None:
@@ -159,3 +162,27 @@ class Run(RunFolder):
             self._lock.release()
         if plain is not None:
             raise plain from error
+
+
+def _costs() -> dict[str, float]:
+    return dict(zip(COSTS, (time.time(), time.process_time()), strict=True))
+
+
+def _spent(before: RunFolder) -> dict[str, float]:
+    """What the launches before have cost, zero for a new run.
+
+    A cost is left out where that of a launch is not known, since it was killed.
+    """
+    if "started" not in before.facts:
+        return dict.fromkeys(COSTS, 0.0)
+    if before.status == "running":  # and nothing was left to say how it ended
+        return {}
+    return {key: before.facts[key] for key in COSTS if key in before.facts}
+
+
+def _kept(folder: RunFolder) -> str:
+    """What an interrupted run has saved."""
+    last, count = folder.checkpoint("last"), len(folder.epochs)
+    if not last.is_file():
+        return f"{folder.path} has no checkpoint yet"
+    return f"{count} epoch{' is' if count == 1 else 's are'} saved in {last}"

@@ -71,7 +71,8 @@ def record_death(folder: Path, *, status: str, error: str, pid: int | None = Non
             return False
         if "started" in facts:
             started = datetime.datetime.fromisoformat(facts["started"]).timestamp()
-            facts["seconds"] = round(time.time() - started, 1)
+            facts["seconds"] = round(facts.get("seconds", 0) + time.time() - started, 1)
+            facts.pop("cpu_seconds", None)  # nobody knows those of this launch
         write_status(facts | {"status": status, "error": error}, folder, final=True)
     return True
 

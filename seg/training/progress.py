@@ -1,6 +1,7 @@
 """Progress bars on a terminal, for downloads, the reading of data and the training."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -19,6 +20,7 @@ from rich.progress import (
 )
 
 FEW = 200  # steps that need no bar
+REFRESH = 0.5  # seconds between two readings of the loss
 
 
 def on_terminal() -> bool:
@@ -53,6 +55,8 @@ class Bar(RichProgressBar):
 
     def __init__(self) -> None:
         super().__init__(leave=False, theme=RichProgressBarTheme(), console_kwargs={"stderr": True})
+        self._loss: dict[str, str] = {}
+        self._read = 0.0
 
     def _get_train_description(self, current_epoch: int) -> str:
         return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
@@ -62,5 +66,11 @@ class Bar(RichProgressBar):
 
     def on_test_batch_end(self, *args: object, **kwargs: object) -> None: ...
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict:
-        return {}
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict[str, str]:
+        """The mean training loss of the epoch so far."""
+        if time.monotonic() - self._read > REFRESH:  # a GPU is waited for to read it
+            mean = pl_module.means[0]
+            if mean.weight > 0:  # else the epoch is over, and its last value stays
+                self._loss = {"loss": f"{float(mean.mean_value / mean.weight):.4f}"}
+            self._read = time.monotonic()
+        return self._loss

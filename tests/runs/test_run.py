@@ -107,9 +107,65 @@ def test_an_interrupt_is_no_failure_whatever_a_library_makes_of_it(
 
     with pytest.raises(first) as caught:
         body()
-    assert caught.value.args == (143,)
+    saved = f"{tmp_path} has no checkpoint yet"
+    assert caught.value.args == ((143,) if first is SystemExit else (saved,))
     assert status(tmp_path)["status"] == "interrupted"
     assert "error" not in status(tmp_path)
+
+
+@pytest.mark.parametrize(("epochs", "said"), [(1, "1 epoch is saved"), (2, "2 epochs are saved")])
+def test_ctrl_c_says_what_is_saved(tmp_path: Path, epochs: int, said: str) -> None:
+    def body() -> None:
+        with Run(tmp_path, config={}, facts={}, watched=False) as run:
+            run.checkpoint("last").parent.mkdir()
+            run.checkpoint("last").write_bytes(b"")
+            rows = "".join(f"{i + 1},0.5\n" for i in range(epochs))
+            run.metrics_path.write_text(f"epoch,val/dice\n{rows}")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt, match=said):
+        body()
+
+
+def test_the_costs_of_a_run_are_those_of_all_its_launches(tmp_path: Path) -> None:
+    def launch(error: BaseException | None = None, facts: dict | None = None) -> dict:
+        if facts is not None:
+            (tmp_path / "run.json").write_text(json.dumps(facts))
+        try:
+            with Run(tmp_path, config={}, facts={}, watched=False):
+                running = status(tmp_path)
+                if error is not None:
+                    raise error
+        except KeyboardInterrupt:
+            pass
+        return running
+
+    assert "seconds" not in launch()
+    before = status(tmp_path) | {"status": "interrupted", "seconds": 100.0, "cpu_seconds": 70.0}
+    assert launch(KeyboardInterrupt(), before)["seconds"] == 100
+    launch()
+    assert 100 <= status(tmp_path)["seconds"] < 102
+    assert 70 <= status(tmp_path)["cpu_seconds"] < 72
+    # a launch that was killed, or never came to an end that somebody wrote down
+    launch(None, {key: value for key, value in before.items() if key != "cpu_seconds"})
+    assert status(tmp_path)["seconds"] >= 100
+    assert "cpu_seconds" not in status(tmp_path)
+    launch(None, before | {"status": "running"})
+    assert {"seconds", "cpu_seconds"} & status(tmp_path).keys() == set()
+    # one that could not start
+    launch(None, {"status": "failed", "error": "no such key"})
+    assert status(tmp_path)["seconds"] < 2
+
+
+def test_a_killed_launch_adds_to_the_seconds_before_it(tmp_path: Path) -> None:
+    facts = {"status": "running", "pid": 1, "started": "2026-01-01T00:00:00+00:00"}
+    watchdog.write_status(facts, tmp_path, final=False)
+    assert record_death(tmp_path, status="interrupted", error="killed", pid=1)
+    alone = status(tmp_path)["seconds"]
+    watchdog.write_status(facts | {"seconds": 1e6, "cpu_seconds": 9.0}, tmp_path, final=False)
+    assert record_death(tmp_path, status="interrupted", error="killed", pid=1)
+    assert status(tmp_path)["seconds"] == pytest.approx(alone + 1e6, abs=5)
+    assert "cpu_seconds" not in status(tmp_path)
 
 
 def test_an_interrupt_before_the_training_starts_is_recorded(
