@@ -8,7 +8,8 @@ venv: .venv/.installed
 .venv/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed; make PYTHON=..."'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	@echo "Installing into .venv: about two minutes and 2 GB, once"
+	$(BIN)/python -m pip install --constraint constraints.txt --editable ".[dev]"
 	touch $@
 
 train: venv

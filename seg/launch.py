@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -16,13 +17,16 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
+from seg.cli.aliases import flag_problem
 from seg.cli.compose import CONF_DIR, ConfigError
 from seg.cli.console import quiet_libraries, report, set_up_logging
+from seg.cli.help import text as help_text
 from seg.cli.overrides import parse, quoted
 from seg.cli.review import review
 from seg.runs import failures
 from seg.runs.interrupts import SIGNALS
 
+SAME_COMMAND = "the same command goes on"
 Task = Callable[[DictConfig], Any] | str
 
 # Hydra writes no folder and no log of its own: the run folder has both.
@@ -49,12 +53,12 @@ def launch(task: Task, *, config_name: str, sweeps: bool = False) -> NoReturn:
         sys.exit(_run(task, config_name, sweeps))
     except (KeyboardInterrupt, Exception) as error:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it would change the exit status
-        sys.exit(report(error))
+        sys.exit(report(error, go_on=_how_to_go_on(config_name, error)))
 
 
 def _run(task: Task, config_name: str, sweeps: bool) -> int:
     arguments = _read_arguments(config_name)
-    lines = [quoted(line) for line in arguments.overrides]
+    lines = [quoted(line, config_name) for line in arguments.overrides]
     flags = [argument for argument in sys.argv[1:] if argument not in arguments.overrides]
     if arguments.config_path:  # Hydra would look beside this file, users mean where they stand
         path, absolute = arguments.config_path, str(Path(arguments.config_path).absolute())
@@ -67,7 +71,10 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         main = hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)
         main(function)()
 
-    if arguments.hydra_help or arguments.help or arguments.info:
+    if arguments.help:
+        print(help_text(arguments, config_name))
+        return 0
+    if arguments.hydra_help or arguments.info:
         start_hydra(_no_task, lines)
         return 0
     if arguments.multirun and not sweeps:
@@ -88,7 +95,10 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         from seg.sweeps import command  # noqa: PLC0415  (a single run does not need its imports)
 
         start = partial(start_hydra, command.as_job(task))
-        return 1 if command.sweep(start, reviewed, lines=lines, flags=flags) else 0
+        try:
+            return 1 if command.sweep(start, reviewed, lines=lines, flags=flags) else 0
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(SAME_COMMAND) from None
     errors: list[Exception] = []
 
     def run(cfg: DictConfig) -> None:
@@ -103,15 +113,32 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
     return 0
 
 
+def _how_to_go_on(command: str, error: BaseException) -> str:
+    """After Ctrl-C, what is typed to go on; nothing where the command starts anew."""
+    said = error.args if isinstance(error, KeyboardInterrupt) else ()  # what a run has saved
+    if command == "predict":
+        return SAME_COMMAND
+    if command != "train" or not said or SAME_COMMAND in said:
+        return ""
+    given = [word for word in sys.orig_argv[1:] if word.startswith("resume=")]
+    resume = given[-1:] if given and given[-1] != "resume=null" else ["resume=auto"]
+    words = [word for word in sys.orig_argv[1:] if word not in given]
+    return f"go on with: {shlex.join(['python', *words, *resume])}"
+
+
 def _no_task(cfg: DictConfig) -> None:
     """For Hydra, where it only shows something."""
 
 
 def _read_arguments(config_name: str) -> argparse.Namespace:
-    try:
-        arguments = get_args_parser().parse_intermixed_args()  # overrides on both sides of a flag
-    except SystemExit as error:  # argparse has printed what is wrong, and exits with 2
-        raise SystemExit(1 if error.code else 0) from None
+    parser = get_args_parser()
+
+    def refuse(message: str) -> NoReturn:  # argparse would print its usage, and exit with 2
+        flags = [w for w in message.partition("arguments: ")[2].split() if w.startswith("-")]
+        raise ConfigError([flag_problem(config_name, flag) for flag in flags] or [message])
+
+    parser.error = refuse
+    arguments = parser.parse_intermixed_args()  # overrides on both sides of a flag
     arguments.config_name = arguments.config_name or config_name
     return arguments
 

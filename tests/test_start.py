@@ -59,3 +59,27 @@ def test_a_training_prints_no_line_of_a_library(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if not line.startswith("epoch ")]
     assert len(lines) == 2, lines  # the data, and the run with its device
+
+
+def test_the_package_lists_its_commands_and_answers_one_that_is_typed_without_its_dot() -> None:
+    listed = subprocess.run(
+        [sys.executable, "-m", "seg"], capture_output=True, text=True, check=True
+    ).stdout
+    assert all(f"python -m seg.{command} " in listed for command in COMMANDS)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "seg", "train", "dataset=lgg"],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].endswith("python -m seg.train dataset=lgg")
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert imported & {"torch", "hydra"} == set()
+
+
+def test_flags_of_other_tools_are_answered_without_a_usage() -> None:
+    done = started("-m", "seg.train", "--epochs", "5", "--lr=1e-3", cwd=Path.cwd())
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3, lines
+    assert "trainer.max_epochs=" in lines[1]
+    assert "optimizer.lr=1e-3" in lines[2]

@@ -11,13 +11,21 @@ from seg.runs.interrupts import interruption
 log = logging.getLogger("seg")
 
 
-def report(error: BaseException) -> int:
-    """Print one short message; returns the exit status."""
+def report(error: BaseException, *, go_on: str = "") -> int:
+    """Print one short message; returns the exit status.
+
+    Args:
+        error: what ended the command.
+        go_on: after Ctrl-C, how to go on.
+    """
+    said = error.args if isinstance(error, KeyboardInterrupt) else ()
     error = interruption(error) or error
     if isinstance(error, SystemExit):
         return error.code
     if isinstance(error, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
+        print(": ".join(["interrupted", *map(str, said)]), file=sys.stderr)
+        if go_on:
+            print(go_on, file=sys.stderr)
         return 130
     if getattr(error, "status", None) == "pruned":  # a search ended it on purpose
         log.info("%s", error)

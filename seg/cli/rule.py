@@ -10,10 +10,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rule:
-    """Whether a value is allowed, and which values are, as in "must be ..."."""
+    """Whether a value is allowed, and which values are, as in "must be ...".
+
+    choices: as they are typed, where there are few.
+    """
 
     allows: Callable[[Any], bool]
     wanted: str
+    choices: tuple[str, ...] = ()
 
 
 def number(wanted: str, within: Callable[[float], bool] = lambda value: True) -> Rule:
@@ -35,10 +39,11 @@ def count(least: int, wanted: str = "") -> Rule:
 
 def one_of(*choices: str | float | None) -> Rule:
     """One of these values, and of its type: 1 is neither true nor 1.0."""
-    *others, last = [str(as_typed(choice)) for choice in choices]
+    typed = tuple(str(as_typed(choice)) for choice in choices)
     return Rule(
         lambda value: any(type(value) is type(c) and value == c for c in choices),
-        f"{', '.join(others)} or {last}",
+        f"{', '.join(typed[:-1])} or {typed[-1]}",
+        typed,
     )
 
 

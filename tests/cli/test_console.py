@@ -30,6 +30,11 @@ def test_an_error_is_one_message_and_a_status(
     assert "Traceback" not in shown.err
 
 
+def test_ctrl_c_tells_what_is_saved_and_how_to_go_on(capsys: pytest.CaptureFixture) -> None:
+    assert report(KeyboardInterrupt("3 epochs are saved"), go_on="go on with: x") == 130
+    assert capsys.readouterr().err == "interrupted: 3 epochs are saved\ngo on with: x\n"
+
+
 @pytest.mark.parametrize(("first", "status"), [(KeyboardInterrupt(), 130), (SystemExit(143), 143)])
 def test_an_interrupt_keeps_its_status_behind_the_error_that_a_library_makes_of_it(
     first: BaseException, status: int
