@@ -22,6 +22,7 @@ from seg.cli import build, compose
 from seg.cli.cells import CommandLine
 from seg.cli.console import message
 from seg.cli.datasets import as_given
+from seg.cli.flags import flags
 from seg.cli.make import make
 from seg.cli.stored_run import build_loader, run_source, with_symmetries
 from seg.data.split.draw import SPLITS
@@ -107,7 +108,7 @@ def evaluate(
     data = cases[0].pair.image.parent
     also = figures.formats(compose.plain(cfg)["figures"])
     facts = inputs_of(cfg, run, model, cases, predict)
-    facts |= {"given": as_given(lines, cfg.dataset.root)} if lines else {}
+    facts |= {"given": as_given(lines, cfg.dataset.root, flags())} if lines else {}
     before = written(folder / f"{name}.json")
     if not again and before.get("inputs") == facts["inputs"]:
         log.info("%s: there already, of the same files (again=true makes it anew)", folder)

@@ -7,6 +7,7 @@ if __name__ == "__main__":  # before the imports, so that help and refusals come
 
 import dataclasses
 import logging
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from seg.cli import build, compose
+from seg.cli.flags import config_dir
 from seg.data import cache_folder
 from seg.data.errors import DataErrors
 from seg.data.mirrored_classes import find_partners
@@ -168,7 +170,7 @@ def write_plan(
     mirrored: bool,
     window: Any,
 ) -> None:
-    """Write experiment/NAME.yaml in the folder where the command was started."""
+    """Write experiment/NAME.yaml in the folder of --config-dir, else in the current one."""
     outputs = compose.out_channels(classes, overlap=cfg.dataset.overlap)
     device = choose_hardware("auto", "auto")
     trained = (labels or []).count("train") or round(0.7 * len(facts))
@@ -190,7 +192,9 @@ def write_plan(
         minutes=cfg.minutes,
         name=cfg.plan,
     )
-    path = plan.write(text, cfg.plan, Path.cwd())
-    log.info(
-        "%s: planned; python -m seg.train --config-dir . experiment=%s\n%s", path, cfg.plan, text
+    folder = config_dir() or Path()  # whose choices the plan may name
+    path = plan.write(text, cfg.plan, folder.absolute())
+    command = shlex.join(
+        ["python", "-m", "seg.train", "--config-dir", str(folder), f"experiment={cfg.plan}"]
     )
+    log.info("%s: planned; %s\n%s", path, command, text)

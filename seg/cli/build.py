@@ -1,6 +1,7 @@
 """The objects of a run, made from a configuration: data, module, trainer."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 from seg.cli import compose
 from seg.cli.callbacks import build_callbacks
 from seg.cli.check import DOWNLOAD, LOADING
+from seg.cli.flags import flags
 from seg.cli.make import make
 from seg.cli.make_loss import make_loss
 from seg.data.datamodule import SegmentationDataModule
@@ -83,7 +85,8 @@ def require_data(node: DictConfig, source: Source) -> None:
         return  # the source says what it has looked for
     choice = HydraConfig.get().runtime.choices.dataset if HydraConfig.initialized() else "NAME"
     lines = [f"dataset.root={shown(source.root)}: no data there"]
-    lines += [f"python -m seg.prepare dataset={choice} downloads them ({w})" for w in ways]
+    command = shlex.join(["python", "-m", "seg.prepare", *flags(), f"dataset={choice}"])
+    lines += [f"{command} downloads them ({way})" for way in ways]
     lines += [node.by_hand] if node.get("by_hand") else []
     raise FileNotFoundError("\n  ".join([*lines, "or set dataset.root to where they are"]))
 

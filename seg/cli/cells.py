@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from seg.cli.compose import ConfigError, plain
 from seg.cli.datasets import Datasets, as_override, overrides, read_datasets
+from seg.cli.flags import folders_of
 from seg.cli.review import review
 from seg.runs.find import find
 from seg.runs.folder import RunFolder
@@ -58,7 +59,7 @@ class CommandLine:
 
     def __init__(self, cfg: DictConfig) -> None:
         settings = HydraConfig.get()
-        folders = {source.provider: source.path for source in settings.runtime.config_sources}
+        folders = folders_of(settings)
         self.arguments = {
             "config_name": settings.job.config_name,
             "config_path": folders["main"],

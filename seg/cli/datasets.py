@@ -73,8 +73,6 @@ def _of_comparison(cfg: Mapping[str, Any]) -> Iterator[str]:
 
 def _of_evaluation(cfg: Mapping[str, Any]) -> Iterator[str]:
     runs, datasets, dataset = cfg["runs"], cfg["datasets"], cfg["dataset"]
-    if cfg["run"] is None and runs is None:
-        yield "run: required; give run=RUN_DIR, or runs=GLOB"
     if cfg["run"] is not None and runs is not None:
         yield "runs: give run=RUN_DIR or runs=GLOB, not both"
     if datasets is not None and cfg["split"] != "test":
@@ -115,19 +113,21 @@ def overrides(name: str, keys: Mapping[str, Any]) -> list[str]:
     return [*first, *(f"{key}={as_override(value)}" for key, value in rest.items())]
 
 
-def as_given(lines: Sequence[str], root: str | None) -> list[str]:
+def as_given(lines: Sequence[str], root: str | None, flags: Sequence[str] = ()) -> list[str]:
     """What chose the cases of an evaluation and their views, among its overrides.
 
     Args:
         lines: the overrides of the command.
         root: `dataset.root`, which becomes an absolute path.
+        flags: of the command; a data set that is chosen may be known with them alone.
     """
     keys = {line: line.lstrip("+").partition("=")[0] for line in lines}
     given = [line for line, key in keys.items() if key in CHOOSING or key.startswith("dataset.")]
     given = [line for line in given if keys[line] != "dataset.root"]
     if root is not None:
         given.append(f"dataset.root={as_override(os.path.abspath(Path(root).expanduser()))}")
-    return given
+    is_chosen = any(keys.get(line) == "dataset" for line in given)
+    return [*flags, *given] if is_chosen else given
 
 
 def as_override(value: Any) -> str:

@@ -103,7 +103,7 @@ def summary(content: dict[str, Any]) -> list[str]:
         lines.append(f"the front, {len(best)} trials that none is better than in everything:")
         for number in best[:FRONT_LINES]:
             lines += [f"  trial {number}: {_values(content, trials[number])}",
-                      f"    {_command(trials[number])}"]  # fmt: skip
+                      f"    {_command(content, trials[number])}"]  # fmt: skip
         if len(best) > FRONT_LINES:
             lines.append(f"  ... and {len(best) - FRONT_LINES} more in search.json")
     for name, shares in (content["importance"] or {}).items():
@@ -124,7 +124,7 @@ def _one(content: dict[str, Any], best: dict[str, Any], first: dict[str, Any]) -
         beside = ", which is the first trial: nothing better was found"
     return [
         f"best: trial {best['number']}, {name} {best['values'][0]:.4f}{beside}",
-        f"  {_command(best)}",
+        f"  {_command(content, best)}",
         *_at_the_edge(content["space"], best["params"]),
     ]
 
@@ -159,5 +159,6 @@ def _values(content: dict[str, Any], trial: dict[str, Any]) -> str:
     return ", ".join(f"{objective['name']} {value:.4g}" for objective, value in pairs)
 
 
-def _command(trial: dict[str, Any]) -> str:
-    return shlex.join(["python", "-m", "seg.train", *trial["overrides"]])
+def _command(content: dict[str, Any], trial: dict[str, Any]) -> str:
+    flags = content.get("flags", [])  # missing in earlier versions
+    return shlex.join(["python", "-m", "seg.train", *flags, *trial["overrides"]])

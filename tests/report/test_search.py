@@ -162,6 +162,11 @@ def test_the_lines_name_the_best_beside_the_first_and_a_command_that_can_be_past
     assert lines[4] == ("importance for val/dice: optimizer.lr 0.60, loss 0.30, model.width 0.10")
 
 
+def test_the_command_of_the_best_has_the_flags_of_the_search():
+    content = ONE | {"flags": ["--config-dir", "/my conf"]}
+    assert "python -m seg.train --config-dir '/my conf' dataset=lgg" in report.summary(content)[2]
+
+
 def test_the_lines_say_so_where_nothing_better_was_found():
     lines = report.summary(_content(_trial(0, 0.5), _trial(1, 0.4), best=[0]))
     assert "nothing better was found" in lines[1]

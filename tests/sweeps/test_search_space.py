@@ -4,7 +4,10 @@ import math
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
+from seg.cli.compose import CONF_DIR
+from seg.sweeps.search import options, record, sweeper
 from seg.sweeps.search import space as spaces
 from seg.sweeps.search.space import Choices, Numbers
 
@@ -82,6 +85,33 @@ def test_the_last_word_on_a_key_is_the_command_lines():
     assert problems == []
     assert constant == ["lr=0.1", "seed=3"]
     assert space == [Choices("loss", ("dice", "ce"), ("dice", "ce"))]
+
+
+DEFAULT = {"optimizer.lr": "tag(log, interval(1e-4, 3e-2))", "loss": "choice(bce, dice)"}
+
+
+def _default_space(tmp_path, *lines, params=None):
+    stated = OmegaConf.load(CONF_DIR / "hydra" / "sweeper" / "seg_optuna.yaml")
+    stated = {k: v for k, v in OmegaConf.to_container(stated).items() if k != "_target_"}
+    chosen = options.read(stated | {"default_params": DEFAULT, "params": params or {}})
+    given = OverridesParser.create().parse_overrides(list(lines))
+    return sweeper._default_space(chosen, given, tmp_path)
+
+
+def test_only_what_the_command_names_is_searched(tmp_path, caplog):
+    assert _default_space(tmp_path) == DEFAULT
+    assert _default_space(tmp_path, "trainer.max_epochs=3", "loss=dice") == DEFAULT
+    assert caplog.text == ""
+    with caplog.at_level("INFO"):
+        assert _default_space(tmp_path, "model.width=range(8,33,8)", "loss=choice(ce,dice)") == {}
+    assert "optimizer.lr as well" in caplog.text
+    assert _default_space(tmp_path, params={"loss": "choice(ce,dice)"}) == {}
+
+
+def test_a_search_that_was_begun_goes_on_in_its_space(tmp_path):
+    record.path(tmp_path).write_text('{"space": {"loss": {}, "model.width": {}}}')
+    found = _default_space(tmp_path, "model.width=range(8,33,8)")
+    assert found == {"loss": DEFAULT["loss"]}
 
 
 def test_what_has_one_value_is_no_dimension():

@@ -35,6 +35,7 @@ class Options:
     storage: str | None
     objectives: Sequence[str]
     params: dict[str, Any] = field(default_factory=dict)
+    default_params: dict[str, Any] = field(default_factory=dict)
 
     @property
     def reported(self) -> str | None:
@@ -49,6 +50,7 @@ def read(stated: dict[str, Any]) -> Options:
     Raises:
         ConfigError: everything that is wrong with them.
     """
+    stated = {"default_params": {}} | stated  # a sweep of one's own may have none
     known = {f.name for f in fields(Options)}
     problems = [f"hydra.sweeper.{key}: no such key" for key in sorted(stated.keys() - known)]
     problems += [f"hydra.sweeper.{key}: missing" for key in sorted(known - stated.keys())]
@@ -75,8 +77,8 @@ def read(stated: dict[str, Any]) -> Options:
         problems += _objective_problems(objectives)
     if problems:
         raise ConfigError(problems)
-    params = stated["params"] or {}
-    return Options(**{**stated, "objectives": list(objectives), "params": params})
+    spaces = {key: stated[key] or {} for key in ("params", "default_params")}
+    return Options(**{**stated, **spaces, "objectives": list(objectives)})
 
 
 def _objective_problems(names: Sequence[str]) -> list[str]:

@@ -1,7 +1,9 @@
 """search.json: the trials of a search and their results, readable without Optuna."""
 
+import json
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from seg.runs.folder import RunFolder
@@ -13,6 +15,19 @@ from seg.training.pruning import import_optuna, without_password
 
 STATES = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "unfinished"}
 MIN_TRIALS = 6  # finished trials that importance needs
+
+
+def path(folder: Path) -> Path:
+    """The file in a sweep's folder."""
+    return folder / "search.json"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """What is written there; empty where nothing is, or it cannot be read."""
+    try:
+        return json.loads(path(folder).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def content(search: Search, *, final: bool = True) -> dict[str, Any]:
@@ -38,6 +53,7 @@ def content(search: Search, *, final: bool = True) -> dict[str, Any]:
         "objectives": [{"name": name, "direction": direction(name)} for name in options.objectives],
         "space": {dimension.key: dimension.facts() for dimension in search.space},
         "constant": list(search.constant),
+        "flags": list(search.flags),
         "counts": counts,
         "best": _best(search.study, counts["finished"]),
         "importance": importance,

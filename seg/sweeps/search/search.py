@@ -29,6 +29,7 @@ class Search:
         constant: overrides of every trial.
         options: the options of the search.
         epochs: epochs of a whole training.
+        flags: of every command that repeats a trial, such as --config-dir.
         folder: the sweep's folder.
         run: trains jobs and returns their run folders.
         after_each: called after each round of trials.
@@ -42,6 +43,7 @@ class Search:
     epochs: int
     folder: Path
     run: Callable[[Sequence[Job]], list[RunFolder]]
+    flags: Sequence[str] = ()
     after_each: Callable[[], None] = lambda: None
 
     def begin(self, defaults: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf
@@ -15,6 +16,7 @@ from rich.console import Console
 
 from seg.cli.check import check
 from seg.cli.compose import ConfigError
+from seg.cli.flags import search_flags
 from seg.cli.overrides import values_line
 from seg.report import search as search_report
 from seg.runs import atomic
@@ -55,9 +57,12 @@ def sweep(
         ConfigError: everything that is wrong, before anything runs.
     """
     checked = search_options.read(OmegaConf.to_container(OmegaConf.create(options), resolve=True))
+    folder = Path(str(config.hydra.sweep.dir))
     parser = OverridesParser.create(config_loader=context.config_loader)
-    lines = [*(f"{key}={values_line(v)}" for key, v in checked.params.items()), *arguments]
-    space, constant, problems = search_space.read(parser.parse_overrides(lines))
+    given = parser.parse_overrides(list(arguments))
+    params = checked.params | _default_space(checked, given, folder)
+    lines = [f"{key}={values_line(value)}" for key, value in params.items()]
+    space, constant, problems = search_space.read([*parser.parse_overrides(lines), *given])
     size = math.prod(dimension.size() for dimension in space)
     if not problems and size < checked.n_trials:
         problems.append(
@@ -76,7 +81,6 @@ def sweep(
     if problems:
         raise ConfigError(problems)
     base, choices = compose()
-    folder = Path(str(config.hydra.sweep.dir))
     folder.mkdir(parents=True, exist_ok=True)
     where = study.address(checked.storage, folder)
     opened = study.open_study(
@@ -98,6 +102,7 @@ def sweep(
         options=checked,
         epochs=base.trainer.max_epochs + sum(stage.max_epochs for stage in base.stages.values()),
         folder=folder,
+        flags=search_flags(config.hydra),
         run=lambda jobs: run_jobs(jobs, launcher=launcher, config=config),
         after_each=lambda: _write(search, final=False),
     )
@@ -112,6 +117,27 @@ def sweep(
     return trials
 
 
+def _default_space(
+    options: search_options.Options, given: Sequence[Override], folder: Path
+) -> dict[str, Any]:
+    """The parameters of `default_params` to search: all where the command names none, else none.
+
+    A search that an earlier version began goes on in the space that it has.
+    """
+    if not options.params and not any(o.is_sweep_override() for o in given):
+        return options.default_params
+    begun = record.read(folder).get("space", {})
+    kept = {key: value for key, value in options.default_params.items() if key in begun}
+    keys = {o.get_key_element().lstrip("+~") for o in given} | options.params.keys() | kept.keys()
+    left_out = [key for key in options.default_params if key not in keys]
+    if left_out:
+        log.info(
+            "only what the command names is searched; %s as well where it is named",
+            ", ".join(left_out),
+        )
+    return kept
+
+
 def report(search: Search) -> list[dict]:
     """Write search.json and the pictures, and print the result; returns the trials."""
     content = _write(search, final=True)
@@ -123,7 +149,7 @@ def report(search: Search) -> list[dict]:
 
 def _write(search: Search, *, final: bool) -> dict[str, Any]:
     content = record.content(search, final=final)
-    atomic.write_json(search.folder / "search.json", content)
+    atomic.write_json(record.path(search.folder), content)
     return content
 
 
