@@ -20,9 +20,11 @@ from seg.report import curves, figures, panels, results
 from seg.runs import atomic, resume
 from seg.runs.case_table import write_cases
 from seg.runs.folder import MONITOR, RunFolder
+from seg.runs.outcome import Outcome
 from seg.runs.run import Run
 from seg.runs.start import find_finished, start
 from seg.training import checkpoint, class_weights, tensorboard, weights
+from seg.training.epoch_state import place
 from seg.training.hardware import choose_hardware
 from seg.training.module import SegmentationModule
 from seg.training.panels import predict_rows
@@ -31,11 +33,13 @@ from seg.training.preemption import fit
 log = logging.getLogger(__name__)
 
 
-def train(cfg: DictConfig) -> float:
+def train(cfg: DictConfig) -> Outcome:
     """Train a network, and test its best weights.
 
+    Args:
+        cfg: of `seg.compose`, or of the command line.
     Returns:
-        The best val/dice; a search maximises it, and never sees the test.
+        The best val/dice, a number that has the `run`; a search never sees the test.
     """
     build.name_classes(cfg)
     config = compose.plain(cfg)
@@ -58,13 +62,15 @@ def train(cfg: DictConfig) -> float:
         run = start(config, job_folder=compose.job_folder(), device=hardware.line)
     if run.is_finished:
         log.info("%s is finished; nothing to do", run.path)
-        return run.best_score
+        return Outcome(run.best_score, run)
     saved = checkpoint.read_metadata(run.resumed_from) if run.resumed_from else None
     computed = (saved or {}).get("class_weights") or computed  # a resumed run keeps its own
     module.metadata["class_weights"] = computed
     build.keep_as_begun(stages, config)
     with run:
         log.info("%s on %s", run.path, hardware.line)
+        if saved is not None and "position" in saved:  # an old one is refused below
+            log.info("resumed: goes on with %s", place(saved["position"]))
         run.write_config()
         if computed:
             run.record(class_weights=computed)
@@ -86,7 +92,7 @@ def train(cfg: DictConfig) -> float:
         run.record(best_epoch=best["epoch"] + 1, **{MONITOR: score})
     if scores and not compose.in_sweep():  # a sweep has one table, at its end
         results.show_test(scores, run.path, Console())
-    return score
+    return Outcome(score, run)
 
 
 def test(

@@ -10,7 +10,7 @@ from PIL import Image
 from seg.data import formats
 from seg.data.errors import DataError
 from seg.data.formats.intensity import Window, to_255
-from seg.data.formats.pictures import Plane
+from seg.data.formats.pictures import Pixels, Plane
 
 # Largest difference between the channels of a JPEG that still counts as grey (chroma rounding).
 _JPEG_GREY_SPREAD = 32
@@ -37,7 +37,18 @@ def read_image(
         DataError: the file cannot be used; among others, its values need a window, or it has
             another number of channels.
     """
-    pixels = formats.decode(path, plane)
+    return as_image(formats.decode(path, plane), path, channels=channels, window=window)
+
+
+def as_image(
+    pixels: Pixels, path: Path, *, channels: int | None, window: Window = None
+) -> np.ndarray:
+    """What `read_image` makes of a decoded picture.
+
+    Args:
+        path: what messages name; its suffix tells volumes from pictures.
+        channels, window: as for `read_image`.
+    """
     values = pixels.values if pixels.palette is None else pixels.palette[pixels.values]
     if pixels.alpha and values.shape[2] != channels:
         values = values[..., :-1]

@@ -52,6 +52,9 @@ class RunFolder:
         self.evaluations_path = path / "evaluate"
         self.exports_path = path / "export"
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} {self.path}: {self.status}, {MONITOR} {self.best_score:.4f}"
+
     def checkpoint(self, which: str) -> Path:
         """The path of the checkpoint `best` or `last`, whether it is there or not."""
         return self.checkpoints_path / f"{which}.ckpt"
@@ -173,11 +176,9 @@ class RunFolder:
     @cached_property
     def evaluations(self) -> list[Result]:
         """What `seg.evaluate` wrote, by name."""
-        folders = sorted(
-            p for p in self.evaluations_path.glob("*/*.json") if p.stem == p.parent.name
-        )
-        named = (self._result(f"{self.evaluations_path.name}/{p.stem}") for p in folders)
-        return [result for result in named if result is not None]
+        files = sorted(self.evaluations_path.glob("*/*.json"))
+        names = [f"{self.evaluations_path.name}/{p.stem}" for p in files if p.stem == p.parent.name]
+        return [result for name in names if (result := self._result(name)) is not None]
 
     @property
     def results(self) -> list[Result]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 import torch
@@ -96,6 +96,14 @@ def best_and_last(folder: Path, *, monitor: str, top_k: int = 1) -> list[Checkpo
         *top,
         _Movable(filename="last", **both),
     ]
+
+
+def refuse_loading(cls: type, checkpoint_path: Any, *args: Any, **more: Any) -> NoReturn:
+    """In place of Lightning's `load_from_checkpoint`: what to call instead."""
+    raise TypeError(
+        f"call seg.load({str(checkpoint_path)!r}) instead: its .module is the torch module, and "
+        "its .predict(image) predicts"
+    )
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -18,6 +18,12 @@ def position(trainer: pl.Trainer) -> dict[str, int]:
     return {"epoch": progress.completed, "batch": trainer.fit_loop.batch_idx + 1}
 
 
+def place(position: dict[str, int]) -> str:
+    """A position in words."""
+    epoch, batch = position["epoch"], position["batch"]
+    return f"epoch {epoch + 1}, after batch {batch}" if batch else f"epoch {epoch + 1}"
+
+
 def gather(table: CaseCounts, mean: torchmetrics.MeanMetric) -> list[dict[str, Any]]:
     """The counts and the running mean loss of every rank, on the CPU. All ranks must call it."""
     own = {

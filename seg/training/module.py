@@ -15,6 +15,7 @@ from seg.losses.deep_supervision import deeply_supervised
 from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
 from seg.models.layout import fast_layout
 from seg.runs.folder import MONITOR
+from seg.training.checkpoint import refuse_loading
 from seg.training.epoch_state import gather, position, restore
 from seg.training.random_numbers import seed_generators
 from seg.training.stages import Stage, configure, schedule_length
@@ -185,8 +186,7 @@ class SegmentationModule(pl.LightningModule):
 
     def _log_split(self, split: str) -> Tensor:
         table, mean = self.tables[SPLITS.index(split)], self.means[SPLITS.index(split)]
-        cases, counts = table.compute()
-        loss = mean.compute()
+        (cases, counts), loss = table.compute(), mean.compute()
         groups = [self.groups[i] for i in cases]
         groups = groups if len(set(groups)) < len(groups) else None
         figures = summarize(counts, groups, classes=self.existing[split])
@@ -232,10 +232,11 @@ class SegmentationModule(pl.LightningModule):
             )
         elif gradient_clip_val is not None:
             # Lightning would refuse fused optimizers here, needlessly
-            clip = nn.utils.clip_grad_norm_
-            if gradient_clip_algorithm == "value":
-                clip = nn.utils.clip_grad_value_
+            by_value = gradient_clip_algorithm == "value"
+            clip = nn.utils.clip_grad_value_ if by_value else nn.utils.clip_grad_norm_
             clip(self.model.parameters(), gradient_clip_val)
+
+    load_from_checkpoint = classmethod(refuse_loading)  # it has no way to build the network
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         place = position(self.trainer)
@@ -245,6 +246,5 @@ class SegmentationModule(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.stage_index = checkpoint["seg"]["stage"]
-        if checkpoint["seg"]["so_far"]:
-            ranks = checkpoint["seg"]["so_far"]
+        if ranks := checkpoint["seg"]["so_far"]:
             restore(self.tables[0], self.means[0], ranks, self.global_rank)
