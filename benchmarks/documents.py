@@ -6,7 +6,8 @@
 Trainings run one after another, on the GPU where there is one. Those that do not fit into the
 minutes are named and left out; the same command later goes on with them. `--dry-run` trains two
 epochs at 32x32 with narrow networks, which shows in minutes of a CPU that all of it works. The
-figures are those of seg.evaluate at the masks' own size, plain and with test-time augmentation.
+figures are those of seg.evaluate at the masks' own size, our recipes' with test-time augmentation
+too.
 """
 
 import argparse
@@ -76,7 +77,7 @@ def main() -> None:
             keys += [f"dataset.split.folds={FOLDS}", f"dataset.split.fold={training.fold}"]
         if options.dry_run:
             keys += small(training)
-        run = finished(folder, keys, end)
+        run = finished(folder, keys, end, views=training.ours)
         if run is None:
             print(f"{training.name}: no time was left", flush=True)
             continue
@@ -91,14 +92,17 @@ def small(training: Training) -> list[str]:
     return [*keys, "stages.dice.max_epochs=1"] if training.experiment == "hyperkvasir" else keys
 
 
-def finished(folder: Path, keys: list[str], end: float) -> Path | None:
-    """The finished and scored run below `folder`; None where the time ended."""
+def finished(folder: Path, keys: list[str], end: float, *, views: bool) -> Path | None:
+    """The finished and scored run below `folder`; None where the time ended.
+
+    views: also with test-time augmentation, for networks that were trained with flips and turns.
+    """
     log = folder.with_suffix(".log")
     trained = bool(list(folder.glob("*/*/test.json")))
     if not trained and not call(["seg.train", "resume=auto", *keys], log, end):
         return None
     run = next(folder.glob("*/*/test.json")).parent
-    for name, more in (("test", []), ("test-tta", ["tta=true"])):
+    for name, more in (("test", []), ("test-tta", ["tta=true"]))[: 1 + views]:
         done = (run / "evaluate" / name / "test.json").is_file()
         if not done and not call(["seg.evaluate", f"run={run}", *more], log, end):
             return None
@@ -130,11 +134,15 @@ def compare(runs: dict[Training, Path], output: Path) -> None:
         facts = json.loads((run / "run.json").read_text())
         print(f"{training.name}: {facts['seconds'] / 60:.1f} minutes on {facts['device']}")
     for data in dict.fromkeys(training.data for training in runs):
-        paths = ",".join(str(run) for training, run in runs.items() if training.data == data)
-        for source in ("evaluate/test", "evaluate/test-tta"):
-            where = output / f"compare-{data}-{Path(source).name}"
-            command = ["seg.compare", f"runs=[{paths}]", f"source={source}", f"output={where}"]
-            subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
+        for name in ("test", "test-tta"):
+            found = [run for training, run in runs.items() if training.data == data]
+            found = [str(run) for run in found if (run / "evaluate" / name).is_dir()]
+            where = output / f"compare-{data}-{name}"
+            command = ["seg.compare", f"runs=[{','.join(found)}]", f"source=evaluate/{name}"]
+            if found:
+                subprocess.run(
+                    [sys.executable, "-m", *command, f"output={where}"], cwd=ROOT, check=True
+                )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Parameters, and ms per image in training and in prediction, of networks.
+"""Parameters, and processor ms per image in training and in prediction, of networks.
 
-    python benchmarks/networks.py [--size 256] [--threads 2] [--batch 8] ["model=unet model.width=16" ...]
+    python benchmarks/networks.py [--size 256] [--threads 1] [--batch 8] ["model=unet model.width=16" ...]
 
 Images are random and lie in memory; a training step is forward, loss, backward and AdamW, in bf16 where
 the CPU has instructions for it; a prediction is of one image at a time, in fp32, as seg.predict does.
-The median of several steps, which take turns so that a shared machine's moods hit all alike.
+Processor time (of all threads together), the median of several steps, which take turns so that a
+shared machine's moods hit all alike.
 """  # noqa: E501
 
 import argparse
@@ -60,9 +61,9 @@ def prediction(network: nn.Module, image: torch.Tensor) -> Callable[[], None]:
 
 
 def milliseconds(call: Callable[[], None]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    return 1000 * (time.perf_counter() - start)
+    return 1000 * (time.process_time() - start)
 
 
 def main() -> None:
@@ -72,7 +73,7 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", default=NETWORKS, help="overrides of seg.train")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     bf16 = "bf16" in choose_hardware("cpu", "auto").precision
