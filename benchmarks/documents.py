@@ -73,7 +73,9 @@ def main() -> None:
         folder = options.output / training.name
         keys = [f"experiment={training.experiment}", f"dataset.root={Path(root).resolve()}"]
         keys += [f"output_dir={folder.resolve()}", f"seed={options.seed}", "panels_every=50"]
-        if training.fold is not None:
+        if training.fold is None:  # one split for all, so that they can be compared
+            keys += ["dataset.split.val=0.15", "dataset.split.test=0.15"]
+        else:
             keys += [f"dataset.split.folds={FOLDS}", f"dataset.split.fold={training.fold}"]
         if options.dry_run:
             keys += small(training)
