@@ -48,3 +48,18 @@ def of_evaluation(key: str) -> str | None:
     if name.partition(".")[0] == "split":
         return f"{key}: seg.evaluate scores all cases of another data set; remove the key"
     return None
+
+
+# Keys of `seg.compare` for its figure alone, with their defaults.
+OF_FIGURE = {"cases": 4, "root": None, "trust": []}
+
+
+def of_comparison(cfg: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each key of `seg.compare` that would do nothing."""
+    if "figure" not in cfg:
+        return
+    if cfg["figure"] is None:
+        given = [key for key, default in OF_FIGURE.items() if cfg[key] != default]
+        yield from (f"{key}: no effect; set figure=cases as well" for key in given)
+    elif cfg["datasets"] is not None:
+        yield "figure: it shows cases of one data set; remove datasets"

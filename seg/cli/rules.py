@@ -214,6 +214,12 @@ RULES: dict[str, dict[str, Rule]] = {
         "source": text("test or evaluate/NAME", "test|evaluate/[^/]+"),
         "test": one_of("permutation", "wilcoxon"),
         "common": FLAG,
+        "figure": one_of(None, "cases"),
+        "cases": Rule(
+            lambda v: count(1).allows(v) or isinstance(v, list) and v and all(
+                isinstance(name, str) for name in v), "a count from 1, or a list of names"),
+        "root": or_null(path()),
+        "trust": or_list(path("a package"), least=0),
         "figures": FIGURES,
     },
 }  # fmt: skip

@@ -53,7 +53,12 @@ def dataset_cases(source: Source, by: str = "group") -> list[Case]:
 
 
 def run_cases(
-    run: RunFolder, source: Source, split: str, *, progress: Progress = no_progress
+    run: RunFolder,
+    source: Source,
+    split: str,
+    *,
+    only: Sequence[str] | None = None,
+    progress: Progress = no_progress,
 ) -> list[Case]:
     """The cases of one split of a run, with its groups, in the order of its split.csv.
 
@@ -63,6 +68,7 @@ def run_cases(
         run: with a split.csv.
         source: the run's data set, wherever it lies now.
         split: `train`, `val` or `test`.
+        only: the names of some cases; None: all.
         progress: shows how many files are checked.
 
     Raises:
@@ -75,7 +81,11 @@ def run_cases(
         raise FileNotFoundError(f"{path}: no such file; the run ended before its data were split")
     if run.split is None:
         raise ValueError(f"{path}: cannot be read; restore it")
-    rows = [row for row in run.split.rows if row["split"] == split]
+    rows = [
+        row
+        for row in run.split.rows
+        if row["split"] == split and (only is None or row["image"] in only)
+    ]
     if not rows:
         raise ValueError(f"split={split}: {path} has no such cases")
     pairs, problems = read_pairs(source)

@@ -26,8 +26,9 @@ def show(comparison: Comparison, folder: Path, console: Console) -> None:
     more = len(comparison.unranked) - UNRANKED
     lines += [f"not ranked: {more} more, in leaderboard.csv"] if more > 0 else []
     lines += [f"note: {note}" for note in comparison.notes]
-    picture = ", robustness.png" * (folder / "robustness.png").is_file()
-    lines.append(f"{folder}: leaderboard.html, leaderboard.md, leaderboard.csv, pairs.csv{picture}")
+    files = ["leaderboard.html", "leaderboard.md", "leaderboard.csv", "pairs.csv"]
+    files += [name for name in ("robustness.png", "cases.png") if (folder / name).is_file()]
+    lines.append(f"{folder}: {', '.join(files)}")
     lines.append(text.verdict(comparison))
     for line in lines:
         console.print(line, soft_wrap=True, markup=False, highlight=False)
