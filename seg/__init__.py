@@ -4,6 +4,7 @@ In Python: `seg.compose`, `seg.train.train` and `seg.load`, see docs/python.md.
 """
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from seg import broken_torchvision
@@ -24,7 +25,10 @@ def __getattr__(name: str) -> Any:
     if name in ("compose", "load"):
         return getattr(importlib.import_module("seg.api"), name)
     if name in _COMMANDS:
-        return importlib.import_module(f"seg.{name}")
+        module = importlib.import_module(f"seg.{name}")
+        if logging.getLogger("seg").handlers:  # Lightning chooses its level when it is imported
+            importlib.import_module("seg.cli.console").quiet_libraries()
+        return module
     raise AttributeError(f"module 'seg' has no attribute {name!r}")
 
 

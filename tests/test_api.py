@@ -171,7 +171,7 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 def test_training_from_python_says_what_it_does(trained, tmp_path: Path) -> None:
     root = trained.run.get("dataset.root")
     places = [f"dataset.root={root}", f"output_dir={tmp_path}"]
-    code = f"import seg; seg.train.train(seg.compose({[*OPTIONS, *places]!r}))"
+    code = f"import seg; cfg = seg.compose({[*OPTIONS, *places]!r}); seg.train.train(cfg)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     lines = done.stderr.splitlines()
     assert len([line for line in lines if line.startswith("epoch ")]) == 2
