@@ -241,7 +241,7 @@ def prepare(
     model, layout = build.build_model(cfg), getattr(torch, args.loop_layout)
     contestants = {
         "seg": seg_path(
-            lambda: build.build_trainer(cfg, hardware, data, module, run, None), module, data
+            lambda: build.build_trainer(cfg, hardware, data, module, run, []), module, data
         ),
         "ceiling": ceiling(module, batch, hardware.precision, device),
         "fp32 loop": fp32_loop(model, loader, device, layout),

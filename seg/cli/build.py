@@ -8,8 +8,8 @@ from typing import Any
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
+from pytorch_lightning.loggers import Logger
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from seg.cli import compose
 from seg.cli.callbacks import build_callbacks
@@ -218,7 +218,7 @@ def build_trainer(
     data: SegmentationDataModule,
     module: SegmentationModule,
     run: RunFolder,
-    writer: SummaryWriter | None,
+    loggers: list[Logger],
 ) -> pl.Trainer:
     """Lightning's Trainer, with the callbacks that fill the run folder."""
     return make(
@@ -226,12 +226,12 @@ def build_trainer(
         accelerator=hardware.accelerator,
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),
-        callbacks=build_callbacks(cfg, data, run, writer, panel_rows=PANEL_ROWS),
+        callbacks=build_callbacks(cfg, data, run, panel_rows=PANEL_ROWS),
         # the environment that `detect_rank` goes by: stray SLURM_* variables mean nothing
         plugins=[
             checkpoint.AtomicCheckpointIO(), distributed.environment(cfg.trainer.num_nodes),
         ],
-        logger=False,
+        logger=loggers,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
         enable_progress_bar=progress.on_terminal(),

@@ -4,8 +4,9 @@ from functools import partial
 
 import pytorch_lightning as pl
 from omegaconf import DictConfig
-from torch.utils.tensorboard import SummaryWriter
+from pytorch_lightning.callbacks import Checkpoint
 
+from seg.cli.make import make
 from seg.data.datamodule import SegmentationDataModule
 from seg.report import figures, panels
 from seg.runs.folder import MONITOR, RunFolder
@@ -14,6 +15,7 @@ from seg.training.ema import EMA
 from seg.training.epoch_log import EpochLog
 from seg.training.freezing import FrozenEncoder
 from seg.training.panels import Panels, fixed_cases
+from seg.training.pr_curves import PrecisionRecall
 from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
 from seg.training.stages import NextStage, Stopping
 
@@ -22,7 +24,6 @@ def build_callbacks(
     cfg: DictConfig,
     data: SegmentationDataModule,
     run: RunFolder,
-    writer: SummaryWriter | None,
     *,
     panel_rows: int,
 ) -> list[pl.Callback]:
@@ -39,24 +40,30 @@ def build_callbacks(
         callbacks.append(FrozenEncoder(epochs=frozen))
     if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
         callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
+    own = [make(node) for node in (cfg.get("callbacks") or {}).values()]
+    callbacks += [callback for callback in own if not isinstance(callback, Checkpoint)]
     if cfg.checkpoints.every_steps is not None:
         callbacks.append(StepCheckpoint(last=last, steps=cfg.checkpoints.every_steps))
     callbacks += [
         PreemptionCheckpoint(last=last),
-        EpochLog(path=run.metrics_path, writer=writer),
+        EpochLog(path=run.metrics_path),
         Panels(
             samples=data.samples("val"),
             positions=positions,
             names=[data.pairs[validation[p]].case for p in positions],
             draw=partial(panels.draw, class_names=data.class_names, also=also),
             folder=run.panels_path,
-            writer=writer,
             every=cfg.panels_every,
         ),
         *checkpoint.best_and_last(
             run.checkpoints_path, monitor=MONITOR, top_k=cfg.checkpoints.top_k
         ),
     ]
+    callbacks.append(
+        PrecisionRecall(class_names=data.class_names, overlap=data.preprocessing.overlap)
+    )
+    # after ours, which Lightning takes as the run's: its score is that of best.ckpt
+    callbacks += [callback for callback in own if isinstance(callback, Checkpoint)]
     if progress.on_terminal():
         callbacks.append(progress.Bar())
     if (run.path / pruning.TRIAL_FILE).is_file():  # of a search, which may end the run

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli import datasets, fixed, loss_rules, signatures
+from seg.cli import datasets, fixed, logger_rules, loss_rules, signatures
 from seg.cli.compose import CONF_DIR, ConfigError, plain
 from seg.cli.make import MODEL, OPTIMIZER
 from seg.cli.rule import Rule, as_typed, count, number
@@ -25,8 +25,8 @@ LOADING = {
 }  # fmt: skip
 # not in runs of earlier versions
 NEWER = {
-    "init_from_partial", "ema", "figures", "dataset.name", "dataset.overlap",
-    "dataset.mask_threshold", "dataset.patch_size", "dataset.patch_foreground",
+    "init_from_partial", "ema", "figures", "logger", "callbacks", "dataset.name",
+    "dataset.overlap", "dataset.mask_threshold", "dataset.patch_size", "dataset.patch_foreground",
     "dataset.patches_per_image", "dataset.sampling", "dataset.sampling_foreground",
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
@@ -75,6 +75,7 @@ def _target_problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
         if is_target(node):
             extra = BESIDE.get(path.rpartition(".")[2] if path.startswith("stages.") else path, ())
             extra = {"scale"} if loss_rules.is_term(path) else extra
+            extra = {"save_dir"} if path.startswith("logger.") else extra  # the run's folder
             yield from signatures.problems(path, node, extra=extra, ruled=_rules(command, cfg))
 
 
@@ -82,7 +83,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     nodes, rules = dict(walk(cfg)), _rules(command, cfg)
     yield from _sections(cfg, command)
     if command == "train":
-        yield from fixed.of_trainer(cfg.get("trainer"))
+        yield from (*fixed.of_trainer(cfg), *logger_rules.problems(cfg))
     if "datasets" in cfg:
         yield from datasets.conflicts(cfg, command)
     escaped = [path for path, node in nodes.items() if isinstance(node, str) and "${" in node]
@@ -126,9 +127,9 @@ def _layout(command: str) -> tuple[dict[str, Any], dict[str, str | None]]:
     known = OmegaConf.to_container(OmegaConf.load(CONF_DIR / f"{command}.yaml"))
     del known["hydra"]
     groups = [item.items() for item in known.pop("defaults") if item != "_self_"]
-    choices = {group: choice for item in groups for group, choice in item}
+    choices = {group: choice for item in groups for group, choice in item if " " not in group}
     # `sweep` sets keys of Hydra alone; the optional ones add to another group
-    return known, {g: c for g, c in choices.items() if g != "sweep" and " " not in g}
+    return known, {g: c for g, c in choices.items() if g not in ("sweep", *logger_rules.GROUPS)}
 
 
 def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:

@@ -118,5 +118,15 @@ def job_folder() -> Path | None:
     return Path(HydraConfig.get().sweep.dir) / HydraConfig.get().sweep.subdir
 
 
+def command_line() -> dict[str, Any]:
+    """What run.json says of the command line: choices of groups, and overrides; empty without."""
+    if not HydraConfig.initialized():
+        return {}
+    settings = HydraConfig.get()
+    choices = plain(settings.runtime.choices)
+    choices = {k: v for k, v in choices.items() if "/" not in k and v is not None}
+    return {"choices": choices, "overrides": list(settings.overrides.task)}
+
+
 def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN

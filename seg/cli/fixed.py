@@ -5,8 +5,8 @@ from typing import Any
 
 # Keys of Lightning's Trainer that seg.train sets itself, or that nothing would come of.
 TRAINER = {
-    "logger": "TensorBoard and metrics.csv in the run folder",
-    "callbacks": "early_stopping, checkpoints and panels_every are keys of their own",
+    "logger": "logger=tensorboard, csv, wandb or mlflow chooses it",
+    "callbacks": "callbacks=early_stopping, lr_monitor, device_stats or your own chooses them",
     "plugins": "trainer.precision and trainer.num_nodes choose them",
     "default_root_dir": "set output_dir",
     "enable_checkpointing": "best.ckpt and last.ckpt are always written; see checkpoints",
@@ -25,9 +25,12 @@ TRAINER = {
 }
 
 
-def of_trainer(trainer: Any) -> Iterator[str]:
+def of_trainer(cfg: Mapping[str, Any]) -> Iterator[str]:
     """A line for each key of `trainer` that a training does not read."""
+    trainer = cfg.get("trainer")
     for key in trainer if isinstance(trainer, Mapping) else ():
+        if key == "log_every_n_steps" and cfg.get("callbacks"):  # which may write by step
+            continue
         if key in TRAINER:
             yield f"trainer.{key}: seg sets it itself ({TRAINER[key]}); remove the key"
 

@@ -41,7 +41,7 @@ def problems(
     Args:
         path: dotted name of the node in the configuration.
         node: has a `_target_`.
-        extra: keys that are allowed beside those of the signature.
+        extra: keys that are allowed beside those of the signature; none of them is needed.
         ruled: paths whose values have a rule; their types are not compared.
     """
     target = node["_target_"]
@@ -79,7 +79,7 @@ def _differences(
         if not (key in HYDRAS or takes_any or key in named or key in extra):
             yield f"{path}.{key}: {short} takes no such key{nearest(key, [*named, *extra])}"
     for key, parameter in named.items():
-        is_needed = parameter.default is parameter.empty and key not in ("self", *node)
+        is_needed = parameter.default is parameter.empty and key not in ("self", *node, *extra)
         if is_needed and not node.get("_partial_"):
             yield f"{path}.{key}: missing, {short} needs it"
     for key, hint in annotations(factory).items():

@@ -19,7 +19,7 @@ from seg.runs.resume import EARLIER
 SEEDS, FOLD = ("seed", "dataset.split.seed"), "dataset.split.fold"
 # Runs that differ in these alone are one configuration. The cache follows output_dir.
 SAME = {*SEEDS, FOLD, "output_dir", "name", "resume", "init_from", "init_from_partial",
-        "dataset.cache_dir", "figures"}  # fmt: skip
+        "dataset.cache_dir", "figures", "logger"}  # fmt: skip
 LABEL_KEYS = 3
 
 Progress = Callable[[Iterator, int, str], Iterator]
@@ -180,8 +180,13 @@ def normal(value: str) -> str:
 def differing(runs: Iterable[ComparedRun]) -> list[str]:
     """The keys in which configurations differ, in the order of the first run that has them."""
     runs = list(runs)
-    keys = dict.fromkeys(key for run in runs for key in run.config if key not in SAME)
+    keys = dict.fromkeys(key for run in runs for key in run.config if _matters(run, key))
     return [k for k in keys if len({as_text(run.config.get(k, "(none)")) for run in runs}) > 1]
+
+
+def _matters(run: ComparedRun, key: str) -> bool:
+    """Whether a key can set a configuration apart. Earlier versions had no loggers or callbacks."""
+    return not (key in SAME or key.startswith("logger.") or run.config[key] == {})
 
 
 def grouped(
@@ -200,7 +205,7 @@ def by_config(runs: Sequence[ComparedRun]) -> list[Configuration]:
     earlier = flatten(EARLIER)  # runs of a version without these keys are repeated by later ones
 
     def identity(run: ComparedRun) -> Hashable:
-        config = earlier | {k: v for k, v in run.config.items() if k not in SAME}
+        config = earlier | {k: v for k, v in run.config.items() if _matters(run, k)}
         return tuple((k, as_text(v)) for k, v in sorted(config.items()))
 
     groups = grouped(runs, identity)

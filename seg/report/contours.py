@@ -8,6 +8,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
+LONG = 12  # sides of the image
+
 
 def contours(area: NDArray, size: tuple[int, int]) -> list[NDArray]:
     """Closed outlines (P, 2) of a mask (H, W), in pixels of a picture of `size` (width, height)."""
@@ -17,6 +19,15 @@ def contours(area: NDArray, size: tuple[int, int]) -> list[NDArray]:
     scale = np.array(size) / (width, height)
     closed = [np.concatenate([line, line[:1]])[:, 0] for line in lines]
     return [(line - 0.5) * scale - 0.5 for line in closed]
+
+
+def is_thin(area: NDArray) -> bool:
+    """Whether a mask (H, W) is of vessels and the like: its outlines are long beside its size."""
+    return _length(contours(area, area.shape[::-1])) >= LONG * max(area.shape)
+
+
+def _length(lines: list[NDArray]) -> float:
+    return sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines)
 
 
 def outline(
@@ -33,8 +44,7 @@ def outline(
     """
     size = size or area.shape[::-1]
     lines = contours(area, size)
-    length = sum(np.hypot(*np.diff(line, axis=0).T).sum() for line in lines)
-    width = 1.3 if length < 12 * max(size) else 0.6  # thin lines around vessels and the like
+    width = 1.3 if _length(lines) < LONG * max(size) else 0.6
     axis.add_collection(LineCollection(lines, colors="black", lw=1.9 * width, alpha=0.5))
     axis.add_collection(LineCollection(lines, colors=colour, lw=width, ls=style))
 

@@ -16,12 +16,13 @@ from seg.data.preprocess import image_to_size
 from seg.metrics.overlap import class_dice
 from seg.metrics.planes import areas
 from seg.report import figures
-from seg.report.contours import handle, outline
+from seg.report.contours import handle, is_thin, outline
 from seg.report.palette import CONFUSED, FALSE_ALARM, HIT, IGNORED, MISS, class_colour
 
 LARGEST = 1024  # pixels along a side of what is drawn
 CELL = 2.3  # inches
 TINT = 0.3  # of errors; a hit is an outline alone
+THIN_TINT = 0.8  # of vessels and the like, whose outlines would hide one another
 OUTCOMES = {"hit": HIT, "miss": MISS, "false alarm": FALSE_ALARM, "wrong class": CONFUSED}
 IN_A_ROW = 6  # entries of the legend
 
@@ -100,11 +101,13 @@ def _show_outcomes(axis: Axes, picture: NDArray, *masks: NDArray, caption: str) 
     grey = (picture @ np.array([0.299, 0.587, 0.114]) / 255)[..., None]
     shown = np.repeat(0.15 + 0.6 * grey, 3, axis=2)  # neither black nor as bright as a hit
     areas_of = outcomes(*masks)
+    thin = is_thin(np.any(list(areas_of.values()), axis=0))
+    tint = THIN_TINT if thin else TINT
     for name, area in areas_of.items():
-        if name != "hit":
-            shown[area] = (1 - TINT) * shown[area] + TINT * np.asarray(to_rgb(OUTCOMES[name]))
+        if thin or name != "hit":
+            shown[area] = (1 - tint) * shown[area] + tint * np.asarray(to_rgb(OUTCOMES[name]))
     show(axis, shown, caption)
-    for name, area in areas_of.items():
+    for name, area in areas_of.items() if not thin else ():
         outline(axis, area, OUTCOMES[name])
 
 

@@ -19,14 +19,14 @@ SHOWN = 3  # differences in a message
 LAUNCH_KEYS = (
     "resume", "output_dir", "dataset.cache_dir", "dataset.num_workers", "dataset.root",
     "checkpoints", "panels_every", "name", "dataset.name", "init_from_partial",
-    "figures",
+    "figures", "logger",
 )  # fmt: skip
 # what keys mean that an earlier version did not have
 EARLIER = {
     "dataset.overlap": False, "dataset.recursive": False, "dataset.missing_masks": "error",
     "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
     "dataset.sampling": "uniform", "dataset.sampling_foreground": 0.5,
-    "model.deep_supervision": False, "ema": {"decay": None},
+    "model.deep_supervision": False, "ema": {"decay": None}, "callbacks": {},
     "model.freeze_encoder_epochs": 0, "model.frozen_stages": 0, "model.up": "nearest",
     "optimizer.encoder_lr_scale": 1.0,
 }  # fmt: skip

@@ -77,6 +77,7 @@ def start(config: dict[str, Any], *, job_folder: Path | None = None, device: str
         config["schedule_epochs"] = resume.schedule_epochs(before.config, config, folder=path)
         resume.keep_keys(before.config, config)
     facts = {"name": config["name"], "seed": config["seed"], "device": device}
+    facts |= {key: value for key, value in before.facts.items() if key == "loggers"}
     return Run(path, config=config, facts=facts, resumed_from=checkpoint, lock=lock)
 
 

@@ -7,7 +7,6 @@ from math import isfinite
 from pathlib import Path
 
 import pytorch_lightning as pl
-from torch.utils.tensorboard import SummaryWriter
 
 from seg.runs import atomic
 
@@ -15,16 +14,15 @@ log = logging.getLogger(__name__)
 
 
 class EpochLog(pl.Callback):
-    """After each epoch: a row of metrics.csv, the scalars of TensorBoard, a line of the log.
+    """After each epoch: a row of metrics.csv, the figures for the loggers, a line of the log.
 
     Epochs are counted from 1. A resumed run keeps the rows of the epochs before it.
     """
 
     state_key = "History"  # in checkpoints of all versions
 
-    def __init__(self, *, path: Path, writer: SummaryWriter | None) -> None:
+    def __init__(self, *, path: Path) -> None:
         self.path = path
-        self.writer = writer
         self.rows: list[dict[str, str]] = []
         self.epoch_started = 0.0
         self.lr = 0.0
@@ -60,11 +58,12 @@ class EpochLog(pl.Callback):
         row |= {k: f"{v:.6f}" if isfinite(v) else "" for k, v in sorted(figures.items())}
         self.rows.append(row)
         self._write()
-        if self.writer is not None:
-            for name, value in {"lr": self.lr, "seconds": seconds, **figures}.items():
-                if isfinite(value):  # a class that the split lacks has no figure
-                    self.writer.add_scalar(name, value, epoch)
-            self.writer.flush()
+        # a class that the split lacks has no figure
+        logged = {"lr": self.lr, "seconds": seconds, **figures}
+        logged = {name: value for name, value in logged.items() if isfinite(value)}
+        for logger in trainer.loggers:
+            logger.log_metrics(logged, step=epoch)
+            logger.save()
         best = figures["val/dice"] > self.best
         self.best = max(self.best, figures["val/dice"])
         log.info(

@@ -197,8 +197,8 @@ class SegmentationModule(pl.LightningModule):
         self.counts[split] = (cases, counts)
         table.reset()
         mean.reset()
-        self.log(f"{split}/loss", loss)
-        self.log_dict({f"{split}/{key}": value for key, value in figures.items()})
+        figures = {f"{split}/{key}": value for key, value in {"loss": loss, **figures}.items()}
+        self.log_dict(figures, logger=False)  # EpochLog hands them to the loggers, by epoch
         return loss
 
     def configure_optimizers(self) -> dict:

@@ -7,9 +7,9 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
-from torch.utils.tensorboard import SummaryWriter
 
 from seg.data.dataset import SegmentationDataset
+from seg.training.tensorboard import log_picture
 
 # (H, W, ...) each, in one array if they are of one size
 Pictures = NDArray | Sequence[NDArray]
@@ -66,7 +66,6 @@ class Panels(pl.Callback):
         names: Sequence[str],
         draw: Draw,
         folder: Path,
-        writer: SummaryWriter | None,
         every: int,
     ) -> None:
         self.samples = samples
@@ -74,7 +73,6 @@ class Panels(pl.Callback):
         self.names = names
         self.draw = draw
         self.folder = folder
-        self.writer = writer
         self.every = every
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -85,6 +83,5 @@ class Panels(pl.Callback):
         images, references, predictions = predict_rows(pl_module, self.samples, self.positions)
         path = self.folder / f"epoch_{epoch:03d}.png"
         picture = self.draw(self.names, images, references, predictions, f"epoch {epoch}", path)
-        if self.writer is not None:
-            self.writer.add_image("panels/val", picture, epoch, dataformats="HWC")
-            self.writer.flush()
+        for logger in trainer.loggers:
+            log_picture(logger, "panels/val", picture, epoch)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from seg.report.contours import contours, outline
+from seg.report.contours import contours, is_thin, outline
 
 
 @pytest.mark.parametrize("size", [(100, 100), (31, 200), (400, 90)])
@@ -25,6 +25,7 @@ def test_thin_structures_have_thin_outlines() -> None:
     lines[::4] = True
     widths = []
     for area in (blob, lines):
+        assert is_thin(area) == (area is lines)
         axis = Figure().subplots()
         outline(axis, area, "#7cfc00")
         widths.append(axis.collections[-1].get_linewidth()[0])

@@ -11,30 +11,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from torch.utils.tensorboard import SummaryWriter
 
 from seg.runs.folder import RunFolder
-from seg.training.tensorboard import add_hparams, add_hparams_of, event_file, hyperparameters
-
-
-def test_columns_are_dotted_keys_and_class_names():
-    config = {
-        "output_dir": "/somewhere",
-        "optimizer": {"_target_": "torch.optim.AdamW", "_partial_": True, "lr": 1e-3},
-        "loss": {
-            "_target_": "seg.losses.weighted_sum.WeightedSum",
-            "losses": [{"_target_": "a.BCELoss"}, {"_target_": "b.DiceLoss", "smooth": 1}],
-            "weights": [1.0, 2.0],
-        },
-        "dataset": {"root": "/data", "split": {"val": 0.1, "fold": None}},
-    }
-    assert hyperparameters(config) == {
-        "optimizer": "AdamW",
-        "optimizer.lr": 1e-3,
-        "loss": "WeightedSum",
-        "loss.losses": "BCELoss, DiceLoss",
-        "loss.weights": "[1.0, 2.0]",
-        "dataset.split.val": 0.1,
-        "dataset.split.fold": "None",
-    }
-
+from seg.training.tensorboard import add_hparams, add_hparams_of, event_file
 
 CSV = "epoch,lr,val/dice\n1,0.1,0.25\n2,0.1,0.75\n3,0.1,0.5\n"
 
@@ -82,7 +59,7 @@ def test_a_killed_run_gets_hparams_from_its_files_once(killed: Path) -> None:
 
 def test_final_hparams_are_not_written_again(killed: Path) -> None:
     with SummaryWriter(str(killed)) as writer:
-        add_hparams(writer, {"seed": 1}, {"best/val/dice": 0.75, "test/dice": 0.5})
+        add_hparams(writer, {"seed": 1}, {"best/val/dice": 0.75, "test/dice": 0.5}, epoch=2)
     test = {"split": "test", "cases": 1, "metrics": {"dice": {"value": 0.5}}}
     (killed / "test.json").write_text(json.dumps(test))
     add_hparams_of(killed)
@@ -129,3 +106,17 @@ def test_a_torn_event_file_is_read_as_far_as_it_goes(killed: Path) -> None:
     before = sorted(killed.iterdir())
     add_hparams_of(killed)
     assert sorted(killed.iterdir()) == before
+
+
+def test_what_a_sweep_varies_is_among_the_first_columns(killed: Path) -> None:
+    values = {"augmentation": "light", "dataset.image_size": 64, "loss": "dice", "seed": 1}
+    with SummaryWriter(str(killed)) as writer:
+        add_hparams(writer, values, {}, epoch=1, name="0_loss=dice,seed=1")
+    first = []
+    for path in killed.glob("events.out.tfevents.*"):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                if value.tag == "_hparams_/experiment":
+                    data = HParamsPluginData.FromString(value.metadata.plugin_data.content)
+                    first += [i.name for i in data.experiment.hparam_infos if i.differs]
+    assert sorted(first) == ["loss", "seed"]
