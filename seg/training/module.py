@@ -76,7 +76,7 @@ class SegmentationModule(pl.LightningModule):
         self.whole_images = whole_images
         self.tables = nn.ModuleList(CaseCounts(classes=len(self.class_names)) for _ in SPLITS)
         self.tables[0].in_parts = whole_images is not None  # training batches are patches then
-        # "disable": the other strategies look at every value, which would stall a GPU at each step
+        # "disable": the others stall a GPU at each step; but it ignores weights (torchmetrics 1.9)
         self.means = nn.ModuleList(torchmetrics.MeanMetric(nan_strategy="disable") for _ in SPLITS)
         self.counts: dict[str, tuple] = {}
 
@@ -131,7 +131,7 @@ class SegmentationModule(pl.LightningModule):
         loss = deeply_supervised(self.stage.loss, levels, target)
         with torch.no_grad():
             index = SPLITS.index(split)
-            self.means[index].update(loss.detach(), len(target))
+            self.means[index].update(loss.detach().expand(len(target)))
             self.tables[index].update(self._decide(levels[0]), target, batch["case"])
         return loss
 
@@ -143,7 +143,7 @@ class SegmentationModule(pl.LightningModule):
         index = SPLITS.index(split)
 
         def count_loss(logits: Tensor, target: Tensor) -> None:
-            self.means[index].update(self.stage.loss(logits, target), len(target))
+            self.means[index].update(self.stage.loss(logits, target).expand(len(target)))
 
         for image, target, case in zip(batch["image"], batch["mask"], batch["case"], strict=True):
             prediction = self._whole(image, target=target, on_windows=count_loss)
