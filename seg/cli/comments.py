@@ -50,9 +50,10 @@ def of_text(text: str) -> dict[str, str]:
 
 
 def title(group: str, choice: str, folders: Sequence[Path]) -> str:
-    """The first line of a choice's file, if that is a comment."""
+    """The comment in the first line of a choice's file, after its `# @package`."""
     path = find(group, choice, folders)
-    first = path.read_text(encoding="utf-8").partition("\n")[0] if path is not None else ""
+    lines = path.read_text(encoding="utf-8").splitlines() if path is not None else []
+    first = next((line for line in lines if not line.startswith("# @package")), "")
     return first.removeprefix("#").strip() if first.startswith("#") else ""
 
 

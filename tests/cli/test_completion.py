@@ -30,7 +30,8 @@ from tests.commands import ROOT
          "scheduler.", "scheduler="]),
         ("python -m seg.train --cfg ", ["job"]),
         ("python -m seg.train --he", ["--help"]),
-        ("python -m seg.train experiment=kid", ["experiment=kidney"]),
+        ("python -m seg.train experiment=kid",
+         ["experiment=kidney", "experiment=kidney_best", "experiment=kidney_best_gpu"]),
         ("python -m seg.evaluate trainer=", []),  # no group of this command
         ("python -m seg.evaluate run=x protocol=pr", ["protocol=pranet"]),
         ("python -m seg.predict tt", ["tta=", "tta_check="]),
