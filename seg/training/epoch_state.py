@@ -46,4 +46,7 @@ def restore(
     own = ranks[rank]
     device = mean.weight.device
     table.cases, table.counts = [own["cases"].to(device)], [own["counts"].to(device)]
-    mean.mean_value, mean.weight = own["mean_value"].to(device), own["weight"].to(device)
+    # an earlier version counted batches, of which an epoch's end alone has a smaller one
+    images = len(own["cases"]) / float(own["weight"])
+    mean.mean_value = own["mean_value"].to(device) * images
+    mean.weight = own["weight"].to(device) * images
