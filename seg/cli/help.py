@@ -87,7 +87,8 @@ def _key_lines(
         about = comments.title(group, str(chosen[group]), folders)
         yield ""
         heading = f"{group}={chosen[group]}{f': {about}' if about else ''}"
-        yield from textwrap.wrap(heading, _width(), break_on_hyphens=False)
+        for paragraph in (heading, own.get(group, "")):
+            yield from textwrap.wrap(paragraph, _width(), break_on_hyphens=False)
         yield ""
         for key, value in leaves(content[group]):
             rule = rules.get(f"{group}.{key}")
