@@ -43,11 +43,13 @@ def train(cfg: DictConfig) -> Outcome:
     Returns:
         The best val/dice, a number that has the `run`; a search never sees the test.
     """
+    build.add_newer_keys(cfg)
     build.name_classes(cfg)
     config = compose.plain(cfg)
     weights.require_form(cfg.checkpoints.weights)
-    devices = config["trainer"]["devices"]
-    hardware = choose_hardware(cfg.trainer.accelerator, cfg.trainer.precision, devices=devices)
+    hardware = choose_hardware(
+        cfg.trainer.accelerator, cfg.trainer.precision, devices=config["trainer"]["devices"]
+    )
     run = find_finished(config, job_folder=compose.job_folder())
     if run is None:  # the folder is made when the data are read and the network has been tried
         pl.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -109,7 +111,7 @@ def test(
     rows, counts = module.counts["test"]
     if not trainer.is_global_zero:
         return {}
-    also = figures.formats(run.config.get("figures"))
+    also = figures.formats(run.config["figures"])
     names, groups = [data.pairs[i].case for i in rows], [data.groups[i] for i in rows]
     about = {"groups": groups, "class_names": data.class_names, "counts": counts}
     write_cases(run.test_cases_path, cases=names, **about)
@@ -131,6 +133,6 @@ def finish(
 ) -> None:
     """Write the best weights alone, the curves of the training, and its figures for the loggers."""
     weights.write_weights(best, run.weights_path(run.config["checkpoints"]["weights"]))
-    curves.draw(RunFolder(run.path), also=figures.formats(run.config.get("figures")))
+    curves.draw(RunFolder(run.path), also=figures.formats(run.config["figures"]))
     final = {f"test/{k}": v["value"] for k, v in scores.get("metrics", {}).items()}
     finish_loggers(loggers, run, final | {tensorboard.BEST: score}, epoch=best["epoch"] + 1)

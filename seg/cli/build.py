@@ -7,7 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
@@ -26,6 +26,7 @@ from seg.metrics.overlap import existing
 from seg.models.normalize import Normalize, choose
 from seg.runs import distributed
 from seg.runs.folder import RunFolder
+from seg.runs.resume import EARLIER
 from seg.training import checkpoint, progress, symmetries, weights
 from seg.training.hardware import Hardware
 from seg.training.module import SPLITS, SegmentationModule
@@ -45,6 +46,13 @@ def source_keys(cfg: DictConfig) -> dict[str, Any]:
 def build_source(cfg: DictConfig) -> Source:
     """The data set."""
     return make(source_keys(cfg))
+
+
+def add_newer_keys(cfg: DictConfig) -> None:
+    """Give the configuration of an earlier version's run the keys that it lacks."""
+    for key in EARLIER.keys() - cfg.keys():
+        if "." not in key:
+            OmegaConf.update(cfg, key, EARLIER[key], force_add=True)
 
 
 def name_classes(cfg: DictConfig) -> None:
@@ -204,7 +212,7 @@ def build_module(
     module.require_contract(data.example())
     if cfg.init_from is not None:
         path = Path(cfg.init_from).expanduser()
-        weights.start_from(module.model, path, partial=cfg.get("init_from_partial", False))
+        weights.start_from(module.model, path, partial=cfg.init_from_partial)
     return module
 
 

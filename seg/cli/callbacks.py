@@ -32,15 +32,14 @@ def build_callbacks(
     validation = data.rows("val")
     positions = fixed_cases(data.cache.foreground[validation], panel_rows)
     callbacks: list[pl.Callback] = [NextStage(best=best)]
-    also = figures.formats(cfg.get("figures"))
-    ema = cfg.get("ema")  # a run of an earlier version has none
-    if ema is not None and ema.decay is not None:
-        callbacks.append(EMA(decay=ema.decay))
+    also = figures.formats(cfg.figures)
+    if cfg.ema is not None and cfg.ema.decay is not None:
+        callbacks.append(EMA(decay=cfg.ema.decay))
     if frozen := cfg.model.get("freeze_encoder_epochs"):
         callbacks.append(FrozenEncoder(epochs=frozen))
     if cfg.early_stopping is not None:  # before the panels, which draw once more when it stops
         callbacks.append(Stopping(monitor=MONITOR, patience=cfg.early_stopping))
-    own = [make(node) for node in (cfg.get("callbacks") or {}).values()]
+    own = [make(node) for node in (cfg.callbacks or {}).values()]
     callbacks += [callback for callback in own if not isinstance(callback, Checkpoint)]
     if cfg.checkpoints.every_steps is not None:
         callbacks.append(StepCheckpoint(last=last, steps=cfg.checkpoints.every_steps))

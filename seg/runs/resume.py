@@ -26,7 +26,8 @@ EARLIER = {
     "dataset.overlap": False, "dataset.recursive": False, "dataset.missing_masks": "error",
     "dataset.patch_foreground": 0.33, "dataset.patches_per_image": "auto",
     "dataset.sampling": "uniform", "dataset.sampling_foreground": 0.5,
-    "model.deep_supervision": False, "ema": {"decay": None}, "callbacks": {},
+    "model.deep_supervision": False, "ema": {"decay": None}, "callbacks": {}, "figures": None,
+    "init_from_partial": False,
     "model.freeze_encoder_epochs": 0, "model.frozen_stages": 0, "model.up": "nearest",
     "optimizer.encoder_lr_scale": 1.0,
 }  # fmt: skip
