@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv train test test-slow lint format clean
+.PHONY: venv train test test-slow lint format docs docs-serve clean
 
 venv: .venv/.installed
 
@@ -31,5 +31,16 @@ format: venv
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# The pages of docs/, in site/index.html; they need no network. docs-serve shows changes at once.
+docs: .venv/.docs
+	$(BIN)/mkdocs build --strict
+
+docs-serve: .venv/.docs
+	$(BIN)/mkdocs serve
+
+.venv/.docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf .venv dist
+	rm -rf .venv dist site

@@ -81,7 +81,7 @@ def _key_lines(
         if isinstance(value, dict) and value and own.get(key):
             yield from _entry(f"{key}.", own[key])
     for key, value in leaves(rest):
-        yield from _entry(f"{key}={_typed(value)}", _meaning(own.get(key, ""), rules.get(key)))
+        yield from _entry(f"{key}={typed(value)}", meaning(own.get(key, ""), rules.get(key)))
     for group in of_groups:
         known = comments.of_choice(group, str(chosen[group]), folders)
         about = comments.title(group, str(chosen[group]), folders)
@@ -92,8 +92,7 @@ def _key_lines(
         yield ""
         for key, value in leaves(content[group]):
             rule = rules.get(f"{group}.{key}")
-            meaning = _meaning(known.get(key, ""), rule)
-            yield from _entry(f"{group}.{key}={_typed(value)}", meaning)
+            yield from _entry(f"{group}.{key}={typed(value)}", meaning(known.get(key, ""), rule))
 
 
 def leaves(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
@@ -106,7 +105,8 @@ def leaves(node: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]
             yield name, value
 
 
-def _typed(value: Any) -> str:
+def typed(value: Any) -> str:
+    """A value as it is typed behind `key=`; lists of objects by their names."""
     if value == "???":
         return "..."
     if isinstance(value, list) and any(map(is_target, value)):
@@ -115,7 +115,7 @@ def _typed(value: Any) -> str:
     return value if is_plain else as_override(value)
 
 
-def _meaning(comment: str, rule: Rule | None) -> str:
+def meaning(comment: str, rule: Rule | None) -> str:
     """The comment, and the values that may be chosen where it does not name them."""
     comment = "" if comment.startswith("ours") else comment
     if rule is None:
