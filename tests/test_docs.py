@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -22,6 +23,7 @@ from seg.cli.help import groups_of, leaves
 from seg.cli.overrides import parse
 from seg.cli.review import review
 from seg.cli.rules import RULES
+from tests.commands import seg as run_command
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -33,6 +35,7 @@ OWN = {
     "my_conf/logger/mine.yaml": "# @package logger.mine\n_target_: torch.nn.Identity",
     "my_conf/callbacks/mine.yaml": "# @package callbacks.mine\n_target_: torch.nn.Identity",
     "experiment/my_data.yaml": "# @package _global_\nseed: 1",
+    "experiment/mine.yaml": "# @package _global_\nseed: 1",
     "experiment/NAME.yaml": "# @package _global_\nseed: 1",
     "model.onnx": "",
 }
@@ -179,6 +182,16 @@ def test_every_page_is_in_the_navigation() -> None:
     assert sorted(listed) == [page.name for page in PAGES if page.parent != ROOT]
 
 
+def test_every_message_that_is_explained_is_in_the_code() -> None:
+    page = (ROOT / "docs" / "faq.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([^|]+) \|", page, re.M)
+    messages = [m for row in rows if "own)" not in row for m in re.findall(r"`([^`]+)`", row)]
+    assert len(messages) > 40
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "seg").rglob("*.py"))
+    parts = {part.strip() for message in messages for part in message.split("...")}
+    assert [part for part in parts if part not in code] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_python_block_can_be_read(page: Path) -> None:
     for token in tokens(page):
@@ -217,6 +230,40 @@ def test_the_reference_has_every_choice_and_every_key() -> None:
     assert [key for key, _ in keys if key not in rows and not key.startswith(whole)] == []
     assert "| `dataset.image_size=256` | side in pixels, or [height, width];" in text
     assert "| `loss.gamma=2.0` |" in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["quickstart", "tutorial"])
+def test_a_page_runs_from_its_first_command_to_its_last(name: str, tmp_path: Path) -> None:
+    """As printed, but for smaller pictures and networks and a single epoch."""
+    pytest.importorskip("onnxruntime")
+    data = ["dataset.patients=12", "dataset.frames=2", "dataset.size=48"]
+    less = ["dataset.image_size=32", "model.depth=2", "trainer.max_epochs=1"]
+    page = tokens(ROOT / "docs" / f"{name}.md")
+    fences = [t.content.replace("\\\n", " ") for t in page if t.type == "fence" and not t.info]
+    ran = []
+    for line in itertools.chain.from_iterable(text.splitlines() for text in fences):
+        if line.startswith("cp "):
+            subprocess.run(line, shell=True, check=True, cwd=tmp_path)
+        match = COMMAND.fullmatch(line) or re.fullmatch(r"python -m seg\.(\w+)()", line)
+        if match is None or "--help" in line:
+            continue
+        words = shlex.split(match[2])
+        if "RUN" in line:
+            folders = (tmp_path / "outputs").glob("*-unet-*/*/test.json")
+            run = max(folders, key=lambda path: path.stat().st_mtime_ns).parent
+            words = [word.replace("=RUN", f"={run}") for word in words]
+        if match[1] in ("train", "prepare") and "dataset=folder" not in words:
+            words += [] if "experiment=mine" in words else data
+        if match[1] == "train":
+            words += ["trainer.max_epochs=1"] if "experiment=mine" in words else less
+        if "dataset.root=my_data" in words and not (tmp_path / "my_data").is_dir():
+            (source,) = (tmp_path / "outputs" / "data").iterdir()
+            shutil.copytree(source, tmp_path / "my_data")
+        ran.append(run_command(match[1], *words, cwd=tmp_path))
+    assert len(ran) >= 9
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"report.html", "leaderboard.html", "predictions.csv", "audit.json"} <= written
 
 
 @pytest.mark.slow
