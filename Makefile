@@ -33,7 +33,7 @@ format: venv
 
 # The pages of docs/, in site/index.html; they need no network. docs-serve shows changes at once.
 docs: .venv/.docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-serve: .venv/.docs
 	$(BIN)/mkdocs serve
