@@ -8,27 +8,21 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from hydra._internal.utils import get_args_parser
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from omegaconf import OmegaConf
 
 import seg
 from seg.cli.help import groups_of, leaves
 from seg.cli.overrides import parse
 from seg.cli.review import review
-from seg.cli.rules import RULES
 from tests.commands import seg as run_command
+from tests.pages import COMMAND, PAGES, ROOT, anchors, code, commands, tokens
 
-ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 IDS = [path.stem for path in PAGES]
-COMMAND = re.compile(r"(?:python -m )?seg\.(\w+) (?=\S)(.*)")
 # files of one's own that a page names and does not show
 OWN = {
     "my_conf/loss/mine.yaml": "_target_: seg.losses.dice.DiceLoss",
@@ -39,40 +33,6 @@ OWN = {
     "experiment/NAME.yaml": "# @package _global_\nseed: 1",
     "model.onnx": "",
 }
-
-
-def tokens(page: Path) -> Iterator[Token]:
-    """Blocks of a page, and what is within their lines."""
-    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8")):
-        yield token
-        yield from token.children or []
-
-
-def code(page: Path) -> Iterator[str]:
-    """Each line of code of a page, one that is continued as a whole."""
-    for token in tokens(page):
-        if token.type in ("fence", "code_block", "code_inline"):
-            yield from token.content.replace("\\\n", " ").splitlines()
-
-
-def commands(page: Path) -> list[tuple[str, list[str]]]:
-    """The commands of `seg` on a page: which, and its arguments."""
-    found = []
-    for line in code(page):
-        if match := COMMAND.fullmatch(line.strip()):
-            words = shlex.split(match[2].partition(" & ")[0], comments=True)
-            is_call = match[0].startswith("python") or any("=" in word for word in words)
-            if match[1] in RULES and is_call and "..." not in match[0]:
-                found.append((match[1], words))
-    return found
-
-
-def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
-    every = list(tokens(page))
-    heads = [after for head, after in itertools.pairwise(every) if head.type == "heading_open"]
-    plain = ["".join(part.content for part in head.children) for head in heads]
-    return {re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-") for text in plain}
 
 
 @pytest.fixture(scope="module")
