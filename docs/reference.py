@@ -15,7 +15,7 @@ from seg.cli.help import groups_of, leaves, meaning, typed
 from seg.cli.rules import RULES
 
 PLACE = "<!-- the keys -->"
-COMMANDS = ("train", "prepare", "evaluate", "predict", "export", "compare")
+COMMANDS = ("train", "prepare", "evaluate", "predict", "export", "compare", "demo")
 WHOLE = (
     "augmentation",
     "callbacks",

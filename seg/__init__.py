@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 broken_torchvision.watch()
 
-_COMMANDS = ("train", "evaluate", "predict", "export", "prepare", "compare")
+_COMMANDS = ("train", "evaluate", "predict", "export", "prepare", "compare", "demo")
 
 
 def __getattr__(name: str) -> Any:

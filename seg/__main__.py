@@ -8,6 +8,7 @@ COMMANDS = {
     "evaluate": ("score a trained network, with intervals", "run=RUN_DIR"),
     "compare": ("rank runs, with paired tests; report one run", "runs='outputs/*'"),
     "predict": ("masks for images that have none", "run=RUN_DIR input=IMAGES output=MASKS"),
+    "demo": ("a page to try a network on images", "run=RUN_DIR"),
     "export": ("one file that needs no seg", "run=RUN_DIR format=onnx"),
 }
 

@@ -26,7 +26,7 @@ def compose(
 
     Args:
         overrides: as on the command line: `["dataset=folder", "dataset.root=DIR"]`.
-        command: `train`, `evaluate`, `predict`, `export`, `prepare` or `compare`.
+        command: `train`, `evaluate`, `predict`, `export`, `prepare`, `compare` or `demo`.
         config_dir: a folder of your own choices, as of `--config-dir`.
 
     Returns:

@@ -31,9 +31,13 @@ def started(*argv: str, cwd: Path, **environment: str) -> subprocess.CompletedPr
     """Run this interpreter; returns its exit code and what it printed."""
     return subprocess.run(
         [sys.executable, *argv],
-        cwd=cwd, capture_output=True, text=True, timeout=600,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **environment},
+        cwd=cwd, capture_output=True, text=True, timeout=600, env=environment_of(**environment),
     )  # fmt: skip
+
+
+def environment_of(**more: str) -> dict[str, str]:
+    """The environment of a command that is started: this tree, one thread, and `more`."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **more}
 
 
 def forked(command: str, *argv: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess:

@@ -20,15 +20,22 @@ LAYERS = (
     ("evaluation",),
     ("comparison", "preparation", "exporting"),
     ("report",),
+    ("serving",),
     ("cli",),
     ("sweeps",),
     ("launch",),
     ("train", "evaluate", "predict", "export", "prepare", "compare"),
-    ("api",),
+    ("demo", "api"),
 )
 COMMANDS = LAYERS[-2]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-HYDRA = ("cli", "sweeps", "launch", *COMMANDS, "api")  # what may know Hydra and its configurations
+HYDRA = (
+    "cli",
+    "sweeps",
+    "launch",
+    *COMMANDS,
+    *LAYERS[-1],
+)  # what may know Hydra and its configurations
 
 # Files that only seg/runs/ may name, since every reader asks RunFolder for them.
 OF_A_RUN = ("run.json", "config.yaml", "metrics.csv", "test.json", "test_cases.csv", "split.csv",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands import started
 
-COMMANDS = ["train", "evaluate", "predict", "export", "prepare", "compare"]
+COMMANDS = ["train", "evaluate", "predict", "export", "prepare", "compare", "demo"]
 RUN = """
 import runpy, sys
 command, *sys.argv[1:] = sys.argv[1:]

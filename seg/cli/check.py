@@ -46,7 +46,7 @@ def check(
 
     Args:
         cfg: as composed for the command.
-        command: train, evaluate, predict, export, prepare or compare.
+        command: train, evaluate, predict, export, prepare, compare or demo.
         imports: import what a `_target_` names, if all else is right; that takes seconds.
         complete: required keys must be there.
     Raises:

@@ -105,6 +105,18 @@ STAGE = {  # of a training; further stages have the same keys below stages.NAME
     "scheduler.power": positive(),
 }
 _VIEWS = {"tta": one_of(True, False, "flips", "d4"), "tta_check": FLAG}
+_PREDICTION = _VIEWS | {
+    "run": or_list(path("a run folder")),
+    "threshold": or_null(or_list(PROBABILITY)),
+    "postprocess": FLAG,
+    "tile": Rule(
+        lambda v: v in (None, "auto") or count(16).allows(v), "auto, null, or pixels, at least 16"
+    ),
+    "scale": or_null(number("a factor up to 8", lambda v: 0 < v <= 8)),
+    "overlap": number("a share from 0 to 0.75", lambda v: 0 <= v <= 0.75),
+    "axis": one_of(None, 0, 1, 2),
+    "batch_size": count(1),
+}
 RULES: dict[str, dict[str, Rule]] = {
     "train": DATASET | STAGE | _DEVICE | {
         "name": NAME,
@@ -168,8 +180,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "protocol.robustness.rotation": _amounts(
             number("an angle above 0, up to 180", lambda v: 0 < v <= 180)),
     },
-    "predict": _MODEL_FILE | _DEVICE | _VIEWS | {
-        "run": or_list(path("a run folder")),
+    "predict": _MODEL_FILE | _DEVICE | _PREDICTION | {
         "input": or_list(path("an image, a folder, a glob, a CSV")),
         "output": path(),
         "recursive": FLAG,
@@ -178,15 +189,11 @@ RULES: dict[str, dict[str, Rule]] = {
         "probabilities": one_of(None, "png16", "npy"),
         "overlays": FLAG,
         "contact_sheet": FLAG,
-        "threshold": or_null(or_list(PROBABILITY)),
-        "postprocess": FLAG,
-        "tile": Rule(
-            lambda v: v in (None, "auto") or count(16).allows(v),
-            "auto, null, or pixels, at least 16"),
-        "scale": or_null(number("a factor up to 8", lambda v: 0 < v <= 8)),
-        "overlap": number("a share from 0 to 0.75", lambda v: 0 <= v <= 0.75),
-        "axis": one_of(None, 0, 1, 2),
-        "batch_size": count(1),
+    },
+    "demo": _MODEL_FILE | _PREDICTION | {
+        "host": path("an address of this machine"),
+        "port": Rule(lambda v: count(0).allows(v) and v < 65536, "a port from 0 to 65535"),
+        "device": _DEVICE["trainer.accelerator"],
     },
     "export": _MODEL_FILE | {
         "format": one_of("onnx", "pt2", "safetensors", "pth"),
@@ -225,5 +232,5 @@ RULES: dict[str, dict[str, Rule]] = {
 }  # fmt: skip
 MUST_EXIST = {  # keys of files or folders that are read; null and auto name none
     "train": ("init_from", "resume"), "evaluate": ("run",), "predict": ("run",), "export": ("run",),
-    "prepare": ("against",), "compare": (),
+    "prepare": ("against",), "compare": (), "demo": ("run",),
 }  # fmt: skip

@@ -26,7 +26,7 @@ from seg.cli.rules import MUST_EXIST, RULES
 # What each command cannot do without.
 REQUIRED = {
     "evaluate": ["run=."], "predict": ["run=.", "input=x", "output=y"], "export": ["run=."],
-    "compare": ["runs=x"],
+    "compare": ["runs=x"], "demo": ["run=."],
 }  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def _plain_keys(node: dict[str, Any], prefix: str = "") -> list[str]:
 
 def test_every_command_has_a_table() -> None:
     commands = {file.stem for file in CONF_DIR.glob("*.yaml")}
-    assert len(commands) == 6
+    assert len(commands) == 7
     assert commands == RULES.keys() == MUST_EXIST.keys()
 
 

@@ -139,7 +139,7 @@ class FilePredictor:
             self.draw(read.image, prediction.mask, self.journal.temporary(name))
         partial = self.partial.setdefault(file, PartialFile())
         with partial.lock:
-            row = self._row(picture, read, prediction)
+            row = row_of(picture, read, prediction, self.writer)
             partial.segmentations[picture.index], partial.rows[picture.index] = prediction, row
             row["seconds"] = round(read.seconds + seconds + time.perf_counter() - started, 4)
             if len(partial.rows) < (file.slices or 1):
@@ -163,29 +163,32 @@ class FilePredictor:
         self.partial.pop(file, None)
         return self.journal.place(file.input.image, file.sha256, self.writer.names(file), facts)
 
-    def _row(self, picture: Picture, read: Read, segmentation: Segmentation) -> Record:
-        """A row of predictions.csv."""
-        mask = segmentation.mask
-        height, width = mask.shape[-2:]
-        row: Record = {
-            "image": picture.name,
-            **self.writer.masks_of(picture.file, picture.index),
-            "height": height,
-            "width": width,
-            "foreground_pixels": int(np.count_nonzero(mask.reshape(-1, height, width).any(0))),
-        }
-        spacing, sure = read.header.spacing, segmentation.foreground_confidence
-        for index, name in enumerate(self.model.classes, start=1):
-            area = area_of(mask, index)
-            pixels = int(np.count_nonzero(area))
-            components = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)[0] - 1
-            row[f"{name}_pixels"] = pixels
-            row[f"{name}_mm2"] = round(pixels * spacing[0] * spacing[1], 4) if spacing else None
-            row[f"{name}_components"] = components
-            row[f"{name}_mask_confidence"] = round(float(sure[index - 1]), 5)
-        row["foreground_confidence"] = round(float(sure.mean()), 5)
-        row["confidence"] = round(segmentation.confidence, 5)
-        row["entropy"] = round(segmentation.entropy, 5)
-        row["seconds"] = 0.0
-        row["remarks"] = [[warning.kind, warning.detail] for warning in read.warnings]
-        return row
+
+def row_of(
+    picture: Picture, read: Read, segmentation: Segmentation, writer: output.MaskWriter
+) -> Record:
+    """A row of predictions.csv, which `predictions.table` writes."""
+    mask = segmentation.mask
+    height, width = mask.shape[-2:]
+    row: Record = {
+        "image": picture.name,
+        **writer.masks_of(picture.file, picture.index),
+        "height": height,
+        "width": width,
+        "foreground_pixels": int(np.count_nonzero(mask.reshape(-1, height, width).any(0))),
+    }
+    spacing, sure = read.header.spacing, segmentation.foreground_confidence
+    for index, name in enumerate(writer.classes, start=1):
+        area = area_of(mask, index)
+        pixels = int(np.count_nonzero(area))
+        components = cv2.connectedComponents(area.astype(np.uint8), connectivity=8)[0] - 1
+        row[f"{name}_pixels"] = pixels
+        row[f"{name}_mm2"] = round(pixels * spacing[0] * spacing[1], 4) if spacing else None
+        row[f"{name}_components"] = components
+        row[f"{name}_mask_confidence"] = round(float(sure[index - 1]), 5)
+    row["foreground_confidence"] = round(float(sure.mean()), 5)
+    row["confidence"] = round(segmentation.confidence, 5)
+    row["entropy"] = round(segmentation.entropy, 5)
+    row["seconds"] = 0.0
+    row["remarks"] = [[warning.kind, warning.detail] for warning in read.warnings]
+    return row

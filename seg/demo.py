@@ -1,0 +1,43 @@
+"""A page to try a model on images. python -m seg.demo run=RUN"""
+
+from seg.launch import launch
+
+if __name__ == "__main__":  # before the imports, so that help and refusals come at once
+    launch("seg.demo.demo", config_name="demo")
+
+import logging
+
+from omegaconf import DictConfig
+
+from seg.predict import load_model, log_model
+from seg.serving import web
+from seg.serving.gallery import Gallery
+from seg.training.hardware import choose_hardware
+
+log = logging.getLogger(__name__)
+
+
+def demo(cfg: DictConfig) -> None:
+    """Serve the page until Ctrl-C.
+
+    Raises:
+        ImportError: Werkzeug is not installed.
+        OSError: the port is taken.
+    """
+    web.refuse_without_werkzeug()
+    with web.listen(cfg.host, cfg.port) as listening:
+        hardware = choose_hardware(cfg.device, "32-true")
+        model = load_model(cfg, hardware)
+        log_model(model, hardware)
+        axis = model.axis if cfg.axis is None else cfg.axis
+        resized = cfg.scale is None and cfg.tile in ("auto", None)
+        title = {
+            "name": " + ".join(str(path) for path in model.members),
+            "device": hardware.accelerator,
+        }
+        with Gallery(model, axis=axis, resized=resized) as gallery:
+            host = f"[{cfg.host}]" if ":" in cfg.host else cfg.host
+            port = listening.getsockname()[1]
+            log.info("open http://%s:%d in a browser; Ctrl-C ends it", host, port)
+            web.serve(gallery, listening, title)
+    log.info("stopped")

@@ -1,0 +1,1 @@
+"""The page of `seg.demo`: images that a browser sends, predicted, measured and drawn."""
