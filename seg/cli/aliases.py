@@ -38,6 +38,7 @@ _TRAIN = {
     "trainer.accumulate_grad_batches": "accumulate grad_accum accumulation accumulation_steps "
     "gradient_accumulation_steps",
     "trainer.deterministic": "deterministic",
+    "trainer.compile": "compile torch_compile compile_model",
     "early_stopping": "patience early_stop es_patience",
     "output_dir": "output out out_dir outdir save_dir project log_dir logdir results_dir",
     "name": "run_name exp_name experiment_name",

@@ -234,7 +234,7 @@ def build_trainer(
         accelerator=hardware.accelerator,
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),
-        callbacks=build_callbacks(cfg, data, run, panel_rows=PANEL_ROWS),
+        callbacks=build_callbacks(cfg, hardware, data, run, panel_rows=PANEL_ROWS),
         # the environment that `detect_rank` goes by: stray SLURM_* variables mean nothing
         plugins=[
             checkpoint.AtomicCheckpointIO(), distributed.environment(cfg.trainer.num_nodes),

@@ -11,9 +11,12 @@ from seg.data.datamodule import SegmentationDataModule
 from seg.report import figures, panels
 from seg.runs.folder import MONITOR, RunFolder
 from seg.training import checkpoint, progress, pruning
+from seg.training.compiled import Compiled
+from seg.training.cores import sharing
 from seg.training.ema import EMA
 from seg.training.epoch_log import EpochLog
 from seg.training.freezing import FrozenEncoder
+from seg.training.hardware import Hardware
 from seg.training.panels import Panels, fixed_cases
 from seg.training.pr_curves import PrecisionRecall
 from seg.training.preemption import PreemptionCheckpoint, StepCheckpoint
@@ -22,6 +25,7 @@ from seg.training.stages import NextStage, Stopping
 
 def build_callbacks(
     cfg: DictConfig,
+    hardware: Hardware,
     data: SegmentationDataModule,
     run: RunFolder,
     *,
@@ -32,6 +36,10 @@ def build_callbacks(
     validation = data.rows("val")
     positions = fixed_cases(data.cache.foreground[validation], panel_rows)
     callbacks: list[pl.Callback] = [NextStage(best=best)]
+    compiles = cfg.trainer.get("compile", False)  # not in a run of an earlier version
+    if compiles:
+        callbacks.append(Compiled(compiles))
+    callbacks += sharing(hardware.accelerator, fixed=cfg.trainer.deterministic or compiles is True)
     also = figures.formats(cfg.figures)
     if cfg.ema is not None and cfg.ema.decay is not None:
         callbacks.append(EMA(decay=cfg.ema.decay))

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seg.cli import datasets, fixed, logger_rules, loss_rules, signatures
 from seg.cli.compose import CONF_DIR, ConfigError, plain
-from seg.cli.make import MODEL, OPTIMIZER
+from seg.cli.make import MODEL, OPTIMIZER, TRAINER
 from seg.cli.rule import Rule, as_typed, count, number
 from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE
 from seg.cli.signatures import is_target, nearest, walk
@@ -31,7 +31,7 @@ NEWER = {
 }  # fmt: skip
 DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
 # keys beside those of the class that a node names
-BESIDE = {"dataset": LOADING | DOWNLOAD, "model": MODEL, "optimizer": OPTIMIZER}
+BESIDE = {"dataset": LOADING | DOWNLOAD, "model": MODEL, "optimizer": OPTIMIZER, "trainer": TRAINER}
 
 _SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 _STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}

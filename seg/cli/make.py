@@ -11,19 +11,20 @@ from omegaconf import DictConfig, OmegaConf
 # Keys beside those of the class: what a training does with the object.
 MODEL = {"freeze_encoder_epochs"}
 OPTIMIZER = {"encoder_lr_scale", "decay_norms_and_biases"}
+TRAINER = {"compile"}
 
 
 def make(node: Any, **more: Any) -> Any:
     """What a node of the configuration describes, with plain lists and dicts.
 
-    Keys of the training beside those of the class, `MODEL` and `OPTIMIZER`, are left out.
+    Keys beside those of the class, `MODEL`, `OPTIMIZER` and `TRAINER`, are left out.
 
     Raises:
         ValueError, OSError, ImportError: as the class raised it, where Hydra raises an error of its
             own; a message that names no key gets that of the node.
     """
     if isinstance(node, Mapping):
-        beside, node = (MODEL | OPTIMIZER) & set(node), copy.deepcopy(node)
+        beside, node = (MODEL | OPTIMIZER | TRAINER) & set(node), copy.deepcopy(node)
         if isinstance(node, DictConfig):
             OmegaConf.set_struct(node, False)  # with several ranks, and in sweeps, it is closed
         for key in beside:

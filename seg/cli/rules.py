@@ -154,6 +154,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "trainer.limit_val_batches": number("1.0: all validation cases count", lambda v: v == 1),
         "trainer.limit_test_batches": number("1.0: all test cases count", lambda v: v == 1),
         "trainer.gradient_clip_algorithm": one_of("norm", "value"),
+        "trainer.compile": one_of(True, False, "auto"),
         "stages": Rule(
             lambda v: isinstance(v, dict), "{NAME: {loss: ..., optimizer: ..., scheduler: ..., "
             "max_epochs: ...}}"),

@@ -29,7 +29,7 @@ EARLIER = {
     "model.deep_supervision": False, "ema": {"decay": None}, "callbacks": {}, "figures": None,
     "init_from_partial": False,
     "model.freeze_encoder_epochs": 0, "model.frozen_stages": 0, "model.up": "nearest",
-    "optimizer.encoder_lr_scale": 1.0,
+    "optimizer.encoder_lr_scale": 1.0, "trainer.compile": False,
 }  # fmt: skip
 # values that mean the same (of the normalisation: without pretrained weights, which no earlier
 # version had)

@@ -200,7 +200,7 @@ def test_an_augmentation_takes_so_many_channels_or_is_refused_beforehand(
     name: str, channels: int
 ) -> None:
     transform = augmentation(name)
-    lacking = {"strong": (2, 4, 5, 7), "mri": (1,)}
+    lacking = {"strong": (2, 4, 5, 7), "robust": (2, 4, 5, 7), "mri": (1,)}
     if channels in lacking.get(name, ()):
         with pytest.raises(ValueError, match=f"dataset.channels={channels}"):
             refuse_channels(transform, channels)

@@ -85,6 +85,7 @@ def test_no_augmentation_makes_none() -> None:
         ("light", lambda made: made == [H]),
         ("nnunet", lambda made: {H, V, HALF, "turn by 90"} < set(made)),
         ("strong", lambda made: made == list(VIEWS)),
+        ("robust", lambda made: made == list(VIEWS)),
     ],
 )
 def test_the_choices_of_augmentation(choice: str, test: Callable) -> None:
