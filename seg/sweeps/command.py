@@ -63,9 +63,10 @@ def sweep(
     sweeps = Path(first.output_dir).expanduser().absolute() / "multirun"
     sweep_identity = sweep_folder.identity(lines, flags)
     folder, folder_lock = sweep_folder.open_folder(
-        first.resume, sweep_identity, sweeps, acquire=lock.acquire, fresh=fresh_folder
-    )
-    if sweep_folder.is_complete(folder):
+        first.resume, sweep_identity, sweeps,
+        overrides=lines, acquire=lock.acquire, fresh=fresh_folder,
+    )  # fmt: skip
+    if sweep_folder.is_complete(folder, lines):
         log.info("%s is finished; nothing to do", folder)
         return 0
     log.info("sweep folder: %s", folder)

@@ -14,7 +14,8 @@ from seg.runs import atomic
 
 # how and where a sweep runs, not what it is: two commands of one sweep may differ in it
 LAUNCH_KEYS = ("hydra.", "hydra/launcher", "resume", "output_dir", "dataset.num_workers")
-GROWING_KEYS = ("hydra.sweeper.n_trials", "hydra.sweeper.n_jobs")  # a search can be extended
+# how long a search goes on, and how many trials at a time: it can be extended
+GROWING_KEYS = ("hydra.sweeper.n_trials", "hydra.sweeper.cpu_minutes", "hydra.sweeper.n_jobs")
 NAME_BYTES = 180  # file systems take 255
 
 
@@ -91,12 +92,24 @@ def add_jobs(folder: Path, jobs: Sequence[Job]) -> None:
     record(folder, jobs=[by_number[number] for number in sorted(by_number)])
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether every job of the sweep is done; its sweeper records that at the end."""
-    return read(folder).get("complete") is True
+def is_complete(folder: Path, overrides: Sequence[str]) -> bool:
+    """Whether every job of the sweep is done; its sweeper records that at the end.
+
+    Args:
+        overrides: of the command; a search of which it wants more is not complete.
+    """
+    content = read(folder)
+    wanted, had = _extent(overrides), _extent(content.get("overrides", []))
+    return content.get("complete") is True and wanted == had
 
 
-def find(resume: str | None, sweep_identity: Sequence[str], sweeps: Path) -> Iterator[Path]:
+def _extent(overrides: Sequence[str]) -> set[str]:
+    return {line for line in overrides if line.partition("=")[0] in GROWING_KEYS[:2]}
+
+
+def find(
+    resume: str | None, sweep_identity: Sequence[str], sweeps: Path, overrides: Sequence[str] = ()
+) -> Iterator[Path]:
     """Folders of earlier sweeps of the same command to continue, the best first.
 
     Args:
@@ -104,6 +117,7 @@ def find(resume: str | None, sweep_identity: Sequence[str], sweeps: Path) -> Ite
             none; or the folder of a sweep.
         sweep_identity: from `identity`.
         sweeps: the folder in which sweeps lie.
+        overrides: of the command.
 
     Raises:
         FileNotFoundError: `resume` is no folder of a sweep.
@@ -126,9 +140,9 @@ def find(resume: str | None, sweep_identity: Sequence[str], sweeps: Path) -> Ite
         return
     newest_first = sorted(sweeps.glob("*/"), reverse=True)
     same = [f for f in newest_first if read(f).get("identity") == sweep_identity]
-    yield from (f for f in same if not is_complete(f))
+    yield from (f for f in same if not is_complete(f, overrides))
     if resume == "auto":
-        yield from (f for f in same if is_complete(f))
+        yield from (f for f in same if is_complete(f, overrides))
 
 
 def open_folder(
@@ -136,17 +150,18 @@ def open_folder(
     sweep_identity: Sequence[str],
     sweeps: Path,
     *,
+    overrides: Sequence[str] = (),
     acquire: Callable[[Path], Any],
     fresh: Callable[[Path], Path],
 ) -> tuple[Path, Any]:
     """The folder of an earlier sweep that no process works on, or a new one; and the lock on it.
 
     Args:
-        resume, sweep_identity, sweeps: as in `find`.
+        resume, sweep_identity, sweeps, overrides: as in `find`.
         acquire: locks a folder; None where another process has the lock.
         fresh: makes a new folder in `sweeps`.
     """
-    for folder in find(resume, list(sweep_identity), sweeps):
+    for folder in find(resume, list(sweep_identity), sweeps, overrides):
         lock = acquire(folder)
         if lock is not None:
             return folder, lock

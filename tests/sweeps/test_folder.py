@@ -88,3 +88,23 @@ def test_a_name_fits_a_file_system_and_hydras_grammar(value: str, tmp_path: Path
     (tmp_path / name).mkdir()
     assert list(tmp_path.iterdir()) == [tmp_path / name]
     assert not set("'\"${}\\/") & set(name)
+
+
+@pytest.mark.parametrize("key", ["n_trials", "cpu_minutes"])
+def test_a_complete_search_of_which_more_is_wanted_goes_on(tmp_path: Path, key: str) -> None:
+    def search(count: int | None, which: str | None = None) -> str:
+        lines = ["lr=choice(1,2)", *([f"hydra.sweeper.{key}={count}"] if count else [])]
+        who = sweeps.identity(lines, [])
+        folder, _ = sweeps.open_folder(
+            which, who, tmp_path, overrides=lines, acquire=lambda _: object(), fresh=fresh
+        )
+        done = sweeps.is_complete(folder, lines)
+        sweeps.begin(folder, who, lines)
+        sweeps.record(folder, complete=True)
+        return f"{folder.name} {'done' if done else 'goes on'}"
+
+    assert [search(3), search(5)] == ["000 goes on", "000 goes on"]
+    assert search(5, "auto") == "000 done"
+    assert search(8, "auto") == "000 goes on"
+    assert search(9, str(tmp_path / "000")) == "000 goes on"
+    assert search(9) == "001 goes on"  # the same command again is another search
