@@ -16,7 +16,7 @@ import torch
 
 log = logging.getLogger(__name__)
 
-SECONDS = 3.0  # between two looks at the machine
+SECONDS = 5.0  # between two looks at the machine
 STATISTICS = Path("/proc/stat")
 QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds in each period
 
