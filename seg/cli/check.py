@@ -96,12 +96,12 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     yield from _training_conflicts(cfg, nodes)
     yield from loss_rules.problems(cfg)
     for key in MUST_EXIST[command]:
-        for value in cfg[key] if isinstance(cfg.get(key), list) else [cfg.get(key)]:
+        given = cfg.get(key)  # a run of an earlier version may lack it
+        for value in given if isinstance(given, list) else [given]:
             if value not in (None, "auto", "???") and not Path(str(value)).expanduser().exists():
                 yield f"{key}={shown(value)}: no such file or folder"
     if is_target(cfg.get("dataset")):
-        yield from _dataset(cfg["dataset"])
-        yield from _patch_conflicts(cfg)
+        yield from (*_dataset(cfg["dataset"]), *_patch_conflicts(cfg))
     if (CONF_DIR / "experiment" / f"{cfg.get('plan')}.yaml").is_file():
         yield f"plan={cfg['plan']}: an experiment of seg has this name; choose another"
 

@@ -39,6 +39,7 @@ class Compiled(pl.Callback):
         mode = "reduce-overhead" if on_cuda else None
         pl_module.model.compile(mode=mode, dynamic=False)
         self.call = pl_module.model._compiled_call_impl
+        pl_module.model._compiled_call_impl = None  # as `nn.Module` has it without `compile`
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -56,12 +57,13 @@ class Compiled(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, *args: Any
     ) -> None:
-        pl_module.model._compiled_call_impl = None  # as `nn.Module` has it without `compile`
+        pl_module.model._compiled_call_impl = None
 
     def _try(self, trainer: pl.Trainer, pl_module: pl.LightningModule, images: Tensor) -> None:
         """Compile forward and backward with a batch; weights and statistics stay as they are."""
         model, begun = pl_module.model, time.perf_counter()
         buffers = {name: value.clone() for name, value in model.named_buffers()}
+        model._compiled_call_impl = self.call
         try:
             with trainer.precision_plugin.forward_context():
                 outputs = pl_module(images)
@@ -72,7 +74,7 @@ class Compiled(pl.Callback):
             reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
             log.warning("torch.compile failed, the training goes on without it: %s", reason)
             self.wanted = False
-            model._compiled_call_impl = None
+        model._compiled_call_impl = None
         self.shape = images.shape
         model.zero_grad(set_to_none=True)
         with torch.no_grad():

@@ -1,7 +1,7 @@
 """CPU threads of a training that shares the cores with other processes.
 
 Threads that wait for one another at the end of every operation need their cores at the same time.
-Two trainings with two threads each on two cores reached a quarter of the images per second of two
+Two trainings with two threads each on two cores reached a sixth of the images per second of two
 with one thread each (`python benchmarks/side_by_side.py`).
 """
 
