@@ -1,6 +1,7 @@
 """Precision against recall of the test, for TensorBoard's PR curves."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ LEVELS = 128  # thresholds
 class PrecisionRecall(pl.Callback):
     """Adds a curve for each class, all pixels of the test together, to the event file.
 
-    Left out with several devices, each of which sees some of the cases, and where images are
-    predicted in windows.
+    Histograms of probabilities add up, over the strips of an image that is predicted in windows,
+    over images, and over devices; a case that fills up the ranks does not count twice.
 
     Args:
         class_names: without background.
@@ -33,16 +34,29 @@ class PrecisionRecall(pl.Callback):
         self.class_names = class_names
         self.overlap = overlap
         self.counts: NDArray[np.int64] = np.zeros((len(class_names), 2, LEVELS), np.int64)
+        self._drawn = False
+        self._seen = self._new = 0  # cases of this rank before a batch; those of it that count
         self._logits: Tensor | None = None
         self._hook: RemovableHandle | None = None
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        has_file = any(isinstance(logger, EventFile) for logger in trainer.loggers)
-        if has_file and trainer.world_size == 1 and pl_module.whole_images is None:
+        self._drawn = any(isinstance(logger, EventFile) for logger in trainer.loggers)
+        if self._drawn and pl_module.whole_images is None:
             self._hook = pl_module.model.register_forward_hook(self._keep)
+        elif self._drawn:
+            pl_module.whole_images = replace(pl_module.whole_images, on_strip=self._add_strip)
 
     def _keep(self, model: nn.Module, images: Any, logits: Tensor) -> None:
         self._logits = logits
+
+    def on_test_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: dict[str, Tensor],
+        batch_idx: int, dataloader_idx: int = 0,
+    ) -> None:  # fmt: skip
+        cases = len(trainer.test_dataloaders.dataset)
+        own = len(range(trainer.global_rank, cases, trainer.world_size))  # see EpochSampler
+        self._new = min(own - self._seen, len(batch["case"]))
+        self._seen += len(batch["case"])
 
     def on_test_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any,
@@ -50,21 +64,35 @@ class PrecisionRecall(pl.Callback):
     ) -> None:  # fmt: skip
         if self._hook is None:
             return
-        probs = probabilities(self._logits.float(), planes=self.overlap).cpu().numpy()
-        first = probs.shape[1] - len(self.class_names)  # 1 where background is a class
-        for prob, mask in zip(probs, batch["mask"].cpu().numpy(), strict=True):
-            if not np.isfinite(prob).all():
-                continue
-            for j in range(len(self.class_names)):
-                known = {"valid": valid_of(mask, j + 1), "levels": LEVELS}
-                self.counts[j] += level_counts(prob[first + j], area_of(mask, j + 1), **known)
+        probs = probabilities(self._logits.float(), planes=self.overlap)[: max(self._new, 0)]
+        for prob, mask in zip(probs, batch["mask"], strict=False):
+            self._add(prob, mask)
+
+    def _add_strip(self, probs: Tensor, mask: Tensor) -> None:
+        if self._new > 0:  # whole images come one at a time
+            self._add(probs, mask)
+
+    def _add(self, probs: Tensor, mask: Tensor) -> None:
+        """probs: (K, H, W). mask: (H, W) class indices, or planes (K, H, W)."""
+        prob, mask = probs.cpu().numpy(), mask.cpu().numpy()
+        first = len(prob) - len(self.class_names)  # 1 where background is a class
+        if not np.isfinite(prob).all():
+            return
+        for j in range(len(self.class_names)):
+            known = {"valid": valid_of(mask, j + 1), "levels": LEVELS}
+            self.counts[j] += level_counts(prob[first + j], area_of(mask, j + 1), **known)
 
     def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self._hook is None:
+        if not self._drawn:
             return
-        self._hook.remove()
-        self._logits = None
-        for name, counts in zip(self.class_names, self.counts, strict=True):
+        if self._hook is not None:
+            self._hook.remove()
+            self._logits = None
+        else:
+            pl_module.whole_images = replace(pl_module.whole_images, on_strip=None)
+        ours = torch.from_numpy(self.counts).to(pl_module.device)
+        every = trainer.strategy.reduce(ours, reduce_op="sum").cpu().numpy()
+        for name, counts in zip(self.class_names, every, strict=True):
             if not counts[1].any():  # in no mask
                 continue
             tp, fp, fn, tn = counts_at(counts)[1:].T  # the plugin takes 127 thresholds at most

@@ -14,6 +14,8 @@ from seg.metrics.cases import decide_probabilities
 Forward = Callable[[Tensor], Tensor]  # images (N, C, H, W) to logits (N, K, H, W)
 # logits and target (N, h, w) of some windows
 OnWindows = Callable[[Tensor, Tensor], None]
+# probabilities (K, h, W) of some rows, and the target there
+OnStrip = Callable[[Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,12 @@ class WholeImages:
     Args:
         patch: (height, width) of a window.
         batch_size: windows that are predicted together.
+        on_strip: gets the probabilities of each strip whose target is known.
     """
 
     patch: tuple[int, int]
     batch_size: int
+    on_strip: OnStrip | None = None
 
     def predict(
         self,
@@ -48,7 +52,8 @@ class WholeImages:
             image: (C, H, W) as stored, 0-255.
             threshold: on the probability of a single class, or of each.
             overlap: whether classes may share pixels.
-            target: (H, W) class indices or (K, H, W) planes, 255 ignored; for `on_windows`.
+            target: (H, W) class indices or (K, H, W) planes, 255 ignored; for `on_windows` and
+                `on_strip`.
             on_windows: gets what the network gives for some windows, and the target there.
         """
         pixels, size = image.movedim(0, -1), tuple(image.shape[1:])  # (H, W, C)
@@ -67,8 +72,13 @@ class WholeImages:
                     on_windows(logits, self._targets(target, some))
                 yield from probabilities(logits, planes=overlap)
 
-        strips = windows.blended(predicted(), tops=tops, lefts=lefts, tile=self.patch, size=size)
-        decided = [decide_probabilities(s, threshold, overlap=overlap) for _, s in strips]
+        decided = []
+        for row, strip in windows.blended(
+            predicted(), tops=tops, lefts=lefts, tile=self.patch, size=size
+        ):
+            decided.append(decide_probabilities(strip, threshold, overlap=overlap))
+            if self.on_strip is not None and target is not None:
+                self.on_strip(strip, target[..., row : row + strip.shape[-2], :])
         return torch.cat(decided, dim=-2)
 
     def _targets(self, target: Tensor, corners: list[tuple[int, int]]) -> Tensor:
