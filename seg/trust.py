@@ -32,7 +32,7 @@ def import_target(name: str) -> Any:
         PermissionError: it may start processes, open connections or load code.
         ImportError: there is none, or it needs a package that is not installed.
     """
-    _refuse(name, name)
+    refuse_name(name)
     parts = name.split(".")
     for cut in range(len(parts) - 1, 0, -1):
         module = ".".join(parts[:cut])
@@ -98,6 +98,11 @@ def refuse_untrusted(
 def targets(node: Any) -> set[str]:
     """All `_target_` in a configuration node."""
     return {str(value) for path, value in _values(node, "") if path.endswith("._target_")}
+
+
+def refuse_name(name: str) -> None:
+    """Raise PermissionError for what `import_target` refuses by its name alone."""
+    _refuse(name, name)
 
 
 def _refuse(name: str, dotted: str) -> None:

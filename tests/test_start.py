@@ -42,14 +42,15 @@ def test_help_imports_no_torch(command: str) -> None:
         (["loss=dyce", "optimizer.lrr=3"], 1),
         (["dataset=folder"], 1),
         (["trainer.max_epochs=0"], 1),
+        (["+optimizer.lrr=3"], 1),
+        (["+trainer.max_epoch=3", "+model.wdth=8"], 1),
+        (["++augmentation.transforms=[{_target_:albumentations.Affine,angle:3}]"], 1),
+        (["optimizer._target_=torch.optim.Adamm"], 1),
+        (["optimizer._target_=torch.load"], 1),
     ],
 )
 def test_what_is_shown_or_refused_imports_no_torch(arguments: list[str], status: int) -> None:
     assert ends_with("train", *arguments) == f"status {status} []"
-
-
-def test_a_key_of_a_library_is_refused_all_the_same() -> None:
-    assert ends_with("train", "+optimizer.lrr=3").startswith("status 1 ['torch'")
 
 
 def test_a_training_prints_no_line_of_a_library(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def check(
     Args:
         cfg: as composed for the command.
         command: train, evaluate, predict, export, prepare, compare or demo.
-        imports: import what a `_target_` names, if all else is right; that takes seconds.
+        imports: compare with what a `_target_` names: its source first, an import takes seconds.
         complete: required keys must be there.
     Raises:
         ConfigError: one line for each problem.
@@ -64,19 +64,20 @@ def check(
     problems = [*_problems(content, command)]
     if complete and command == "evaluate" and content["run"] is content["runs"] is None:
         problems.append("run: required; give run=RUN_DIR, or runs=GLOB")
-    if imports and not problems:
-        problems = [*_target_problems(content, command)]
+    for reads in (True, False) if imports else ():
+        problems = problems or [*_target_problems(content, command, reads=reads)]
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
 
 
-def _target_problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
+def _target_problems(cfg: Mapping[str, Any], command: str, *, reads: bool) -> Iterator[str]:
     for path, node in walk(cfg):
         if is_target(node):
             extra = BESIDE.get(path.rpartition(".")[2] if path.startswith("stages.") else path, ())
             extra = {"scale"} if loss_rules.is_term(path) else extra
             extra = {"save_dir"} if path.startswith("logger.") else extra  # the run's folder
-            yield from signatures.problems(path, node, extra=extra, ruled=_rules(command, cfg))
+            keys = {"extra": extra, "ruled": _rules(command, cfg)}
+            yield from signatures.problems(path, node, **keys, reads=reads)
 
 
 def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
@@ -157,9 +158,8 @@ def _sections(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
 
 
 def _unknown(prefix: str, node: Iterable[str], names: Collection[str]) -> Iterator[str]:
-    for key in node:
-        if key not in names:
-            yield f"{prefix}{key}: no such key{nearest(key, names)}"
+    unknown = (key for key in node if key not in names)
+    yield from (f"{prefix}{key}: no such key{nearest(key, names)}" for key in unknown)
 
 
 def _conflicts(cfg: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[str]:

@@ -3,13 +3,17 @@
 import difflib
 import inspect
 import math
+import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from seg.trust import import_target
+from seg.cli import source
+from seg.trust import import_target, refuse_name
 
+Known = tuple[Mapping[str, inspect.Parameter], Mapping[str, Any]]  # parameters, annotations
+ANYTHING = {"any": inspect.Parameter("any", inspect.Parameter.VAR_KEYWORD)}
 HYDRAS = ("_target_", "_partial_", "_recursive_", "_convert_", "_args_")  # keys of `instantiate`
 
 
@@ -34,7 +38,12 @@ def walk(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def problems(
-    path: str, node: Mapping[str, Any], *, extra: Collection[str], ruled: Collection[str]
+    path: str,
+    node: Mapping[str, Any],
+    *,
+    extra: Collection[str],
+    ruled: Collection[str],
+    reads: bool = False,
 ) -> Iterator[str]:
     """What does not fit, a line each.
 
@@ -43,35 +52,58 @@ def problems(
         node: has a `_target_`.
         extra: keys that are allowed beside those of the signature; none of them is needed.
         ruled: paths whose values have a rule; their types are not compared.
+        reads: take the signature from the source where that tells it, and import nothing then.
     """
     target = node["_target_"]
     if not isinstance(target, str):
         yield f"{path}._target_={target}: must be a dotted name"
         return
     try:
-        factory = import_target(target)
+        known = (_read(target) if reads else None) or _imported(target)
     except PermissionError as error:
         yield f"{path}._target_: refused, {error}"
     except Exception as error:  # whatever a user's own module raises when it is imported
         yield f"{path}._target_={target}: cannot be imported ({error})"
     else:
-        if callable(factory):
-            yield from _differences(path, node, factory, extra, ruled)
-        else:
+        if known is None:
             yield f"{path}._target_={target}: is not callable"
+        else:
+            yield from _differences(path, node, *known, extra, ruled)
+
+
+def _read(target: str) -> Known | None:
+    """The parameters and annotations from the source, where that tells them."""
+    refuse_name(target)
+    if target.rpartition(".")[0] in sys.modules:  # what is imported already knows more
+        return None
+    try:
+        parameters = source.signature(target).parameters
+    except source.Unreadable:
+        return None
+    hints = {k: p.annotation for k, p in parameters.items() if p.annotation is not p.empty}
+    return parameters, hints
+
+
+def _imported(target: str) -> Known | None:
+    """Those of the object itself; None where it cannot be called."""
+    factory = import_target(target)
+    if not callable(factory):
+        return None
+    try:
+        return inspect.signature(factory).parameters, annotations(factory)
+    except ValueError:
+        return ANYTHING, {}  # written in C, without a signature
 
 
 def _differences(
     path: str,
     node: Mapping[str, Any],
-    factory: Callable,
+    parameters: Mapping[str, inspect.Parameter],
+    hints: Mapping[str, Any],
     extra: Collection[str],
     ruled: Collection[str],
 ) -> Iterator[str]:
-    try:
-        signature = inspect.signature(factory).parameters.items()
-    except ValueError:
-        return  # written in C, without a signature
+    signature = parameters.items()
     named = {k: p for k, p in signature if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
     takes_any = any(p.kind == p.VAR_KEYWORD for _, p in signature)
     short = node["_target_"].rpartition(".")[2]
@@ -82,7 +114,7 @@ def _differences(
         is_needed = parameter.default is parameter.empty and key not in ("self", *node, *extra)
         if is_needed and not node.get("_partial_"):
             yield f"{path}.{key}: missing, {short} needs it"
-    for key, hint in annotations(factory).items():
+    for key, hint in hints.items():
         is_compared = key in node and key in named and f"{path}.{key}" not in ruled
         if is_compared and not is_target(node[key]) and not fits(node[key], hint):
             is_plain = typing.get_origin(hint) is None and hasattr(hint, "__name__")
