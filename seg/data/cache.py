@@ -8,7 +8,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 from seg.data import Progress, class_map, no_progress, ragged
 from seg.data.cache_folder import build_prefix, dead_builds
 from seg.data.errors import DataError, DataErrors
+from seg.data.file_threads import file_threads
 from seg.data.near_duplicates.hash import empty, fingerprint, near_pairs
 from seg.data.pairs import Pair
 from seg.data.planes import foreground_of
@@ -27,7 +27,6 @@ log = logging.getLogger(__name__)
 
 # Raise it when decoding, resizing or near-duplicates change: no older array is taken for a new one.
 VERSION = 4
-THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def file_problems(
             return error
         return None
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with file_threads() as pool:
         errors = progress(pool.map(problem, pairs), len(pairs), "checking images")
         return class_map.messages([e for e in errors if e is not None], pairs, preprocessing)
 
@@ -146,7 +145,7 @@ def file_digests(
         except OSError:
             return None
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with file_threads() as pool:
         digests = progress(pool.map(digest, paths), len(paths), label)
         return dict(zip(paths, digests, strict=True))
 
@@ -230,7 +229,7 @@ def _decode_all(
         masks[i] = mask_to_size(mask, shapes[i])
         return None
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with file_threads() as pool:
         errors = list(progress(pool.map(decode, range(n)), n, "decoding"))
     if problems := [error for error in errors if error is not None]:
         raise DataErrors(class_map.messages(problems, pairs, pre))

@@ -2,19 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from seg.data.errors import DataError
+from seg.data.file_threads import file_threads
 from seg.data.masks import uses_colours
 from seg.data.pairs import Pair
 from seg.data.preprocess import MaskPart, Preprocessing, read_mask_files
 from seg.data.unknown_values import UnknownValues
 
-THREADS = 4
 MAX_CLASSES = 20  # more values than this are no classes
 SHOWN = 8  # values that a message names
 RARE = 0.05  # share of the masks below which a value may be a mistake in them
@@ -40,7 +39,7 @@ def _explained(
     """The values of all masks, read once more, and keys that take every one of them."""
     pixels: Counter[str] = Counter()
     files: dict[str, set[Path]] = defaultdict(set)
-    with ThreadPoolExecutor(THREADS) as pool:
+    with file_threads() as pool:
         for part in (part for parts in pool.map(lambda p: _parts(p, pre), pairs) for part in parts):
             if not part.lossy:
                 counts = _count(part.values)

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from seg.data import Progress, no_progress
+from seg.data.file_threads import undivided_products
 from seg.data.near_duplicates.verify import SIDE, has_structure, interpolation, show_the_same
 
 _FREQUENCIES = 16  # of the cosine transform, along each axis: 256 bits
@@ -81,6 +82,7 @@ def fingerprint(image: np.ndarray) -> Fingerprint:
     return Fingerprint(whole[0], thumbnail, blank)
 
 
+@undivided_products
 def near_pairs(
     a: Fingerprints, b: Fingerprints | None = None, *, progress: Progress = no_progress
 ) -> list[tuple[int, int]]:

@@ -1,7 +1,6 @@
 """Read the files of a data set as training reads them: their facts, pictures, fingerprints."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 from seg.data import Progress, no_progress
-from seg.data.cache import THREADS, case_digests
+from seg.data.cache import case_digests
 from seg.data.errors import DataError, data_errors
+from seg.data.file_threads import file_threads
 from seg.data.formats import is_image, read_header, suffix_of
 from seg.data.formats.pictures import PILLOW_FORMATS, open_npy
 from seg.data.images import read_image
@@ -60,7 +60,7 @@ def scan(
             check_files(pair)
         return facts
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with file_threads() as pool:
         return list(progress(pool.map(measure, pairs, digests), len(pairs), "reading images"))
 
 
@@ -118,5 +118,5 @@ def fingerprints(
         except DataError:
             return None
 
-    with ThreadPoolExecutor(THREADS) as pool:
+    with file_threads() as pool:
         return list(progress(pool.map(measure, files), len(files), "reading other images"))
