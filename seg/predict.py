@@ -32,7 +32,7 @@ from seg.inference.patches import PatchPredictor
 from seg.inference.resized import ResizedPredictor
 from seg.inference.sliding_window import SlidingWindow
 from seg.inference.tta import TestTimeAugmentation, choose
-from seg.report import predictions
+from seg.report import figures, predictions
 from seg.training.hardware import Hardware, choose_hardware
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ def predict(cfg: DictConfig) -> list[dict[str, Any]]:
         values=keys["values"],  # `cfg.values` is a method
         probabilities=cfg.probabilities,
         overlays=cfg.overlays,
+        figures=figures.formats(cfg.figures),
         overlap=model.overlap,
     )
     output.refuse_collisions(folder, files, writer, others=(TABLE, SHEET))

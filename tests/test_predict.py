@@ -195,6 +195,33 @@ def test_threshold_values_and_probabilities_are_those_of_the_keys(
     assert (shown != image).any()
 
 
+def test_overlays_for_papers_lie_beside_those_for_the_screen(
+    run: Path, images: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    run_predict(run, images, output, "overlays=true")
+    screen = (output / "overlays" / "c.png").read_bytes()
+    run_predict(run, images, output, "overlays=true", "figures=[pdf,svg,png]")
+    assert (output / "overlays" / "c.png").read_bytes() == screen
+    printed = {path.name for path in (output / "overlays").glob("c*")} - {"c.png"}
+    assert printed == {"c.pdf", "c.svg", "c_300dpi.png"}
+    assert (output / "overlays" / "c.pdf").read_bytes().startswith(b"%PDF")
+    svg = (output / "overlays" / "c.svg").read_text()
+    assert svg.count("<image") == 1
+    assert svg.count("<path") > 2  # outlines, beside the picture
+    shown, image = read(output / "overlays" / "c_300dpi.png"), read(images / "c.bmp")
+    assert shown.shape[0] / shown.shape[1] == pytest.approx(97 / 65, rel=0.01)
+    far = cv2.dilate(_reference_mask(image, 0.4), np.ones((15, 15))) == 0
+    small = cv2.resize(shown[..., :3], (65, 97), interpolation=cv2.INTER_AREA)
+    assert np.abs(small[far].astype(int) - image[far]).mean() < 8
+
+
+def test_figures_without_overlays_are_refused() -> None:
+    lines = ["run=R", "input=I", "output=O", "figures=pdf"]
+    with pytest.raises(ConfigError, match="overlays=true"):
+        check(compose(lines, config_name="predict"), command="predict")
+
+
 def test_a_bad_file_stops_no_other_and_is_named(run: Path, images: Path, tmp_path: Path) -> None:
     data = (images / "b.jpg").read_bytes()
     (images / "b.jpg").write_bytes(data[: len(data) // 2])

@@ -92,7 +92,7 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     for path, rule in rules.items():
         if nodes.get(path, "???") != "???" and not rule.allows(nodes[path]):
             yield f"{path}={as_typed(nodes[path])}: must be {rule.wanted}"
-    yield from fixed.of_comparison(cfg)
+    yield from fixed.of_figures(cfg)
     yield from _conflicts(cfg, nodes)
     yield from _training_conflicts(cfg, nodes)
     yield from loss_rules.problems(cfg)

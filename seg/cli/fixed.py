@@ -57,8 +57,10 @@ def of_evaluation(key: str) -> str | None:
 OF_FIGURE = {"cases": 4, "root": None, "trust": []}
 
 
-def of_comparison(cfg: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each key of `seg.compare` that would do nothing."""
+def of_figures(cfg: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each key of `seg.compare` and `seg.predict` that would draw nothing."""
+    if cfg.get("overlays") is False and cfg.get("figures") is not None:
+        yield "figures: no effect; set overlays=true as well"
     if "figure" not in cfg:
         return
     if cfg["figure"] is None:

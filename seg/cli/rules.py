@@ -189,6 +189,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "values": one_of("index", 255, "palette"),
         "probabilities": one_of(None, "png16", "npy"),
         "overlays": FLAG,
+        "figures": FIGURES,
         "contact_sheet": FLAG,
     },
     "demo": _MODEL_FILE | _PREDICTION | {

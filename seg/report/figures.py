@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from seg.inference.files.output import SUFFIXES
 from seg.runs import atomic
 
-FORMATS = ("pdf", "svg", "png")
 PRINTED = 300  # dots per inch
 # Text stays text: journals want TrueType fonts, and an SVG is edited afterwards.
 STYLE = {"pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "seg"}
@@ -26,10 +27,15 @@ def save(figure: Figure, path: Path, also: Sequence[str] = ()) -> None:
     with atomic.replacing(path) as handle:
         figure.savefig(handle, format="png")
     for form in also:
-        name = f"{path.stem}_300dpi.png" if form == "png" else f"{path.stem}.{form}"
-        undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
-        with rc_context(STYLE), atomic.replacing(path.with_name(name)) as handle:
-            figure.savefig(handle, format=form, dpi=PRINTED, metadata=undated)
+        with atomic.replacing(path.with_name(path.stem + SUFFIXES[form])) as handle:
+            printed(figure, handle, form)
+
+
+def printed(figure: Figure, handle: IO[bytes], form: str) -> None:
+    """Write a figure for a paper to an open file, as `pdf`, `svg` or `png`."""
+    undated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
+    with rc_context(STYLE):
+        figure.savefig(handle, format=form, dpi=PRINTED, metadata=undated)
 
 
 def formats(value: str | Sequence[str] | None) -> tuple[str, ...]:

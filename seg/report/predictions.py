@@ -5,11 +5,15 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import cv2
 import numpy as np
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from seg.data.errors import DataError
@@ -19,13 +23,16 @@ from seg.inference.files.output import MaskWriter
 from seg.inference.files.reading import File
 from seg.inference.model import LoadedModel
 from seg.metrics.planes import areas
+from seg.report import figures
 from seg.report.audit import contact_sheet
 from seg.report.palette import class_colour
 from seg.report.panels import as_rgb
 
 LONGEST = 2048  # pixels of an overlay's longer side
+COLUMN = 3.5  # inches, the width of one for papers
 SHEET = 40  # pictures
 FIRST = 5  # images that are named for review, where there are twice as many
+_DRAWING = Lock()  # matplotlib's settings are those of all threads
 Row = Mapping[str, Any]  # of the table; "remarks" are the warnings of the image
 
 
@@ -48,11 +55,24 @@ def colours(values: Mapping[str, Any] | None, classes: Sequence[str]) -> list[Co
 
 
 def overlay(
-    image: NDArray, mask: NDArray[np.uint8], path: Path, *, shades: Sequence[Colour]
+    image: NDArray,
+    mask: NDArray[np.uint8],
+    path: Path,
+    *,
+    shades: Sequence[Colour],
+    form: str | None = None,
 ) -> None:
-    """Write a PNG of an image (H, W, C) with the classes of its mask, (H, W) class indices or
+    """Write a picture of an image (H, W, C) with the classes of its mask, (H, W) class indices or
     (K, H, W) planes, outlined.
+
+    Args:
+        shades: the colour of each class.
+        form: `pdf`, `svg` or `png` for papers; None: a PNG for the screen.
     """
+    if form is not None:
+        with _DRAWING, path.open("wb") as handle:
+            figures.printed(_figure(image, mask, shades), handle, form)
+        return
     rows, columns = mask.shape[-2:]
     scale = min(1.0, LONGEST / max(rows, columns))
     parts = {index: area.astype(np.uint8) for index, area in areas(mask).items()}
@@ -71,6 +91,23 @@ def overlay(
     if not done:
         raise ValueError(f"{path.name}: its overlay cannot be made a PNG")
     path.write_bytes(data.tobytes())
+
+
+def _figure(image: NDArray, mask: NDArray[np.uint8], shades: Sequence[Colour]) -> Figure:
+    """The same as a figure of one column's width, whose outlines are lines."""
+    rows, columns = mask.shape[-2:]
+    figure = Figure(figsize=(COLUMN, COLUMN * rows / columns))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(as_rgb(image), interpolation="none", aspect="auto")
+    axes.set_axis_off()
+    for index, area in areas(mask).items():
+        lines, _ = cv2.findContours(area.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+        drawn = axes.add_collection(LineCollection(
+            [np.vstack([line, line[:1]])[:, 0] for line in lines],
+            colors=[[c / 255 for c in shades[index - 1]]], linewidths=1,
+        ))  # fmt: skip
+        drawn.set_path_effects([withStroke(linewidth=2, foreground="black")])
+    return figure
 
 
 def sheet(

@@ -5,12 +5,10 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from seg.data.errors import DataError
 from seg.inference.files import output
@@ -24,7 +22,7 @@ from seg.training import progress
 
 log = logging.getLogger(__name__)
 
-Draw = Callable[[NDArray, NDArray, Path], None]  # an image and its class indices, to a path
+Draw = Callable[..., None]  # image, class indices, path, form=; see `report.predictions.overlay`
 LARGE = 4_000_000  # pixels; a larger image that goes alone is predicted strip by strip
 
 
@@ -134,9 +132,8 @@ class FilePredictor:
                 prediction = self._segment(iter([(0, prediction)]), read.image.shape[:2])
         except NonFiniteError as error:
             raise DataError(picture, str(error), "look at the image, and at the training") from None
-        if self.writer.overlays:
-            name = output.overlay_names(file)[picture.index]
-            self.draw(read.image, prediction.mask, self.journal.temporary(name))
+        for form, name in self.writer.overlays_of(file, picture.index).items():
+            self.draw(read.image, prediction.mask, self.journal.temporary(name), form=form)
         partial = self.partial.setdefault(file, PartialFile())
         with partial.lock:
             row = row_of(picture, read, prediction, self.writer)

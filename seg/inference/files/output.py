@@ -24,6 +24,8 @@ from seg.inference.files.mask_file import (
 )
 from seg.inference.files.reading import File
 
+SUFFIXES = {"pdf": ".pdf", "svg": ".svg", "png": "_300dpi.png"}  # of figures for papers
+
 
 @dataclass(frozen=True)
 class MaskWriter:
@@ -36,6 +38,7 @@ class MaskWriter:
             evenly up to 255, to be looked at).
         probabilities: `png16`, `npy`, or None for none.
         overlays: whether there are pictures of masks over images, which the caller draws.
+        figures: further formats of them, of `SUFFIXES`.
         overlap: whether masks are planes (K, H, W). Each class gets a file of its own then, with 0
             and 255; with 0 and 1 for values=palette, and in a volume unless values=255.
     """
@@ -45,6 +48,7 @@ class MaskWriter:
     values: str | int = "index"
     probabilities: str | None = None
     overlays: bool = False
+    figures: Sequence[str] = ()
     overlap: bool = False
 
     def names(self, file: File) -> list[str]:
@@ -52,8 +56,15 @@ class MaskWriter:
         return [
             *(name for part in self._parts for name in mask_names(file, part)),
             *(self._probability_names(file) if self.probabilities else []),
-            *(overlay_names(file) if self.overlays else []),
+            *(n for i in range(file.slices or 1) for n in self.overlays_of(file, i).values()),
         ]
+
+    def overlays_of(self, file: File, index: int) -> dict[str | None, str]:
+        """The overlays of a picture by their format; None is the PNG for the screen."""
+        if not self.overlays:
+            return {}
+        name = f"overlays/{_picture_names(file)[index]}"
+        return {None: f"{name}.png"} | {form: name + SUFFIXES[form] for form in self.figures}
 
     def masks_of(self, file: File, index: int) -> dict[str, str]:
         """The mask files of a picture by their columns in the table: `mask`, or `mask_<class>`."""
@@ -170,11 +181,6 @@ def mask_names(file: File, part: str = "") -> list[str]:
     if is_volume(file):
         return [f"{file.input.name}{part}{formats.suffix_of(file.input.path)}"]
     return [f"{name}{part}.png" for name in _picture_names(file)]
-
-
-def overlay_names(file: File) -> list[str]:
-    """Where the overlays of the file's pictures lie."""
-    return [f"overlays/{name}.png" for name in _picture_names(file)]
 
 
 def refuse_inside(output: Path, source: str | Sequence[str]) -> None:
