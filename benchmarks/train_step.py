@@ -8,8 +8,8 @@ fp32 loop  plain training in the manner of github.com/milesial/Pytorch-UNet (non
            every image decoded when its turn comes, RMSprop, clipped gradients, loss.item().
 
 They take turns in one process, so that a shared machine's moods hit all alike: read the ratios. DIR
-holds images/ and masks/; without it organs are generated. What Lightning sets for the process
-(cuDNN's search for the fastest algorithm) serves all three.
+holds images/ and masks/; without it organs are generated. On a GPU cuDNN searches for the fastest
+algorithms of all three.
 """  # noqa: E501
 
 import argparse
@@ -204,7 +204,7 @@ def prepare(
         f"output_dir='{folder}'", f"augmentation={args.augmentation}",
         f"dataset.image_size={args.image_size}", f"dataset.batch_size={args.batch_size}",
         f"model.width={args.width}", f"model.depth={args.depth}",
-        "model.norm=none", "model.up=transposed",
+        "model.norm=none", "model.up=transposed", "trainer.max_epochs=100000",
     ]  # fmt: skip
     if args.data is not None:
         overrides += ["dataset=folder", f"dataset.root='{args.data}'"]
@@ -237,6 +237,7 @@ def prepare(
         num_workers=data.num_workers,
         pin_memory=torch.cuda.is_available(),
     )
+    torch.backends.cudnn.benchmark = True
     run = RunFolder(folder)
     model, layout = build.build_model(cfg), getattr(torch, args.loop_layout)
     contestants = {

@@ -32,6 +32,7 @@ from seg.training.hardware import Hardware
 from seg.training.module import SPLITS, SegmentationModule
 from seg.training.parameter_groups import require_encoder
 from seg.training.stages import Stage
+from seg.training.unprofiled import Unprofiled
 from seg.training.whole_images import WholeImages
 
 PANEL_ROWS = 5
@@ -231,6 +232,7 @@ def build_trainer(
     """Lightning's Trainer, with the callbacks that fill the run folder."""
     return make(
         cfg.trainer,
+        **({} if cfg.trainer.get("profiler") else {"profiler": Unprofiled()}),
         accelerator=hardware.accelerator,
         precision=hardware.precision,
         max_epochs=sum(stage.epochs for stage in module.stages),
@@ -245,5 +247,4 @@ def build_trainer(
         enable_progress_bar=progress.on_terminal(),
         enable_model_summary=False,
         default_root_dir=run.path,  # where Lightning looks for a SLURM job's checkpoints of its own
-        benchmark=not cfg.trainer.deterministic,
     )  # fmt: skip

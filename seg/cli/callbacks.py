@@ -13,6 +13,7 @@ from seg.runs.folder import MONITOR, RunFolder
 from seg.training import checkpoint, progress, pruning
 from seg.training.compiled import Compiled
 from seg.training.cores import sharing
+from seg.training.cuda import CudaSearch
 from seg.training.ema import EMA
 from seg.training.epoch_log import EpochLog
 from seg.training.freezing import FrozenEncoder
@@ -40,6 +41,8 @@ def build_callbacks(
     if compiles:
         callbacks.append(Compiled(compiles))
     callbacks += sharing(hardware.accelerator, fixed=cfg.trainer.deterministic or compiles is True)
+    if hardware.accelerator in ("gpu", "cuda") and not cfg.trainer.deterministic:
+        callbacks.append(CudaSearch())
     also = figures.formats(cfg.figures)
     if cfg.ema is not None and cfg.ema.decay is not None:
         callbacks.append(EMA(decay=cfg.ema.decay))

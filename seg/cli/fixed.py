@@ -17,7 +17,7 @@ TRAINER = {
     "log_every_n_steps": "figures are of whole epochs",
     "num_sanity_val_steps": "one image is tried before the training",
     "use_distributed_sampler": "ranks share the cases already",
-    "benchmark": "it is the opposite of trainer.deterministic",
+    "benchmark": "it follows the length of the training and trainer.deterministic",
     "limit_predict_batches": "seg.predict takes the images of input=",
     "overfit_batches": "set trainer.limit_train_batches",
     "fast_dev_run": "set trainer.max_epochs=1",

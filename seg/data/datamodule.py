@@ -21,6 +21,7 @@ from seg.data.sources import Source, read_pairs
 from seg.data.split import assign, file
 from seg.data.split.draw import SPLITS, check_sizes, fingerprint
 from seg.data.statistics import mean_and_deviation
+from seg.data.transfer import to_device
 from seg.data.worker import prepare_worker
 
 
@@ -210,6 +211,9 @@ class SegmentationDataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> DataLoader:
         return self._loader("test")
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, *_: int) -> Batch:
+        return to_device(batch, device)
 
     def _loader(self, split: str, *, augment: bool = False) -> DataLoader:
         samples = self.samples(split, augment=augment)

@@ -48,6 +48,8 @@ class SegmentationDataset(Dataset):
 
     def __post_init__(self) -> None:
         self.cases = np.asarray(self.cases, dtype=np.int64)
+        if not getattr(self.transform, "transforms", True):
+            self.transform = None  # an empty Compose takes longer than the rest of the loading
 
     def __len__(self) -> int:
         return len(self.cases) * (self.patches.per_image if self.patches else 1)
@@ -76,13 +78,14 @@ class SegmentationDataset(Dataset):
     def _case(self, row: int, key: int) -> tuple[np.ndarray, np.ndarray]:
         surround = 0
         if self.patches is None:
-            image, mask = np.array(self.images[row]), np.array(self.masks[row])
+            image, mask = self.images[row], self.masks[row]
         else:
             place = np.random.default_rng([self.seed, key])
             turned = self.transform is not None
             image, mask, surround = self.patches.cut(self.images[row], row, place, surround=turned)
         if self.transform is None:
             return image, mask
+        image, mask = np.array(image), np.array(mask)  # what the cache gives is read-only
         seed = int(np.random.SeedSequence([self.seed, key]).generate_state(1)[0])
         draw_from(self.transform, seed)
         deep = image.dtype == np.float32  # albumentations takes float images in 0-1

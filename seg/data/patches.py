@@ -60,8 +60,7 @@ class Patches:
         room = (y, x, mask.shape[0] - y - height, mask.shape[1] - x - width)
         extra = max(0, min(min(self.size) // 4, *room)) if surround else 0
         corner, size = (y - extra, x - extra), (height + 2 * extra, width + 2 * extra)
-        patch = np.array(cut(image, corner, size))
-        return patch, np.array(cut_mask(mask, corner, size, fill=IGNORE)), extra
+        return cut(image, corner, size), cut_mask(mask, corner, size, fill=IGNORE), extra
 
     def corner(self, row: int, rng: np.random.Generator) -> tuple[int, int]:
         """Top row and left column of a patch."""

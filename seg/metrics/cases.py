@@ -57,19 +57,25 @@ def confusion(prediction: Tensor, target: Tensor, *, classes: int) -> Tensor:
 
 def _of_planes(prediction: Tensor, target: Tensor) -> Tensor:
     """Counts (N, C, 4) of planes (N, C, H, W)."""
+    count = _count
+    if target.device.type == "cpu":  # NumPy counts there ten times as fast as torch sums
+        prediction, target, count = prediction.numpy(), target.numpy(), _count_on_cpu
     valid = target != IGNORE
     predicted, true = (prediction == 1) & valid, target == 1
-    tp = _count(predicted & true)
-    fp, fn = _count(predicted) - tp, _count(true) - tp
-    return torch.stack([tp, fp, fn, _count(valid) - tp - fp - fn], dim=2)
+    tp, p, t, n = count([predicted & true, predicted, true, valid])
+    fn = t - tp
+    return torch.stack([tp, p - tp, fn, n - p - fn], dim=2)
 
 
-def _count(mask: Tensor) -> Tensor:
-    """True pixels (N, C) of (N, C, H, W)."""
-    if mask.device.type != "cpu":
-        return mask.sum((2, 3))
-    rows = mask.flatten(0, 1).numpy()  # counted there ten times as fast as summed
-    return torch.tensor([np.count_nonzero(row) for row in rows]).view(mask.shape[:2])
+def _count(masks: Sequence[Tensor]) -> Tensor:
+    """True pixels (M, N, C) of M masks (N, C, H, W); in one sum, for a GPU's host."""
+    return torch.stack(masks).sum((3, 4))
+
+
+def _count_on_cpu(masks: Sequence[NDArray[np.bool_]]) -> Tensor:
+    n, c = masks[0].shape[:2]
+    rows = [plane for mask in masks for image in mask for plane in image]
+    return torch.tensor([np.count_nonzero(row) for row in rows]).view(len(masks), n, c)
 
 
 def _of_indices(prediction: Tensor, target: Tensor, classes: int) -> Tensor:

@@ -36,6 +36,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 class _Movable(ModelCheckpoint):
     """Lightning's callback forgets the best score when the run folder was moved; this does not."""
 
+    def on_train_batch_end(self, *args: Any) -> None: ...  # saved after epochs alone
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         path = str(Path(self.dirpath, f"{self.filename}.ckpt"))
         scores = dict(zip([path], state_dict["best_k_models"].values(), strict=False))

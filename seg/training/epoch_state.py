@@ -5,9 +5,9 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
-import torchmetrics
 
 from seg.metrics.cases import CaseCounts
+from seg.metrics.mean_loss import MeanLoss
 
 
 def position(trainer: pl.Trainer) -> dict[str, int]:
@@ -24,7 +24,7 @@ def place(position: dict[str, int]) -> str:
     return f"epoch {epoch + 1}, after batch {batch}" if batch else f"epoch {epoch + 1}"
 
 
-def gather(table: CaseCounts, mean: torchmetrics.MeanMetric) -> list[dict[str, Any]]:
+def gather(table: CaseCounts, mean: MeanLoss) -> list[dict[str, Any]]:
     """The counts and the running mean loss of every rank, on the CPU. All ranks must call it."""
     own = {
         "cases": torch.cat(table.cases).cpu(),
@@ -39,9 +39,7 @@ def gather(table: CaseCounts, mean: torchmetrics.MeanMetric) -> list[dict[str, A
     return ranks
 
 
-def restore(
-    table: CaseCounts, mean: torchmetrics.MeanMetric, ranks: list[dict[str, Any]], rank: int
-) -> None:
+def restore(table: CaseCounts, mean: MeanLoss, ranks: list[dict[str, Any]], rank: int) -> None:
     """Put into a rank's metrics what `gather` returned for it; they stay on their device."""
     own = ranks[rank]
     device = mean.weight.device

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import torchmetrics
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seg.losses.deep_supervision import deeply_supervised
 from seg.metrics.cases import CaseCounts, decide, summarize, summarize_class
+from seg.metrics.mean_loss import MeanLoss
 from seg.models.layout import fast_layout
 from seg.runs.folder import MONITOR
 from seg.training.checkpoint import refuse_loading
@@ -76,8 +76,7 @@ class SegmentationModule(pl.LightningModule):
         self.whole_images = whole_images
         self.tables = nn.ModuleList(CaseCounts(classes=len(self.class_names)) for _ in SPLITS)
         self.tables[0].in_parts = whole_images is not None  # training batches are patches then
-        # "disable": the others stall a GPU at each step; but it ignores weights (torchmetrics 1.9)
-        self.means = nn.ModuleList(torchmetrics.MeanMetric(nan_strategy="disable") for _ in SPLITS)
+        self.means = nn.ModuleList(MeanLoss() for _ in SPLITS)
         self.counts: dict[str, tuple] = {}
 
     @property
@@ -131,7 +130,7 @@ class SegmentationModule(pl.LightningModule):
         loss = deeply_supervised(self.stage.loss, levels, target)
         with torch.no_grad():
             index = SPLITS.index(split)
-            self.means[index].update(loss.detach().expand(len(target)))
+            self.means[index].update(loss.detach(), len(target))
             self.tables[index].update(self._decide(levels[0]), target, batch["case"])
         return loss
 
@@ -143,7 +142,7 @@ class SegmentationModule(pl.LightningModule):
         index = SPLITS.index(split)
 
         def count_loss(logits: Tensor, target: Tensor) -> None:
-            self.means[index].update(self.stage.loss(logits, target).expand(len(target)))
+            self.means[index].update(self.stage.loss(logits, target), len(target))
 
         for image, target, case in zip(batch["image"], batch["mask"], batch["case"], strict=True):
             prediction = self._whole(image, target=target, on_windows=count_loss)
