@@ -40,7 +40,7 @@ from seg.report import case_panels, diagnostics, figures, results
 from seg.report.robustness import draw as draw_robustness
 from seg.runs import atomic
 from seg.runs.folder import RunFolder
-from seg.runs.results import robustness_path, table_path
+from seg.runs.results import evaluation_files, robustness_path, table_path
 from seg.training import checkpoint, progress
 from seg.training.hardware import choose_hardware
 
@@ -122,7 +122,8 @@ def evaluate(
             "%s: of its %d cases the training of this network had %s: the figures are too high",
             name, len(cases), ", ".join(f"{n} in {split}" for split, n in facts["seen"].items()),
         )  # fmt: skip
-    with atomic.replacing_files(folder, last=f"{name}.json") as new:
+    owned = evaluation_files(name)
+    with atomic.replacing_files(folder, last=f"{name}.json", owned=owned) as new:
         path = new / f"{name}.json"
         scores, by_protocol, unit = score_cases(
             predict(cases), model, protocols, tolerance=cfg.tolerance

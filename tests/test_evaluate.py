@@ -316,6 +316,24 @@ def test_robustness_stands_beside_the_figures_of_clean_images(
     assert "rotation" in capsys.readouterr().out
 
 
+def test_pictures_of_an_earlier_evaluation_do_not_stay_beside_new_figures(tiny_run: Path) -> None:
+    place = tiny_run / "evaluate" / "test"
+
+    def files() -> set[str]:
+        return {str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()}
+
+    score(tiny_run)
+    alone = files()
+    more = ["protocol.robustness.noise=[0.9]", *(f"protocol.robustness.{kind}=[]" for kind in (
+        "jpeg", "blur", "brightness", "scale", "rotation"))]  # fmt: skip
+    score(tiny_run, "protocol=[seg,robustness]", "figures=[pdf,svg,png]", *more)
+    (place / "notes.txt").write_text("of a person")
+    assert {"robustness.png", "robustness.pdf", "panels/worst_300dpi.png"} < files()
+    assert "test_robustness.csv" in files()
+    score(tiny_run)
+    assert files() == alone | {"notes.txt"}
+
+
 @pytest.fixture
 def tiny_run(folder: Path, tmp_path: Path) -> Path:
     """12 pairs of 40x48, scored by an untrained network at 32x32."""

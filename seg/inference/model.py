@@ -45,12 +45,22 @@ class StripPredictor(Predictor, Protocol):
         ...
 
 
+# Means and deviations of a channel that pretrained weights expect: EfficientNet-Lite's, and those
+# of ImageNet in red, green, blue and grey. No set of real images has just these.
+OF_WEIGHTS = ((127.5, 127.5), (123.675, 58.395), (116.28, 57.12), (103.53, 57.375),
+              (114.495, 57.63))  # fmt: skip
+
+
 def image_statistics(preprocessing: Mapping[str, Any]) -> dict[str, list[float]]:
     """Means and deviations of the training images, of what a checkpoint stores.
 
     Its own `mean` and `std` normalise the images, and may be those that pretrained weights expect.
+    Both are empty where a checkpoint of an earlier version has those alone.
     """
     images = preprocessing.get("images") or preprocessing  # missing in older versions
+    pairs = zip(images["mean"], images["std"], strict=True)
+    if all(any(np.allclose(pair, known, atol=0.01) for known in OF_WEIGHTS) for pair in pairs):
+        return {"mean": [], "std": []}
     return {"mean": list(images["mean"]), "std": list(images["std"])}
 
 
@@ -65,7 +75,7 @@ class LoadedModel:
         threshold: on the probability of a single class, or of classes that may share pixels: one
             for all, or one for each.
         postprocess: the clean-up of its masks.
-        mean: of the training images, by channel, in 0-255.
+        mean: of the training images, by channel, in 0-255; empty where that is not known.
         std: of the training images, by channel.
         members: the file of each network; several for an ensemble.
         axis: along which volumes were cut in training.

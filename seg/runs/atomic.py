@@ -70,15 +70,17 @@ def write_csv(path: Path, rows: Iterable[Sequence[Any]]) -> None:
 
 
 @contextmanager
-def replacing_files(folder: Path, *, last: str) -> Iterator[Path]:
+def replacing_files(folder: Path, *, last: str, owned: Iterable[str] = ()) -> Iterator[Path]:
     """A temporary folder whose files are moved to `folder` when the block ends without an error.
 
-    Files of the same names are replaced, others in `folder` are left alone.
+    Files of the same names are replaced, others in `folder` are left alone, except `owned` ones.
 
     Args:
         folder: the target; its parents are made if they are missing.
         last: the file that marks the set as complete. It is removed before the others are replaced
             and written after them, so that a kill never leaves it beside files of another set.
+        owned: files, relative to the folder, that are removed where an earlier set has left them
+            and this one has none of their name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(folder)
@@ -86,7 +88,11 @@ def replacing_files(folder: Path, *, last: str) -> Iterator[Path]:
     try:
         yield temporary
         folder.mkdir(exist_ok=True)
-        (folder / last).unlink(missing_ok=True)
+        if (folder / last).exists():  # else `owned` ones may be anybody's
+            (folder / last).unlink()
+            for name in owned:
+                if not (temporary / name).exists():
+                    (folder / name).unlink(missing_ok=True)
         files = [p for p in sorted(temporary.rglob("*")) if p.is_file()]
         for file in sorted(files, key=lambda p: p.name == last):
             target = folder / file.relative_to(temporary)

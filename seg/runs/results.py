@@ -107,6 +107,16 @@ def robustness_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_robustness.csv")
 
 
+def evaluation_files(name: str) -> list[str]:
+    """All files that an evaluation of this name may have, relative to its folder."""
+    path = Path(f"{name}.json")
+    tables = [str(path), str(table_path(path)), str(robustness_path(path))]
+    panels = ("panels/worst", "panels/median", "panels/best")
+    pictures = ("pr_curve", "reliability", "failure_prediction", "confusion", "robustness", *panels)
+    endings = (".png", ".pdf", ".svg", "_300dpi.png")
+    return tables + [picture + ending for picture in pictures for ending in endings]
+
+
 def read(path: Path, *, name: str) -> tuple[Result | None, list[str]]:
     """Read a test.json or <split>.json and the `*_cases.csv` beside it.
 

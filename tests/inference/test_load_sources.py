@@ -15,6 +15,7 @@ from torch import nn
 
 from seg.data.images import read_image
 from seg.inference.ensemble import GreyPredictor, join, to_grey
+from seg.inference.files.input_checks import input_warnings
 from seg.inference.load import Loader, digest_of
 from seg.inference.model import LoadedModel
 from seg.models.normalize import Normalize
@@ -98,6 +99,27 @@ def test_images_are_told_from_the_training_images_not_from_what_weights_expect(
     model = loaded(tmp_path / "best.ckpt")
     assert {"mean": model.mean, "std": model.std} == of_images
     assert model.predictor.normalize.mean.flatten().tolist() == [90.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"),
+    [
+        ([127.5] * 3, [127.5] * 3),
+        ([123.675, 116.28, 103.53], [58.395, 57.12, 57.375]),
+        ([0.485 * 255, 0.456 * 255, 0.406 * 255], [0.229 * 255, 0.224 * 255, 0.225 * 255]),
+    ],
+)
+def test_an_earlier_file_with_the_values_of_weights_alone_warns_of_no_colours(
+    tmp_path: Path, mean: list[float], std: list[float]
+) -> None:
+    checkpoint = content()
+    checkpoint["seg"]["preprocessing"] |= {"mean": mean, "std": std}
+    torch.save(checkpoint, tmp_path / "best.ckpt")
+    model = loaded(tmp_path / "best.ckpt")
+    for colourful in (True, False):
+        image = np.random.default_rng(0).integers(0, 30, (32, 32, 3), dtype=np.uint8)
+        about = {"mean": model.mean, "std": model.std, "size": (32, 32), "windowed": False}
+        assert input_warnings(image, colourful=colourful, **about) == []
 
 
 def test_other_weights_beside_a_run_are_taken_and_not_the_checkpoints(tmp_path: Path) -> None:

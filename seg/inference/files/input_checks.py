@@ -51,17 +51,17 @@ def input_warnings(
     Args:
         image: (H, W, C) as the network gets it, 0-255.
         colourful: whether the file has colours; None where its channels are none.
-        mean: of the training images, by channel.
+        mean: of the training images, by channel; empty where that is not known.
         std: of the training images, by channel.
         size: (height, width) that the image is resized to; None if it is not.
         windowed: whether training read more than 8 bits through a window.
         orientation: EXIF's.
     """
     warnings = []
-    grey = in_grey(mean, std)
-    if colourful and grey:
+    known = len(mean) > 0
+    if known and colourful and in_grey(mean, std):
         warnings.append(InputWarning("colour image, training had grey ones"))
-    if colourful is False and not grey:
+    if known and colourful is False and not in_grey(mean, std):
         warnings.append(InputWarning("grey image, training had colours"))
     if image.dtype == np.uint8 and windowed:
         warnings.append(InputWarning("8 bits, training had more, through a window"))
@@ -95,6 +95,8 @@ def _of_values(some: NDArray, mean: Sequence[float], std: Sequence[float]) -> li
     low, high, _, _ = cv2.minMaxLoc(some.reshape(some.shape[0], -1))
     if low == high:
         return [InputWarning("constant image", f"{low:g} everywhere")]
+    if not len(mean):
+        return []
     means, deviations = (part[:, 0] for part in cv2.meanStdDev(some))
     # steps of 8 bits are no difference; 16 bits have finer ones
     spread = np.maximum(std, 1 if some.dtype == np.uint8 else 1 / 257)
