@@ -11,6 +11,7 @@ they are decoded, and after each of three passes. Linux only.
 
 import argparse
 import itertools
+import json
 import logging
 import statistics
 import tempfile
@@ -81,6 +82,7 @@ def data_module(
 
 
 def compare(args: argparse.Namespace, cache: Path) -> None:
+    by_round = {}
     print(f"{'side':>5} {'workers':>7} {'cache/s':>9} {'files/s':>9} {'ratio':>7}  (rounds)")
     for size, workers in itertools.product(args.sizes, args.workers):
         data = data_module(args.data, size, workers, args.augmentation, cache)
@@ -99,6 +101,12 @@ def compare(args: argparse.Namespace, cache: Path) -> None:
         print(
             f"{size:5} {workers:7} {a:9.0f} {b:9.0f} {statistics.median(ratios):7.2f}  ({spread})"
         )
+        name = f"{size} px, {args.augmentation}, {workers} workers"
+        by_round[f"{name}, images/s"] = [a for a, _ in rows]
+        by_round[f"{name}: times as fast as decoding files"] = ratios
+    if args.json is not None:
+        text = json.dumps({"by_round": by_round}, indent=2)
+        args.json.write_text(text + "\n", encoding="utf-8")
 
 
 def generate(root: Path, count: int, side: int) -> None:
@@ -159,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--augmentation", default="none")
     parser.add_argument("--batches", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="file for every round's figures")
     parser.add_argument("--memory", type=int, metavar="N", help="generate N pictures instead")
     args = parser.parse_args(argv)
     logging.getLogger("seg").setLevel(logging.ERROR)

@@ -1,21 +1,24 @@
 """Time of the per-case metrics beside torchmetrics and MONAI. python benchmarks/metrics.py
 
-Masks of 16 images, 256x256, discs and displaced discs: per-image Dice (torchmetrics'
-BinaryF1Score, samplewise), and HD95 and NSD (MONAI's, if it is installed). Both take turns on a
-possibly busy machine: compare the ratios. Their figures are checked to be equal first.
+Masks of 16 images, 256x256, discs and displaced discs: the counts of one class and of 19 for each
+image (torchmetrics' BinaryStatScores and MulticlassStatScores, samplewise), on the CPU and on a GPU
+if there is one; HD95, ASSD and NSD on the CPU (MONAI's HD95, if it is installed). Both take turns
+on a possibly busy machine: compare the ratios. Their figures are checked to be equal first.
 """
 
 import argparse
-import statistics
+import json
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
-from torchmetrics.classification import BinaryF1Score
+from torch import Tensor
+from torchmetrics.classification import BinaryStatScores, MulticlassStatScores
 
 from seg.metrics.cases import confusion
-from seg.metrics.overlap import dice
 from seg.metrics.surface import surface
 
 N, SIDE, TOLERANCE = 16, 256, 2.0
@@ -36,15 +39,24 @@ def masks() -> tuple[np.ndarray, np.ndarray]:
     return discs(centres, radii), discs(moved, radii * rng.uniform(0.8, 1.2, N))
 
 
-def ours_dice(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    counts = confusion(torch.from_numpy(prediction).long(), torch.from_numpy(reference).long(),
-                       classes=1)  # fmt: skip
-    return dice(*counts[:, 0].numpy().T)
+def indices(classes: int, device: str) -> tuple[Tensor, Tensor]:
+    """Reference and prediction, (N, SIDE, SIDE) int64: each column of an image is a class."""
+    columns = np.arange(SIDE) % classes + 1
+    return tuple(torch.from_numpy(mask * columns).long().to(device) for mask in masks())
 
 
-def their_dice(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
-    metric = BinaryF1Score(multidim_average="samplewise", zero_division=1.0, validate_args=False)
-    return metric(torch.from_numpy(prediction).int(), torch.from_numpy(reference).int()).numpy()
+def our_counts(classes: int, reference: Tensor, prediction: Tensor) -> Tensor:
+    return confusion(prediction, reference, classes=classes)
+
+
+def their_counts(classes: int, reference: Tensor, prediction: Tensor) -> Tensor:
+    options = {"multidim_average": "samplewise", "validate_args": False}
+    if classes == 1:
+        scores = BinaryStatScores(**options).to(reference.device)(prediction, reference)[:, None]
+    else:
+        metric = MulticlassStatScores(num_classes=classes + 1, average=None, **options)
+        scores = metric.to(reference.device)(prediction, reference)[:, 1:]  # without background
+    return scores[..., [0, 1, 3, 2]]  # tp, fp, tn, fn, support there
 
 
 def ours_surface(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
@@ -59,37 +71,53 @@ def monai_surface(reference: np.ndarray, prediction: np.ndarray) -> np.ndarray:
     return compute_hausdorff_distance(a, b, include_background=True, percentile=95).numpy()
 
 
-def race(name: str, ours: Callable, theirs: Callable, rounds: int) -> None:
-    reference, prediction = masks()
-    np.testing.assert_allclose(
-        np.ravel(ours(reference, prediction)), np.ravel(theirs(reference, prediction)), atol=1e-5
-    )
+def race(ours: Callable, theirs: Callable, inputs: tuple, rounds: int) -> np.ndarray:
+    """By round: ms an image of both, and their time divided by ours."""
+    results = [torch.as_tensor(metric(*inputs)).cpu().numpy() for metric in (ours, theirs)]
+    np.testing.assert_allclose(np.ravel(results[0]), np.ravel(results[1]), atol=1e-5)
     rows = []
     for _ in range(rounds):
         times = []
         for metric in (ours, theirs):
             started = time.perf_counter()
-            metric(reference, prediction)
+            metric(*inputs)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
             times.append(1000 * (time.perf_counter() - started) / N)
         rows.append(times)
-    ratios = [b / a for a, b in rows]
-    a, b = (statistics.median(column) for column in zip(*rows, strict=True))
-    print(f"{name}: {a:.2f} ms an image, theirs {b:.2f}: {statistics.median(ratios):.2f} times "
-          f"as fast ({min(ratios):.2f} - {max(ratios):.2f})")  # fmt: skip
+    return np.array([[a, b, b / a] for a, b in rows])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    args = parser.parse_args()
     torch.set_num_threads(1)
-    race("Dice, beside torchmetrics", ours_dice, their_dice, rounds)
+    races = {}
+    for device in ["cpu", "cuda"][: 1 + torch.cuda.is_available()]:
+        for classes in (1, 19):
+            races[f"counts, {classes} class{'es' * (classes > 1)}, {device}, torchmetrics"] = (
+                partial(our_counts, classes),
+                partial(their_counts, classes),
+                indices(classes, device),
+            )
     try:
         import monai  # noqa: F401, PLC0415
     except ImportError:
         print("MONAI is not installed: pip install 'seg-med[monai]'")
     else:
-        race("HD95, ASSD and NSD, beside MONAI's HD95 alone", ours_surface, monai_surface, rounds)
+        races["HD95, ASSD, NSD, MONAI's HD95 alone"] = (ours_surface, monai_surface, masks())
+    ratios = {}
+    print(f"{'':42}ms an image: seg    peer   times as fast")
+    for name, race_ in races.items():
+        by_round = race(*race_, args.rounds)
+        ratios[f"{name}: times as fast"] = by_round[:, 2].tolist()
+        ours, theirs, ratio = np.median(by_round, axis=0)
+        low, high = by_round[:, 2].min(), by_round[:, 2].max()
+        print(f"{name:42}{ours:16.3f}{theirs:8.3f}{ratio:8.1f}  ({low:.1f} - {high:.1f})")
+    if args.json is not None:
+        args.json.write_text(json.dumps({"by_round": ratios}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ one training alone tells what is lost; 1.0 is nothing.
 
 import argparse
 import csv
+import json
 import os
 import signal
 import statistics
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=60.0, help="after the first epoch")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--json", type=Path, help="file for every round's figures")
     parser.add_argument("overrides", nargs="*", help="passed on to seg.train")
     arguments = parser.parse_intermixed_args()
     speeds: dict[str, list[float]] = {name: [] for name in WAYS}
@@ -46,6 +48,15 @@ def main() -> None:
     for name, measured in speeds.items():
         median = statistics.median(measured)
         print(f"{name:22} {median:6.1f} images/s, {median / alone:.2f} of one with all threads")
+    if arguments.json is not None:
+        by_round = {
+            f"{name}, of one training with all threads": [
+                speed / one for speed, one in zip(values, speeds["one, threads fixed"], strict=True)
+            ]
+            for name, values in speeds.items()
+        }
+        text = json.dumps({"by_round": by_round}, indent=2)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
 
 
 def images_per_second(count: int, threads: int | None, arguments: argparse.Namespace) -> float:
