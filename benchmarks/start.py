@@ -1,0 +1,96 @@
+"""How long commands take to start, beside `import torch, pytorch_lightning`, each by turns.
+
+python benchmarks/start.py [--rounds 3] [--json FILE]
+
+A training is timed to its first step: with a new cache, and once more when the cache is there.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+COMMANDS = ("train", "evaluate", "predict", "prepare", "compare", "export", "demo")
+SMALL = ["dataset.patients=6", "dataset.frames=2", "dataset.size=48", "dataset.image_size=32",
+         "model.width=4", "model.depth=2", "trainer=cpu", "trainer.max_epochs=1"]  # fmt: skip
+# name: the words after `python`, and the exit status
+REFUSED = {
+    "unknown key": ["optimzer=adam"],
+    "unknown choice": ["loss=dyce"],
+    "wrong value": ["trainer.max_epochs=0"],
+    "missing key": ["dataset=folder"],
+    "unknown key of a class": ["+optimizer.lrr=3"],
+    "unknown class": ["optimizer._target_=torch.optim.Adamm"],
+    "flag of another tool": ["--epochs", "3"],
+}
+CALLS = {
+    "import torch, pytorch_lightning": (["-c", "import torch, pytorch_lightning"], 0),
+    "python alone": (["-c", "pass"], 0),
+    "import seg": (["-c", "import seg"], 0),
+    **{f"seg.{name} --help": (["-m", f"seg.{name}", "--help"], 0) for name in COMMANDS},
+    "--cfg job": (["-m", "seg.train", "--cfg", "job"], 0),
+    **{f"refused: {name}": (["-m", "seg.train", *words], 1) for name, words in REFUSED.items()},
+    "completion": (["-m", "seg", "--complete", "python -m seg.train dataset=kv"], 0),
+}
+LIMIT = 0.35  # of the import
+# Ends a training at its first step: what the time to it is.
+FIRST_STEP = """
+import os, sys, pytorch_lightning as pl
+def stop(*arguments, **keys):
+    os._exit(0)
+pl.LightningModule.optimizer_step = stop
+from seg.launch import launch
+sys.argv[0] = "seg.train"
+launch("seg.train.train", config_name="train", sweeps=True)
+"""
+
+
+def seconds(words: list[str], status: int, folder: Path) -> float:
+    """Wall time of one call of Python. Raises SystemExit where it ends otherwise."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, cwd=folder)
+    taken = time.perf_counter() - start
+    if done.returncode != status:
+        raise SystemExit(f"{' '.join(words)[-200:]}: ended with {done.returncode}\n{done.stderr}")
+    return taken
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    times: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number in range(args.rounds + 1):  # the first one reads the files from the disk
+            calls = dict(CALLS)
+            train = [*SMALL, f"dataset.cache_dir={folder}/cache{number}", f"output_dir={folder}"]
+            for which in ("new cache", "its cache there"):
+                calls[f"first step, {which}"] = (["-c", FIRST_STEP, *train], 0)
+            for call, (words, status) in calls.items():
+                taken = seconds(words, status, folder)
+                if number:
+                    times.setdefault(call, []).append(taken)
+    middle = {call: statistics.median(several) for call, several in times.items()}
+    base = middle["import torch, pytorch_lightning"]
+    for call, taken in middle.items():
+        print(f"{call:34} {taken:6.2f} s  {taken / base:5.2f} of the import")
+    light = [c for c in middle if c.startswith(("seg.", "--cfg", "refused", "completion"))]
+    worst = max(light, key=middle.__getitem__)
+    alone = middle["import seg"] - middle["python alone"]
+    print(f"\nhelp, refusals, completion: at most {middle[worst] / base:.2f} ({worst}), wanted {LIMIT}")
+    print(f"import seg: {1000 * alone:.0f} ms, wanted 50")
+    first = middle["first step, its cache there"] / base
+    print(f"first step: {first:.2f} of the import, wanted 1.2")
+    if args.json:
+        facts = {"seconds": middle, "ratios": {c: t / base for c, t in middle.items()}}
+        args.json.write_text(json.dumps(facts | {"import_seg_ms": 1000 * alone}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
