@@ -13,10 +13,10 @@ from torch import nn
 
 from seg.cli import compose
 from seg.cli.callbacks import build_callbacks
-from seg.cli.check import DOWNLOAD, LOADING
 from seg.cli.flags import flags
 from seg.cli.make import make
 from seg.cli.make_loss import make_loss
+from seg.cli.targets import DOWNLOAD, LOADING
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.dataset import refuse_channels
 from seg.data.errors import shown

@@ -8,37 +8,33 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seg.cli import datasets, fixed, logger_rules, loss_rules, signatures
+from seg.cli import datasets, fixed, logger_rules, loss_rules, targets
 from seg.cli.compose import CONF_DIR, ConfigError, plain
-from seg.cli.make import MODEL, OPTIMIZER, TRAINER
 from seg.cli.rule import Rule, as_typed, count, number
 from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE
 from seg.cli.signatures import is_target, nearest, walk
+from seg.cli.targets import LOADING
 from seg.data.errors import shown
 from seg.data.split.draw import check_sizes
 
-# Keys of `dataset` that are not its source's: of the data module, and of the download.
-LOADING = {
-    "name", "image_size", "channels", "window", "mask_threshold", "overlap", "batch_size",
-    "num_workers", "split", "normalize", "cache_dir",
-    "patch_size", "patch_foreground", "patches_per_image", "sampling", "sampling_foreground",
-}  # fmt: skip
 # not in runs of earlier versions
 NEWER = {
     "init_from_partial", "ema", "figures", "logger", "callbacks", "dataset.name",
     "dataset.overlap", "dataset.mask_threshold", "dataset.patch_size", "dataset.patch_foreground",
     "dataset.patches_per_image", "dataset.sampling", "dataset.sampling_foreground",
 }  # fmt: skip
-DOWNLOAD = {"url", "sha256", "mirrors", "kaggle", "by_hand"}
-# keys beside those of the class that a node names
-BESIDE = {"dataset": LOADING | DOWNLOAD, "model": MODEL, "optimizer": OPTIMIZER, "trainer": TRAINER}
 
 _SPLIT = {"val", "test", "by", "seed", "folds", "fold", "file", "duplicates"}
 _STAGE = {"loss", "optimizer", "scheduler", "max_epochs"}
 
 
 def check(
-    cfg: DictConfig, *, command: str = "train", imports: bool = True, complete: bool = True
+    cfg: DictConfig,
+    *,
+    command: str = "train",
+    imports: bool = True,
+    complete: bool = True,
+    given: Collection[str] | None = None,
 ) -> None:
     """Refuse a configuration with what is wrong with it.
 
@@ -47,8 +43,9 @@ def check(
     Args:
         cfg: as composed for the command.
         command: train, evaluate, predict, export, prepare, compare or demo.
-        imports: compare with what a `_target_` names: its source first, an import takes seconds.
+        imports: compare with what a `_target_` names, if all else is right; that takes seconds.
         complete: required keys must be there.
+        given: keys that a user gave; the source of what they are for is read before the imports.
     Raises:
         ConfigError: one line for each problem.
     """
@@ -64,20 +61,11 @@ def check(
     problems = [*_problems(content, command)]
     if complete and command == "evaluate" and content["run"] is content["runs"] is None:
         problems.append("run: required; give run=RUN_DIR, or runs=GLOB")
-    for reads in (True, False) if imports else ():
-        problems = problems or [*_target_problems(content, command, reads=reads)]
+    for keys in (given or (), None) if imports else ():
+        ruled = _rules(command, content)
+        problems = problems or [*targets.problems(content, ruled=ruled, keys=keys)]
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-
-
-def _target_problems(cfg: Mapping[str, Any], command: str, *, reads: bool) -> Iterator[str]:
-    for path, node in walk(cfg):
-        if is_target(node):
-            extra = BESIDE.get(path.rpartition(".")[2] if path.startswith("stages.") else path, ())
-            extra = {"scale"} if loss_rules.is_term(path) else extra
-            extra = {"save_dir"} if path.startswith("logger.") else extra  # the run's folder
-            keys = {"extra": extra, "ruled": _rules(command, cfg)}
-            yield from signatures.problems(path, node, **keys, reads=reads)
 
 
 def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:

@@ -180,11 +180,19 @@ class _CommandLine:
 
     def _problems(self, cfg: DictConfig, *, imports: bool) -> list[str]:
         shown = bool(self.arguments.cfg)
+        options = {"imports": imports and not shown, "complete": not shown}
         try:
-            check(cfg, command=self.command, imports=imports and not shown, complete=not shown)
+            check(cfg, command=self.command, **options, given=self._given(cfg))
         except ConfigError as error:
             return error.problems
         return []
+
+    def _given(self, cfg: DictConfig) -> list[str]:
+        """The keys of the command line; all keys where files of the user's own have some."""
+        if self.extra is not None or self.arguments.config_path:
+            return [path for path, _ in walk(OmegaConf.to_container(cfg))]
+        keys = (line.partition("=")[0].lstrip("+~") for line in self.arguments.overrides)
+        return [key for key in keys if "." in key]
 
     def _choices(self, overrides: Sequence[Override]) -> tuple[list[str], list[str]]:
         """The choices of groups that exist, of several the first, and problems of the others."""

@@ -17,8 +17,8 @@ import numpy as np
 from seg.data import Progress, class_map, no_progress, ragged
 from seg.data.cache_folder import build_prefix, dead_builds
 from seg.data.errors import DataError, DataErrors
-from seg.data.file_threads import file_threads
-from seg.data.near_duplicates.hash import empty, fingerprint, near_pairs
+from seg.data.file_threads import mapped
+from seg.data.near_duplicates.hash import SIDE, empty, fingerprint, near_pairs
 from seg.data.pairs import Pair
 from seg.data.planes import foreground_of
 from seg.data.preprocess import Preprocessing, image_to_size, mask_to_size, read_pair
@@ -106,9 +106,9 @@ def file_problems(
             return error
         return None
 
-    with file_threads() as pool:
-        errors = progress(pool.map(problem, pairs), len(pairs), "checking images")
-        return class_map.messages([e for e in errors if e is not None], pairs, preprocessing)
+    checked = mapped(problem, pairs)
+    errors = progress(checked, len(pairs), "checking images")
+    return class_map.messages([e for e in errors if e is not None], pairs, preprocessing)
 
 
 def case_digests(
@@ -145,9 +145,8 @@ def file_digests(
         except OSError:
             return None
 
-    with file_threads() as pool:
-        digests = progress(pool.map(digest, paths), len(paths), label)
-        return dict(zip(paths, digests, strict=True))
+    digests = progress(mapped(digest, paths), len(paths), label)
+    return dict(zip(paths, digests, strict=True))
 
 
 def _key(pairs: Sequence[Pair], images: list[str], masks: list[str], pre: Preprocessing) -> str:
@@ -196,7 +195,7 @@ def _decode_all(
         raise DataErrors(file_problems(pairs, pre) or [str(error)]) from error
     planes = (len(pre.classes or "1"),) if pre.overlap else ()
     each = pre.channels * np.dtype(dtype).itemsize + math.prod(planes)
-    needed = each * sum(height * width for height, width in shapes)
+    needed = each * sum(height * width for height, width in shapes) + n * SIDE**2
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OSError(
@@ -211,7 +210,7 @@ def _decode_all(
         )
     )  # fmt: skip
     foreground, sizes = np.zeros(n), np.zeros((n, 2), dtype=np.int64)
-    prints = empty(n)
+    prints = empty(n, folder=folder)
     lossy, too_deep = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
 
     def decode(i: int) -> DataError | None:
@@ -229,9 +228,8 @@ def _decode_all(
         masks[i] = mask_to_size(mask, shapes[i])
         return None
 
-    with file_threads() as pool:
-        errors = list(progress(pool.map(decode, range(n)), n, "decoding"))
-    if problems := [error for error in errors if error is not None]:
+    decoded = progress(mapped(decode, range(n)), n, "decoding")
+    if problems := [error for error in decoded if error is not None]:
         raise DataErrors(class_map.messages(problems, pairs, pre))
     if too_deep.any():
         return False

@@ -1,20 +1,21 @@
 """Pairs of image and mask files, matched by name, each with a group that no split may divide."""
 
 import logging
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seg.data.errors import DataError, DataErrors, shown
-from seg.data.formats import is_image, patient_of, slice_count
+from seg.data.formats import is_image, is_picture, patient_of, slice_count
 
 log = logging.getLogger(__name__)
 
 DEPTH = 2  # levels below dataset.root that are searched for a layout
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MaskFile:
     """One file of a case's annotation.
 
@@ -28,7 +29,7 @@ class MaskFile:
     entry: int | str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pair:
     """One case.
 
@@ -76,9 +77,21 @@ def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
 
 def image_files(folder: Path) -> list[Path]:
     """Image files directly inside `folder`, in natural order, without hidden files."""
-    files = [p for p in folder.iterdir() if is_image(p) and not p.name.startswith(".")]
-    files = [p for p in files if p.is_symlink() or not p.is_dir()]  # dangling links fail later
-    return sorted(files, key=lambda p: natural_key(p.name))
+    return [folder / name for name in sorted(_image_names(folder), key=natural_key)]
+
+
+def has_images(folder: Path) -> bool:
+    """Whether `image_files` would list any; a folder of a million is not read to its end."""
+    return next(_image_names(folder), None) is not None
+
+
+def _image_names(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:  # tells folders apart without a look at each file
+        for entry in entries:
+            is_named = is_image(entry.name) and not entry.name.startswith(".")
+            # dangling links fail later
+            if is_named and (entry.is_symlink() or not entry.is_dir()):
+                yield entry.name
 
 
 def locate(
@@ -187,6 +200,10 @@ def expand(pair: Pair, axis: int, problems: list[str]) -> list[Pair]:
         axis: the axis of volumes along which they are cut.
         problems: gets a message if the pair cannot be cut.
     """
+    if all(is_picture(path) for path in pair.images) and all(
+        is_picture(mask.path) for mask in pair.masks
+    ):
+        return [pair]
     try:
         counts = {path: slice_count(path, axis) for path in (*pair.images, *pair.mask_paths)}
         patient = patient_of(pair.image) if pair.group == pair.case else None

@@ -28,7 +28,17 @@ def mean_and_deviation(
         if thinned:
             down, across = (max(1, length // LINES) for length in image.shape[:2])
             image = image[::down, ::across]
+        if image.dtype == np.uint8:  # sums of whole numbers: the same to the last digit, and faster
+            counts, levels = histograms(image), np.arange(256)
+            total += np.stack([counts @ levels, counts @ levels**2]) / counts[0].sum()
+            continue
         image = np.asarray(image, dtype=np.float64)
         total += [image.mean((0, 1)), (image**2).mean((0, 1))]
     mean, square = total / len(rows)
     return mean.tolist(), np.sqrt(np.maximum(square - mean**2, 1e-6)).tolist()
+
+
+def histograms(image: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(C, 256) how many pixels of each channel of an image (H, W, C) have each value."""
+    channels = [image[..., channel].ravel() for channel in range(image.shape[2])]
+    return np.array([np.bincount(values, minlength=256) for values in channels])

@@ -13,9 +13,13 @@ EMBEDDED_SUFFIX = ".json"
 IMAGE_SUFFIXES = pictures.SUFFIXES | NIFTI_SUFFIXES | DICOM_SUFFIXES
 
 
-def suffix_of(path: Path) -> str:
-    """In lower case; `.nii.gz` is one suffix."""
-    return ".nii.gz" if path.name.lower().endswith(".nii.gz") else path.suffix.lower()
+def suffix_of(path: Path | str) -> str:
+    """Of a file or its name, in lower case; `.nii.gz` is one suffix."""
+    name = (path if isinstance(path, str) else path.name).lower()
+    dot = name.rfind(".")
+    if name.endswith(".nii.gz"):
+        return ".nii.gz"
+    return name[dot:] if 0 < dot < len(name) - 1 else ""
 
 
 def stem_of(path: Path) -> str:
@@ -24,9 +28,14 @@ def stem_of(path: Path) -> str:
     return path.name[: -len(suffix)] if suffix else path.name
 
 
-def is_image(path: Path) -> bool:
+def is_image(path: Path | str) -> bool:
     """Whether the name is that of an image or mask file; `.nii.gz` is, another `.gz` is not."""
     return suffix_of(path) in IMAGE_SUFFIXES
+
+
+def is_picture(path: Path) -> bool:
+    """Whether the name is that of a file without slices and patient."""
+    return _format(path) in (pictures, embedded)
 
 
 def slice_count(path: Path, axis: int) -> int | None:
@@ -35,7 +44,7 @@ def slice_count(path: Path, axis: int) -> int | None:
     A NIfTI volume has the axes 0 to 2; with one slice along axis 2 it is a picture. A DICOM file
     of several frames has axis 0 alone, its frames. Raises DataError for any other axis.
     """
-    if _format(path) in (pictures, embedded):
+    if is_picture(path):
         return None
     with data_errors(path):
         return _format(path).slice_count(path, axis)

@@ -4,15 +4,19 @@ The hash is the sign of each low frequency of the cosine transform, as in pHash 
 "Implementation and benchmarking of perceptual image hash functions"), with 256 bits instead of 64.
 """
 
+import os
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from seg.data import Progress, no_progress
-from seg.data.file_threads import undivided_products
+from seg.data.file_threads import mapped, undivided_products
 from seg.data.near_duplicates.verify import SIDE, has_structure, interpolation, show_the_same
+from seg.data.statistics import histograms
 
 _FREQUENCIES = 16  # of the cosine transform, along each axis: 256 bits
 _LOW_BITS = 18  # candidates differ in at most so many of the 63 lowest frequencies,
@@ -34,6 +38,7 @@ _BLANK_SIDE = 256  # pixels along each axis that are looked at
 _BLANK_LEVELS, _BLANK_SHARE = 3, 0.005  # blank: fewer pixels are further from the median, of 255
 _CELLS = 1 << 17  # hash comparisons at once, 1 MiB
 _BATCH = 128  # thumbnails compared at once
+_THREADS = min(16, os.cpu_count() or 1)  # numpy works without the interpreter's lock
 
 
 class Fingerprint(NamedTuple):
@@ -56,12 +61,22 @@ class Fingerprints(NamedTuple):
     @property
     def usable(self) -> np.ndarray:
         """(N,) False for images with too little structure to tell one from another."""
-        return self.thumbnails.any(axis=(1, 2))
+        return np.array([thumbnail.any() for thumbnail in self.thumbnails], dtype=bool)
 
 
-def empty(count: int) -> Fingerprints:
-    """Arrays to fill in; a fingerprint that is not filled in is unusable."""
-    hashes, thumbnails = np.zeros((count, 4), np.uint64), np.zeros((count, SIDE, SIDE), np.uint8)
+def empty(count: int, *, folder: Path | None = None) -> Fingerprints:
+    """Arrays to fill in; a fingerprint that is not filled in is unusable.
+
+    Args:
+        count: of images.
+        folder: in which the thumbnails, 16 KB each, are a file without a name; None: in memory.
+    """
+    hashes, shape = np.zeros((count, 4), np.uint64), (count, SIDE, SIDE)
+    if folder is None or count == 0:
+        thumbnails = np.zeros(shape, np.uint8)
+    else:  # all bytes of a new file are 0
+        with tempfile.TemporaryFile(dir=folder) as file:
+            thumbnails = np.memmap(file, np.uint8, mode="w+", shape=shape)
     return Fingerprints(hashes, thumbnails, np.zeros(count, dtype=bool))
 
 
@@ -98,8 +113,9 @@ def near_pairs(
     starts = range(0, len(rows), height)
     left_hashes = _all_hashes(left, rows)
     right_hashes = left_hashes if b is None else _all_hashes(right, columns)
-    pairs: set[tuple[int, int]] = set()
-    for start in progress(iter(starts), len(starts), "near-duplicates"):
+
+    def pairs_from(start: int) -> list[tuple[int, int]]:
+        found: list[tuple[int, int]] = []
         rest = slice(start, start + height), slice(start + 1 if b is None else 0, None)
         i, j, cut = _candidates(left_hashes, right_hashes, *rest, upper=b is None)
         for inner_is_right in (True, False):  # where neither is cut, both are tried
@@ -110,15 +126,34 @@ def near_pairs(
                 images = left[some_i], right[some_j]
                 outer, inner = images if inner_is_right else images[::-1]
                 near = show_the_same(outer, inner, _CROPS[np.abs(cut[some])])
-                pairs.update(zip(some_i[near].tolist(), some_j[near].tolist(), strict=True))
-    return sorted(pairs)
+                found += zip(some_i[near].tolist(), some_j[near].tolist(), strict=True)
+        return found
+
+    blocks = mapped(pairs_from, starts, threads=_THREADS)
+    found = progress(blocks, len(starts), "near-duplicates")
+    return sorted({pair for some in found for pair in some})
 
 
 def _is_blank(image: np.ndarray) -> bool:
     step = [max(1, side // _BLANK_SIDE) for side in image.shape[:2]]  # a sample is enough
-    values = image[:: step[0], :: step[1]].astype(np.float32)
-    away = np.abs(values - np.median(values, axis=(0, 1))) > _BLANK_LEVELS
-    return bool(away.any(axis=2).mean() < _BLANK_SHARE)
+    image = image[:: step[0], :: step[1]]
+    if image.dtype == np.uint8:
+        counts = histograms(image)
+        ends, count = counts.cumsum(axis=1), image.shape[0] * image.shape[1]
+        middle = [(ends > place).argmax(axis=1) for place in ((count - 1) // 2, count // 2)]
+        median = np.mean(middle, axis=0)  # (C,)
+        if (counts * _is_away(np.arange(256), median[:, None])).sum(
+            1
+        ).max() >= _BLANK_SHARE * count:
+            return False  # as nearly all images are; one channel is enough
+    else:
+        image = image.astype(np.float32)
+        median = np.median(image, axis=(0, 1))
+    return bool(_is_away(image, median).any(axis=2).mean() < _BLANK_SHARE)
+
+
+def _is_away(values: np.ndarray, median: np.ndarray) -> np.ndarray:
+    return np.abs(values - median) > _BLANK_LEVELS
 
 
 def _thumbnail(image: np.ndarray) -> np.ndarray:
@@ -196,7 +231,8 @@ def _candidates(
     for cut in range(1 - len(left), len(left)):
         some, others = left[max(cut, 0)][rows], right[max(-cut, 0)][columns]
         low = np.ascontiguousarray(others[:, 0])
-        i, j = np.nonzero(np.bitwise_count(some[:, :1] ^ low) <= _LOW_BITS)
+        few = np.bitwise_count(some[:, :1] ^ low) <= _LOW_BITS
+        i, j = np.divmod(np.flatnonzero(few), max(1, width))
         distance = np.bitwise_count(some[i] ^ others[j]).sum(axis=1)
         close = (distance <= _ALL_BITS) & (not upper or j >= i)
         flat.append(i[close] * width + j[close])

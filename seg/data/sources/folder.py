@@ -1,6 +1,7 @@
 """A folder of images and masks with equal names."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from seg.data.pairs import (
     content,
     expand,
     group_of,
+    has_images,
     image_files,
     locate,
     settled,
@@ -118,7 +120,7 @@ class Folder:
         )
         top = root / self.image_dir
         deep = self.recursive or self.group == "folder"
-        if top.is_dir() and not deep and _split_folders(top) and image_files(top):
+        if top.is_dir() and not deep and _split_folders(top) and has_images(top):
             names = ", ".join(folder.name for folder, _ in _split_folders(top))
             log.warning("%s: images beside the folders %s; the folders are not used", top, names)
         exclusion = Exclusion(self.exclude, root=root)
@@ -137,8 +139,9 @@ class Folder:
                     exclusion, matching,
                 )  # fmt: skip
                 image_count += count
+                below = (images / subfolder).relative_to(root)
                 for files, of_case in matches:
-                    case = files[0].relative_to(root).as_posix()
+                    case = (below / files[0].name).as_posix()
                     try:
                         group = self._group(case, subfolder)
                     except ValueError as error:
@@ -163,7 +166,7 @@ class Folder:
         images = root / self.image_dir
         masks = {label: root / folder for label, folder in self._mask_dirs.items()}
         if images.is_dir() and all(map(Path.is_dir, masks.values())):  # images/train or images/
-            splits = [] if image_files(images) else _split_folders(images)
+            splits = [] if has_images(images) else _split_folders(images)
             if not splits:
                 yield images, masks, None
             for folder, split in splits:
@@ -228,5 +231,7 @@ class Folder:
 
 def _split_folders(folder: Path) -> list[tuple[Path, str]]:
     """Subfolders whose names say a split, with that split."""
-    folders = [p for p in sorted(folder.iterdir()) if p.name.lower() in SPLIT_NAMES and p.is_dir()]
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.lower() in SPLIT_NAMES]
+    folders = [folder / name for name in sorted(names) if (folder / name).is_dir()]
     return [(p, SPLIT_NAMES[p.name.lower()]) for p in folders]

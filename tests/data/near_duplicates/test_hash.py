@@ -471,3 +471,27 @@ def test_copies_of_real_images_are_found(
         # of a cropped retina, with its thin vessels, every second is found
         share = 0.5 if (name, pattern) == ("crop 5 %", RETINAS) else SHARES[pattern][1]
         assert detected >= share * len(images), pattern
+
+
+def test_blank_images_are_those_of_a_search_by_hand() -> None:
+    def by_hand(image: Image) -> bool:
+        away = np.abs(image.astype(np.float32) - np.median(image, axis=(0, 1))) > 3
+        return bool(away.any(axis=2).mean() < 0.005)
+
+    rng, found = np.random.default_rng(0), []
+    for _ in range(600):
+        image = np.full((*rng.integers(1, 90, 2), rng.integers(1, 5)), rng.integers(250), np.uint8)
+        changed = rng.random(image.shape) < rng.choice([0, 0.001, 0.003, 0.005, 0.01, 0.5])
+        image[changed] += np.uint8(rng.integers(6))
+        found.append(fingerprint(image).blank)
+        assert found[-1] == by_hand(image) == fingerprint(image.astype(np.float32)).blank
+    assert 100 < sum(found) < 500
+
+
+def test_thumbnails_in_a_file_give_the_same_pairs(tmp_path: Path) -> None:
+    images = [texture(seed) for seed in range(4)]
+    prints = stack([fingerprint(image) for image in [*images, jpeg(images[2], 50)]])
+    kept = empty(5, folder=tmp_path)
+    kept.hashes[:], kept.thumbnails[:] = prints.hashes, prints.thumbnails
+    assert near_pairs(kept) == near_pairs(prints) == [(2, 4)]
+    assert list(tmp_path.iterdir()) == []
