@@ -43,6 +43,8 @@ def _reference() -> Iterator[str]:
         yield f"## {group}=\n"
         for path in _files(group):
             yield from _choice(group, path)
+    yield "## hydra.launcher.\n\nOf a sweep:\n"
+    yield from _table(CONF_DIR / "hydra/launcher/seg_jobs.yaml", "train", "hydra.launcher")
     yield "## hydra.sweeper.\n\nOf `sweep=optuna`:\n"
     yield from _table(CONF_DIR / "hydra/sweeper/seg_optuna.yaml", "train", "hydra.sweeper")
 

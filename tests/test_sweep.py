@@ -107,7 +107,7 @@ def test_a_complete_sweep_says_so_and_the_plain_command_starts_a_new_one(
 def test_several_devices_in_a_sweep_are_refused(tmp_path: Path) -> None:
     done = command("--multirun", "seed=1,2", "trainer=ddp", cwd=tmp_path)
     assert done.returncode == 1
-    assert "hydra/launcher=joblib" in done.stderr
+    assert "hydra.launcher.jobs" in done.stderr
     assert not (tmp_path / "outputs").exists()
 
 
@@ -122,7 +122,8 @@ def test_one_configuration_is_shown_of_one_value(tmp_path: Path) -> None:
 def test_a_sweep_that_was_killed_runs_only_what_is_missing(
     tmp_path: Path, tiny: list[str], number: signal.Signals
 ) -> None:
-    options = [*tiny, "--multirun", "loss=bce,dice", "trainer.max_epochs=40"]
+    options = [*tiny, "--multirun", "loss=bce,dice", "trainer.max_epochs=40",
+               "hydra.launcher.jobs=1"]  # fmt: skip
     process = start(*options, cwd=tmp_path)
 
     def second_has_begun() -> bool:
@@ -148,6 +149,60 @@ def test_a_sweep_that_was_killed_runs_only_what_is_missing(
     assert set(statuses(tmp_path).values()) == {"finished"}
     assert len(_metrics(sweep / "1_loss=dice")) == 40
     assert f"epoch {epochs:2d}/40" not in again.stderr or epochs == 40  # not from the start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_jobs_side_by_side_save_when_the_sweep_is_killed_and_go_on(
+    tmp_path: Path, tiny: list[str], number: signal.Signals
+) -> None:
+    options = [*tiny, "--multirun", "loss=bce,dice", "trainer.max_epochs=40",
+               "hydra.launcher.jobs=2"]  # fmt: skip
+    process = start(*options, cwd=tmp_path)
+    jobs = tmp_path / "outputs" / "multirun"
+    wait_until(lambda: len(list(jobs.glob("*/*/checkpoints/last.ckpt"))) == 2)
+    process.send_signal(number)
+    process.communicate(timeout=120)
+    wait_until(lambda: set(statuses(tmp_path).values()) == {"interrupted"}, 60)
+    again = command(*options, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert list(statuses(tmp_path).values()) == ["finished"] * 2
+    assert all(len(_metrics(job)) == 40 for job in only_sweep(tmp_path).glob("*_*"))
+
+
+def test_the_figures_of_a_sweep_do_not_depend_on_how_many_jobs_run_at_a_time(
+    tmp_path: Path, tiny: list[str]
+) -> None:
+    options = [*tiny, "--multirun", "loss=bce,dice", "seed=1,2", "trainer.max_epochs=1"]
+    rows, folders = {}, {}
+    for jobs in ("1", "3"):
+        folder = tmp_path / jobs
+        folder.mkdir()
+        done = command(*options, f"hydra.launcher.jobs={jobs}", cwd=folder)
+        assert done.returncode == 0, done.stderr
+        sweep = only_sweep(folder)
+        folders[jobs] = [
+            job["folder"] for job in json.loads((sweep / "sweep.json").read_text())["jobs"]
+        ]
+        rows[jobs] = [
+            [{k: v for k, v in row.items() if k != "seconds"} for row in _metrics(sweep / name)]
+            for name in folders[jobs]
+        ]  # fmt: skip
+        logs = [(sweep / name / "log.txt").is_file() for name in folders[jobs]]
+        assert logs == [jobs == "3"] * 4
+        assert ("epoch 1/1" in done.stderr) is (jobs == "1")
+    assert len(folders["1"]) == 4
+    assert folders["1"] == folders["3"]
+    assert rows["1"] == rows["3"]
+
+
+@pytest.mark.parametrize("jobs", ["0", "many", "1.5"])
+def test_a_number_of_jobs_that_is_none_is_refused(
+    tmp_path: Path, tiny: list[str], jobs: str
+) -> None:
+    done = command(*tiny, "--multirun", "seed=1,2", f"hydra.launcher.jobs={jobs}", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"hydra.launcher.jobs={jobs}: must be auto" in done.stderr
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ class RunFolder:
         self.status_path = path / STATUS_FILE
         self.config_path = path / CONFIG_FILE
         self.metrics_path = path / "metrics.csv"
+        self.log_path = path / "log.txt"  # what a job printed that ran beside others
         self.split_path = path / split_table.FILE_NAME
         self.test_path = path / "test.json"
         self.test_cases_path = results.table_path(self.test_path)

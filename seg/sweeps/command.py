@@ -19,7 +19,7 @@ from seg.runs.atomic import fresh_folder
 from seg.runs.folder import MONITOR, RunFolder
 from seg.sweeps import folder as sweep_folder
 from seg.sweeps.gpus import take_gpu, visible_gpus
-from seg.sweeps.isolation import run_isolated
+from seg.sweeps.isolation import IsolatedJob, run_isolated, start_isolated
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ def require_one_device(configurations: Sequence[DictConfig]) -> None:
     if any(cfg.trainer.devices != 1 or cfg.trainer.num_nodes != 1 for cfg in configurations):
         raise compose.ConfigError([
             "trainer.devices: the jobs of a sweep train on one device each, since further ranks "
-            "would start the whole sweep again; run several jobs side by side with "
-            "hydra/launcher=joblib, or start runs over several devices one by one"
+            "would start the whole sweep again; jobs run side by side, one on each GPU "
+            "(hydra.launcher.jobs), and runs over several devices are started one by one"
         ])  # fmt: skip
 
 
@@ -114,31 +114,49 @@ def as_job(task: Callable[[DictConfig], object]) -> Callable[[DictConfig], float
     module, name = task.__module__, task.__name__  # workers import it by these
     working_directory, import_paths = os.getcwd(), list(sys.path)
 
-    def job(cfg: DictConfig) -> float:
+    def prepared(cfg: DictConfig) -> tuple[Callable[[], None], Path]:
         prepare_worker(working_directory, import_paths)
         folder = compose.job_folder()
         log.info("job %s", folder.name)
 
         def work() -> None:
-            gpu_lock = take_gpu(folder.parent, visible_gpus()) if may_use_gpu(cfg) else None
+            gpu_lock = (
+                take_gpu(folder.parent, visible_gpus())
+                if may_use_gpu(cfg.trainer.accelerator)
+                else None
+            )
             function = getattr(importlib.import_module(module), name)
             console.quiet_libraries()
             function(cfg)
             del gpu_lock
 
-        run_isolated(work, folder)
-        run = RunFolder(folder)
-        best = f", {MONITOR} {run.facts[MONITOR]:.4f}" if MONITOR in run.facts else ""
-        seconds = run.facts.get("seconds", "-")
-        log.info("job %s %s%s, %s s", folder.name, run.status, best, seconds)
-        return run.facts.get(MONITOR, float("nan"))
+        return work, folder
 
+    def job(cfg: DictConfig) -> float:
+        work, folder = prepared(cfg)
+        run_isolated(work, folder)
+        return result(folder)
+
+    def start(cfg: DictConfig, *, threads: int) -> IsolatedJob:
+        work, folder = prepared(cfg)
+        return start_isolated(work, folder, threads=threads)
+
+    job.start = start  # for side_by_side.py, which does not wait for it
     return job
 
 
-def may_use_gpu(cfg: DictConfig) -> bool:
-    """Whether a configuration allows a GPU."""
-    return cfg.trainer.accelerator in ("auto", "gpu", "cuda")
+def result(folder: Path) -> float:
+    """The best val/dice of a job that has ended, NaN if it has none; a line says how it ended."""
+    run = RunFolder(folder)
+    best = f", {MONITOR} {run.facts[MONITOR]:.4f}" if MONITOR in run.facts else ""
+    seconds = run.facts.get("seconds", "-")
+    log.info("job %s %s%s, %s s", folder.name, run.status, best, seconds)
+    return run.facts.get(MONITOR, float("nan"))
+
+
+def may_use_gpu(accelerator: str) -> bool:
+    """Whether `trainer.accelerator` allows a GPU."""
+    return accelerator in ("auto", "gpu", "cuda")
 
 
 def prepare_worker(working_directory: str, import_paths: Sequence[str]) -> None:
