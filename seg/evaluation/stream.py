@@ -13,7 +13,7 @@ from seg.data.formats import read_header
 from seg.data.planes import planes_first
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.evaluation.cases import Case
-from seg.inference.files.pipeline import map_ahead
+from seg.inference.files.pipeline import BATCHES, map_ahead
 from seg.inference.model import Predictor
 
 
@@ -74,13 +74,14 @@ def stream(
         spacing = read_header(case.pair.image, case.pair.plane).spacing
         return case, image, _matched(planes_first(mask), index_map), spacing
 
+    def predict(one: tuple) -> PredictedCase:
+        case, image, mask, spacing = one
+        probs = predictor.probabilities(image)
+        return PredictedCase(case, image, mask, probs, spacing or (1.0, 1.0), spacing is not None)
+
     try:
-        ahead = map_ahead(read, cases, count=count)
-        for case, image, mask, spacing in progress(ahead, len(cases), "predicting"):
-            probs = predictor.probabilities(image)
-            yield PredictedCase(
-                case, image, mask, probs, spacing or (1.0, 1.0), spacing is not None
-            )
+        ahead = map_ahead(predict, map_ahead(read, cases, count=count), count=BATCHES)
+        yield from progress(ahead, len(cases), "predicting")
     except DataErrors:
         raise
     except DataError as error:

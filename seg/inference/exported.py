@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seg.data.preprocess import preprocessing
 from seg.inference.model import LoadedModel, image_statistics, threshold_of
+from seg.inference.turn import NETWORK
 
 SUFFIXES = (".onnx", ".pt2")
 KEY = "seg"
@@ -27,7 +28,7 @@ class ExportedPredictor:
         self.any_batch = any_batch
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        return self.run(as_bytes(image)[None])[1][0]
+        return self._run(as_bytes(image)[None])[0]
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
         """Images of one size go through the graph together."""
@@ -37,8 +38,12 @@ class ExportedPredictor:
         for shape in dict.fromkeys(image.shape for image in images):
             same = [i for i, image in enumerate(images) if image.shape == shape]
             stacked = np.stack([as_bytes(images[i]) for i in same])
-            probs |= dict(zip(same, self.run(stacked)[1], strict=True))
+            probs |= dict(zip(same, self._run(stacked), strict=True))
         return [probs[i] for i in range(len(images))]
+
+    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with NETWORK:
+            return self.run(images)[1]
 
 
 def as_bytes(image: NDArray) -> NDArray[np.uint8]:

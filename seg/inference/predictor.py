@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seg.data.preprocess import image_to_size
+from seg.inference.turn import NETWORK
 
 AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 CAST = {"bf16-true": torch.bfloat16, "64": torch.float64, "64-true": torch.float64}
@@ -76,17 +77,26 @@ class NetworkPredictor:
         cudnn = torch.backends.cudnn.flags(
             enabled=True, benchmark=False, deterministic=True, allow_tf32=False
         )
-        with torch.no_grad(), autocast, cudnn:
-            inputs = self.normalize(images.to(self.device)).to(self.dtype)
-            logits = self.model(inputs).float()  # (N, K, h, w)
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:  # copies from and to pinned memory need not be waited for
+            images = images.pin_memory()
+        with NETWORK, torch.no_grad(), autocast, cudnn:
+            images = images.to(self.device, non_blocking=on_gpu)
+            logits = self.model(self.normalize(images).to(self.dtype)).float()  # (N, K, h, w)
             each = self.overlap or logits.shape[1] == 1
             probs = torch.sigmoid(logits) if each else torch.softmax(logits, dim=1)
-            return probs.cpu().numpy()
+            probs = probs.to("cpu", non_blocking=on_gpu)
+            done = torch.cuda.current_stream(self.device).record_event() if on_gpu else None
+        if done is not None:  # not within the turn: the next batch is sent meanwhile
+            done.synchronize()
+        return probs.numpy()
 
 
 def _to_size(probs: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """(K, h, w) to (K, *size), bilinear with pixel centres aligned; NaN stays NaN."""
     if probs.shape[1:] == size:
         return probs
-    resized = [cv2.resize(one, size[::-1], interpolation=cv2.INTER_LINEAR) for one in probs]
-    return np.clip(np.stack(resized), 0, 1)  # rounding may leave the range
+    resized = np.empty((len(probs), *size), dtype=np.float32)
+    for one, target in zip(probs, resized, strict=True):
+        cv2.resize(one, size[::-1], dst=target, interpolation=cv2.INTER_LINEAR)
+    return np.clip(resized, 0, 1, out=resized)  # rounding may leave the range

@@ -11,7 +11,7 @@ from seg.inference.model import LoadedModel, Postprocess, Strips
 from seg.metrics.foreground_confidence import ForegroundConfidence
 from seg.metrics.planes import area_of
 
-BLOCK = 1 << 20  # pixels that are measured at a time
+BLOCK = 1 << 16  # pixels that are measured at a time, so that they stay in the cache
 
 
 class NonFiniteError(ValueError):
@@ -176,13 +176,13 @@ def _largest(probs: NDArray[np.float32], *, separate: bool) -> float:
 
     Of separate classes, the mean of the larger one of each class's p and 1 - p.
     """
-    largest = np.maximum(probs, 1 - probs).mean(0) if separate else probs.max(0)
-    return float(largest.sum(dtype=np.float64))
+    largest = np.maximum(probs, 1 - probs) if separate else probs.max(0)
+    return float(largest.sum(dtype=np.float64)) / (len(probs) if separate else 1)
 
 
 def _entropy(probs: NDArray[np.float32], *, separate: bool) -> float:
     """The sum over pixels of the entropy, as a share of the largest possible; NaN stays NaN."""
     each = [probs, 1 - probs] if separate else list(probs)
     entropy = sum(-p * np.log(np.maximum(p, np.float32(1e-12))) for p in each)
-    entropy = entropy.mean(0) if separate else entropy
-    return float(entropy.sum(dtype=np.float64) / np.log(len(each)))
+    share = np.log(len(each)) * (len(probs) if separate else 1)
+    return float(entropy.sum(dtype=np.float64) / share)

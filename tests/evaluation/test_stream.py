@@ -1,5 +1,6 @@
 """Cases read, predicted and handed on in order, at their own size and spacing."""
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,6 +42,18 @@ def test_every_case_comes_in_order_at_its_own_size(folder: Path, count: int) -> 
         )
         np.testing.assert_array_equal(s.probs, brightness(image))
         assert (s.spacing, s.in_mm) == ((1.0, 1.0), False)
+
+
+def test_a_case_is_resized_while_the_one_before_is_with_the_network(folder: Path) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def probabilities(image: NDArray) -> NDArray[np.float32]:
+        both.wait()  # for another thread that predicts: breaks where there is none
+        return brightness(image)
+
+    cases = [Case(pair, pair.group) for pair in Folder(root=str(folder)).pairs()]
+    predictor = SimpleNamespace(probabilities=probabilities)
+    assert [p.case for p in stream(cases, predictor, SHAPE)] == cases
 
 
 def test_indices_are_turned_into_the_networks(folder: Path) -> None:

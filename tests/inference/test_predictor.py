@@ -1,5 +1,8 @@
 """Probabilities at an image's own size, against a loop of single steps."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import pytest
@@ -55,6 +58,25 @@ def test_each_step_is_as_written_out(outputs: int) -> None:
     assert probs.dtype == np.float32
     assert np.ptp(probs) > 0.1
     np.testing.assert_allclose(probs, expected, atol=2e-6)
+
+
+def test_one_thread_at_a_time_is_with_a_network() -> None:
+    inside, most = [], [0]
+
+    class Slow(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            inside.append(1)
+            most[0] = max(most[0], len(inside))
+            time.sleep(0.005)
+            inside.pop()
+            return x[:, :1]
+
+    members = [
+        NetworkPredictor(model=Slow(), normalize=nn.Identity(), size=(8, 8)) for _ in range(2)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda i: members[i % 2].probabilities(picture(8, 8)), range(12)))
+    assert most[0] == 1
 
 
 def test_an_image_of_the_networks_size_is_not_resized() -> None:

@@ -129,7 +129,7 @@ class MaskWriter:
     def _stored(self, mask: NDArray[np.uint8], part: int, file: File) -> NDArray[np.uint8]:
         """(H, W) values of one mask file."""
         if not self.overlap:
-            return self._values_of_indices()[mask]
+            return self._values_of_indices()[mask] if self.values == 255 else mask
         small = self.values == "palette" or (is_volume(file) and self.values != 255)
         return mask[part] * np.uint8(1 if small else 255)
 

@@ -1,6 +1,5 @@
 """Read, predict and write at the same time: read-ahead and write-behind in threads."""
 
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,13 +12,17 @@ from numpy.typing import NDArray
 from seg.data.errors import DataError
 from seg.inference.files.reading import Picture, Read
 from seg.inference.segmentation import Segmentation
+from seg.training.cores import usable_cores
 
 T, R = TypeVar("T"), TypeVar("R")
 Prediction = NDArray | Segmentation  # the probabilities, or a large picture's segmentation
 Record = dict[str, Any]  # what the journal holds of a file
 
 BUDGET = 512 << 20  # bytes of pictures that are read, or predicted and written, at a time
-THREADS = max(2, min(8, os.cpu_count() or 1))
+THREADS = max(2, min(8, usable_cores()))
+# Batches on their way through the network: it takes one at a time, while threads resize the images
+# of the next and the probabilities of the last.
+BATCHES = max(2, min(4, usable_cores() // 2))
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Pending(Generic[T, R]):
     item: T
     future: Future[R]
     size: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Pictures that were predicted together, and when that began and ended."""
+
+    pictures: list[tuple[Pending[Picture, Any], Read | Failed, Prediction | Failed]]
+    started: float
+    ended: float
 
 
 class Lookahead(Generic[T, R]):
@@ -101,14 +113,14 @@ def map_ahead(function: Callable[[T], R], items: Iterable[T], *, count: int) -> 
 class Pipeline:
     """Reads, predicts and writes pictures, several at the same time; yields results in order.
 
-    Reading and writing happen in threads, predicting in the thread of the caller, so that the
-    network is never called twice at a time. A picture that cannot be read or predicted becomes
-    `Failed` and does not stop the others, nor does a DataError of `write`. Any other error of
-    `write` is the output's (a full disk) and ends everything.
+    All of it happens in threads. `predict` is called for several batches at a time, and itself
+    lets one at a time through the network (`turn.NETWORK`). A picture that cannot be read or
+    predicted becomes `Failed` and does not stop the others, nor does a DataError of `write`. Any
+    other error of `write` is the output's (a full disk) and ends everything.
 
     Args:
         size: bytes of a picture in memory, known before it is read.
-        write: also gets the seconds that predicting the picture took.
+        write: also gets the seconds that predicting the picture took, waiting left out.
         batch_size: pictures that are predicted together, if they take at most a quarter of
             `budget`; a larger one goes alone.
         budget: bytes of pictures that are read ahead, and as many that wait to be written.
@@ -129,15 +141,31 @@ class Pipeline:
 
     def run(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Record | Failed | None]]:
         """Yields each picture with what `write` returned, or why it failed."""
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="seg.predict")
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="seg.files")
+        predicting = ThreadPoolExecutor(BATCHES, thread_name_prefix="seg.predict")
         try:
             count = 2 * self.batch_size + THREADS
             reading = Lookahead(
                 pool, self._read, pictures, count=count, size=self.size, budget=self.budget
             )
+            share = self.budget // 4
+            ahead = Lookahead(
+                predicting,
+                self._predicted,
+                iter(lambda: reading.take(self.batch_size, share), []),
+                count=BATCHES,
+                size=_bytes,
+                budget=share,
+            )
             writing: deque[Pending[Picture, Record | Failed | None]] = deque()
-            while batch := reading.take(self.batch_size, self.budget // 4):
-                writing += self._predicted(pool, batch)
+            last = 0.0
+            while taken := ahead.take():
+                batch = taken[0].future.result()
+                seconds = (batch.ended - max(batch.started, last)) / len(batch.pictures)
+                last = batch.ended
+                for one, read, result in batch.pictures:
+                    future = pool.submit(self._write, one.item, read, result, seconds)
+                    writing.append(Pending(one.item, future, one.size))
                 while writing and (
                     writing[0].future.done()
                     or _bytes(writing) > self.budget
@@ -148,12 +176,11 @@ class Pipeline:
             for one in writing:
                 yield one.item, one.future.result()
         finally:
+            predicting.shutdown(wait=True, cancel_futures=True)
             pool.shutdown(wait=True, cancel_futures=True)
 
-    def _predicted(
-        self, pool: ThreadPoolExecutor, batch: Sequence[Pending[Picture, Read | Failed]]
-    ) -> Iterator[Pending[Picture, Record | Failed | None]]:
-        """Predict what could be read, and begin to write it."""
+    def _predicted(self, batch: Sequence[Pending[Picture, Read | Failed]]) -> "Batch":
+        """Predict what could be read."""
         reads = [one.future.result() for one in batch]
         pictures = [
             (one.item, read)
@@ -162,11 +189,11 @@ class Pipeline:
         ]
         started = time.perf_counter()
         predictions = iter(self._predict(pictures))
-        seconds = (time.perf_counter() - started) / max(1, len(pictures))
-        for one, read in zip(batch, reads, strict=True):
-            result = read if isinstance(read, Failed) else next(predictions)
-            future = pool.submit(self._write, one.item, read, result, seconds)
-            yield Pending(one.item, future, one.size)
+        results = [
+            (one, read, read if isinstance(read, Failed) else next(predictions))
+            for one, read in zip(batch, reads, strict=True)
+        ]
+        return Batch(results, started, time.perf_counter())
 
     def _read(self, picture: Picture) -> Read | Failed:
         try:

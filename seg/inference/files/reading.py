@@ -69,6 +69,11 @@ class Picture:
         """The image's, and `#17` for a slice, like `case` in the tables of a training."""
         return f"{self.file.input.image}{self._slice}"
 
+    @cached_property
+    def header(self) -> Header:
+        """Raises DataError for a file that cannot be used."""
+        return formats.read_header(self.file.input.path, self.plane)
+
     @property
     def index(self) -> int:
         """Of the slice; 0 for a picture of its own."""
@@ -119,7 +124,7 @@ def open_files(images: Iterable[Input], axis: int) -> tuple[list[File], dict[str
 def bytes_of(picture: Picture, channels: int) -> int:
     """Memory that a picture takes while it is read and predicted, roughly, by its header alone."""
     try:
-        header = formats.read_header(picture.file.input.path, picture.plane)
+        header = picture.header
     except DataError:  # reading the picture will raise it again
         return 0
     return header.height * header.width * (2 * channels + 12)
@@ -137,7 +142,7 @@ def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
         paths, plane = picture.file.input.paths, picture.plane
         _ = picture.file.sha256  # computed in this thread, not when the mask is written
         image, colourful = _read(paths, plane, prepared.channels, prepared.window)
-        header = formats.read_header(paths[0], plane)
+        header = picture.header
         warnings = input_warnings(
             image,
             colourful=colourful,

@@ -43,6 +43,31 @@ def test_pictures_are_predicted_in_batches() -> None:
     assert sizes == [4, 4, 2]
 
 
+def test_a_batch_is_resized_while_the_one_before_is_with_the_network() -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def predict(reads: Sequence[int]) -> list[int]:
+        both.wait()  # for another thread that predicts: breaks where there is none
+        return list(reads)
+
+    assert list(pipeline(predict=predict).run(iter(range(16)))) == [(i, i + 1) for i in range(16)]
+
+
+def test_waiting_for_the_batch_before_is_not_counted_as_predicting() -> None:
+    turn = threading.Lock()
+
+    def predict(reads: Sequence[int]) -> list[int]:
+        with turn:
+            time.sleep(0.05)
+        return list(reads)
+
+    started = time.perf_counter()
+    parts = pipeline(predict=predict, write=lambda item, read, answer, seconds: seconds)
+    seconds = [result for _, result in parts.run(iter(range(16)))]
+    assert sum(seconds) + 0.001 >= 16 * 0.05 / 4
+    assert sum(seconds) <= time.perf_counter() - started
+
+
 def test_a_picture_that_fails_is_reported_in_its_place_and_stops_no_other() -> None:
     def read(item: int) -> int:
         if item == 2:
@@ -92,7 +117,7 @@ def test_no_more_is_in_memory_than_the_budget_allows() -> None:
 
     parts = pipeline(size=lambda item: 100, read=read, write=write, batch_size=16, budget=400)
     assert len(list(parts.run(iter(range(60))))) == 60
-    assert most[0] <= 11  # five ahead, five behind, one with the network
+    assert most[0] <= 12  # five ahead, five behind, two on their way through the network
 
 
 def test_working_ahead_keeps_the_order_and_its_distance() -> None:
