@@ -2,6 +2,8 @@
 
 import sys
 
+from seg import __version__
+
 COMMANDS = {
     "prepare": ("download, check and describe a data set", "dataset=folder dataset.root=DIR"),
     "train": ("train a network, or many (--multirun)", "dataset=folder dataset.root=DIR"),
@@ -17,6 +19,9 @@ def main(arguments: list[str]) -> int:
     """List the commands; an argument that is one gets it as it is typed."""
     if arguments[:1] in (["--complete"], ["--completion"]):
         return _complete(*arguments)
+    if arguments == ["--version"]:
+        print(f"seg {__version__}")
+        return 0
     if arguments and arguments[0] not in ("-h", "--help"):
         name = arguments[0].removeprefix("seg.")
         if name in COMMANDS:

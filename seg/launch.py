@@ -17,6 +17,7 @@ import hydra
 from hydra._internal.utils import get_args_parser
 from omegaconf import DictConfig
 
+import seg
 from seg.cli.aliases import flag_problem
 from seg.cli.compose import CONF_DIR, ConfigError
 from seg.cli.console import quiet_libraries, report, set_up_logging
@@ -57,6 +58,9 @@ def launch(task: Task, *, config_name: str, sweeps: bool = False) -> NoReturn:
 
 
 def _run(task: Task, config_name: str, sweeps: bool) -> int:
+    if "--version" in sys.argv[1:]:  # Hydra would tell its own
+        print(f"seg {seg.__version__}")
+        return 0
     arguments = _read_arguments(config_name)
     lines = [quoted(line, config_name) for line in arguments.overrides]
     flags = [argument for argument in sys.argv[1:] if argument not in arguments.overrides]
@@ -71,6 +75,8 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         main = hydra.main(version_base="1.3", config_path=str(CONF_DIR), config_name=config_name)
         main(function)()
 
+    if (arguments.help or arguments.cfg) and hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it without a word
     if arguments.help:
         print(help_text(arguments, config_name))
         return 0

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import seg
+from seg.demo import name_of
 from tests.browser import CHROMIUM, Browser
 from tests.commands import environment_of
 from tests.conftest import TINY, write_folder
@@ -18,6 +19,14 @@ from tests.conftest import TINY, write_folder
 SMALL = [line for line in TINY if line.startswith(("dataset.image", "model", "trainer"))]
 OPTIONS = ["dataset=folder", "dataset.split.val=3", "dataset.split.test=3", "trainer=cpu", *SMALL]
 DONE = "document.getElementById('status').textContent === ''"
+
+
+def test_an_ensemble_is_named_by_what_differs() -> None:
+    one, two = Path("/runs/a/checkpoints/best.ckpt"), Path("/runs/b/checkpoints/best.ckpt")
+    assert name_of([one]) == str(one)
+    named = name_of([one, two])
+    assert named.count("/runs") == 1
+    assert "a/checkpoints/best.ckpt, b/checkpoints/best.ckpt" in named
 
 
 @pytest.fixture
@@ -63,6 +72,10 @@ def test_the_page_gives_the_masks_of_a_prediction(run: Path, server, tmp_path: P
         page.wait(f"!document.getElementById('result').hidden && {DONE}")
         link = "document.getElementById('masks').getAttribute('href')"
         own = page.fetch(page.evaluate(link))
+        page.resize(width=400, height=900)
+        parts = "[...document.querySelectorAll('.scroll, body')]"
+        assert not page.evaluate(f"{parts}.some(e => e.scrollWidth > e.clientWidth)")
+        page.resize(width=1440, height=900)
         page.evaluate("(s => { s.value = .2; s.oninput(); })(document.querySelector('.threshold'))")
         page.wait(f"{link}.includes('=0.2') && {DONE}")
         low = page.fetch(page.evaluate(link))

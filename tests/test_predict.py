@@ -222,6 +222,17 @@ def test_figures_without_overlays_are_refused() -> None:
         check(compose(lines, config_name="predict"), command="predict")
 
 
+def test_values_of_no_known_range_are_refused_without_a_key_of_a_training(
+    run: Path, tmp_path: Path
+) -> None:
+    values = np.linspace(-1024, 3000, 64 * 64, dtype=np.float32).reshape(64, 64)
+    np.save(tmp_path / "ct.npy", values)
+    with pytest.raises(DataErrors, match="ct.npy") as caught:
+        run_predict(run, tmp_path / "ct.npy", tmp_path / "out")
+    assert "-1024 to 3000" in str(caught.value)
+    assert "dataset.window" not in str(caught.value)
+
+
 def test_a_bad_file_stops_no_other_and_is_named(run: Path, images: Path, tmp_path: Path) -> None:
     data = (images / "b.jpg").read_bytes()
     (images / "b.jpg").write_bytes(data[: len(data) // 2])

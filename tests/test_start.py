@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import started
+import seg
+from seg.cli.check import check
+from seg.cli.compose import ConfigError, compose
+from tests.commands import environment_of, started
 
 COMMANDS = ["train", "evaluate", "predict", "export", "prepare", "compare", "demo"]
 RUN = """
@@ -30,6 +33,32 @@ def ends_with(*arguments: str) -> str:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_imports_no_torch(command: str) -> None:
     assert ends_with(command, "--help") == "status 0 []"
+
+
+@pytest.mark.parametrize("command", ["seg", "seg.train", "seg.predict"])
+def test_the_version_is_that_of_seg(command: str, tmp_path: Path) -> None:
+    assert started("-m", command, "--version", cwd=tmp_path).stdout == f"seg {seg.__version__}\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pipes of that kind")
+def test_help_that_is_cut_by_a_pipe_says_nothing_of_it(tmp_path: Path) -> None:
+    line = f"{sys.executable} -m seg.train --help | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", line], capture_output=True, text=True, env=environment_of(), cwd=tmp_path
+    )
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("line", ["resume=true", "init_from=7"])
+def test_a_run_folder_that_is_no_text_is_refused(line: str) -> None:
+    with pytest.raises(ConfigError, match=line.partition("=")[0]):
+        check(compose([line]))
+
+
+def test_a_file_without_its_key_is_refused_with_the_key(tmp_path: Path) -> None:
+    done = started("-m", "seg.export", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"run={tmp_path}" in done.stderr
 
 
 @pytest.mark.parametrize(

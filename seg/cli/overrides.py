@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
@@ -42,8 +43,9 @@ def parse(lines: Sequence[str]) -> tuple[list[Override], list[str]]:
         try:
             overrides += parser.parse_overrides([line])
         except HydraException:
+            example = f", such as run={line}" if "=" not in line and Path(line).exists() else ""
             problems.append(
-                f"{line}: cannot be read; write key=value, and quote blanks and brackets"
+                f"{line}: cannot be read; write key=value, and quote blanks and brackets{example}"
             )
     return overrides, problems
 

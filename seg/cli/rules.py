@@ -123,6 +123,8 @@ RULES: dict[str, dict[str, Rule]] = {
         "seed": Rule(
             lambda v: type(v) is int and 0 <= v < 2**32, "a whole number from 0, below 2^32"),
         "output_dir": path(),
+        "resume": or_null(path("auto, or a run folder")),
+        "init_from": or_null(path("a checkpoint or a run folder")),
         "init_from_partial": FLAG,
         "threshold": PROBABILITY,
         "early_stopping": or_null(count(1, "epochs of patience")),

@@ -23,6 +23,10 @@ class DataError(ValueError):
         return self.path + reason + (f"; {self.fix}" if self.fix else "")
 
 
+class UnknownRangeError(DataError):
+    """An image whose values no range is known of, such as a CT's."""
+
+
 class DataErrors(DataError):
     """All problems of a data set in one message of at most 17 lines; `messages` has each once."""
 

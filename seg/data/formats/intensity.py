@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from seg.data.errors import DataError
+from seg.data.errors import DataError, UnknownRangeError
 
 Window = tuple[float, float] | Literal["percentile"] | None
 PERCENTILES = (0.5, 99.5)
@@ -132,7 +132,7 @@ def _by_type(
         return (values * 255 if high <= 1 else values).astype(np.float32)
     kind = "float image" if is_float else f"image of type {values.dtype}"
     fix = f"'dataset.window=[{low:g}, {high:g}]' (its own range) or dataset.window=percentile"
-    raise DataError(path, f"{kind} with values from {low:g} to {high:g}", fix)
+    raise UnknownRangeError(path, f"{kind} with values from {low:g} to {high:g}", fix)
 
 
 def _not_finite(values: np.ndarray) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seg.data import formats
-from seg.data.errors import DataError
+from seg.data.errors import DataError, UnknownRangeError
 from seg.data.formats.intensity import Window
 from seg.data.formats.pictures import Header
 from seg.data.formats.volume_cache import Plane
@@ -21,6 +21,9 @@ from seg.inference.files.inputs import Input
 from seg.inference.model import LoadedModel
 
 FRAMES = 0  # the axis along which a DICOM file of several frames is cut
+
+
+RANGE = "save it with the values that the training images have, such as 8 bits, or 0 to 1"
 
 
 @dataclass(eq=False)
@@ -141,7 +144,10 @@ def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:
         started = time.perf_counter()
         paths, plane = picture.file.input.paths, picture.plane
         _ = picture.file.sha256  # computed in this thread, not when the mask is written
-        image, colourful = _read(paths, plane, prepared.channels, prepared.window)
+        try:
+            image, colourful = _read(paths, plane, prepared.channels, prepared.window)
+        except UnknownRangeError as error:  # its fix is a training's
+            raise DataError(error.path, error.reason, RANGE) from None
         header = picture.header
         warnings = input_warnings(
             image,

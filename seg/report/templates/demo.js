@@ -107,6 +107,8 @@ function draw(one, place, result) {
     const area = figures.mm2 === null ? "\u2013" : figures.mm2.toFixed(2);
     for (const text of [figures.pixels, area, figures.regions, figures.confidence.toFixed(3)])
       make("td", text, row).className = "number";
+    for (const cell of row.cells)
+      cell.dataset.name = byId("figures").tHead.rows[0].cells[cell.cellIndex].textContent;
   });
   byId("note").textContent = `Confidence of the whole mask: ${result.confidence.toFixed(3)}; sorted by it, `
     + "the masks to review come first. It is the mean probability of the mask's pixels.";
