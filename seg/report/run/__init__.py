@@ -25,13 +25,13 @@ def write(report: Report, folder: Path) -> None:
 
 
 def show(report: Report, folder: Path, console: Console) -> None:
-    """The verdict, what limits it in a line each, and the files, in less than twenty lines."""
+    """The verdict, what limits it in a sentence each, and the files."""
 
     def say(text: str) -> None:
         console.print(text, soft_wrap=True, markup=False, highlight=False)
 
     say(sentences.verdict(report.run, report.headline))
-    width = max(console.width, 60)
+    width = 2 * max(console.width, 80)  # a sentence is whole, a long list of names is not
     for caveat in report.caveats[:CAVEATS]:
         line = f"{'!' if caveat.grave else '-'} {caveat.kind}: {caveat.with_names}"
         say(textwrap.shorten(line, width, placeholder=" …"))

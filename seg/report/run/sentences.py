@@ -74,10 +74,10 @@ def parted_duplicates(run: RunFolder) -> list[tuple[str, str]]:
 
 
 def data_name(run: RunFolder) -> str:
-    """The data set by the name of its folder, else of its source."""
+    """The data set by its name; of an earlier version by that of its folder, else of its source."""
     root = run.get("dataset.root")
     folder = PurePath(root.replace("\\", "/")).name if isinstance(root, str) else ""
-    return folder or class_of(run.get("dataset")) or UNSTATED
+    return run.get("dataset.name") or folder or class_of(run.get("dataset")) or UNSTATED
 
 
 def sides(run: RunFolder, key: str) -> str | None:

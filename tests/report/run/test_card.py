@@ -56,7 +56,7 @@ def test_the_header_is_yaml_with_the_figure_and_leaves_the_licence_to_the_author
     (entry,) = header["model-index"]
     (result,) = entry["results"]
     assert result["metrics"][0]["value"] == pytest.approx(dice["value"], abs=1e-6)
-    assert result["dataset"]["name"] == "polyps"
+    assert result["dataset"]["name"] == "polyps"  # of the folder; the run has no dataset.name
     assert "license" not in header
     assert raw.startswith("# license: not stated")
 
