@@ -49,7 +49,7 @@ def test_help_that_is_cut_by_a_pipe_says_nothing_of_it(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("line", ["resume=true", "init_from=7"])
+@pytest.mark.parametrize("line", ["resume=true", "init_from=7", "init_from=[a]"])
 def test_a_run_folder_that_is_no_text_is_refused(line: str) -> None:
     with pytest.raises(ConfigError, match=line.partition("=")[0]):
         check(compose([line]))

@@ -80,14 +80,14 @@ def _problems(cfg: Mapping[str, Any], command: str) -> Iterator[str]:
     for path, rule in rules.items():
         if nodes.get(path, "???") != "???" and not rule.allows(nodes[path]):
             yield f"{path}={as_typed(nodes[path])}: must be {rule.wanted}"
-    yield from fixed.of_figures(cfg)
-    yield from _conflicts(cfg, nodes)
+    yield from (*fixed.of_figures(cfg), *_conflicts(cfg, nodes))
     yield from _training_conflicts(cfg, nodes)
     yield from loss_rules.problems(cfg)
     for key in MUST_EXIST[command]:
         given = cfg.get(key)  # a run of an earlier version may lack it
         for value in given if isinstance(given, list) else [given]:
-            if value not in (None, "auto", "???") and not Path(str(value)).expanduser().exists():
+            named = isinstance(value, str) and value not in ("auto", "???")
+            if named and not Path(value).expanduser().exists():
                 yield f"{key}={shown(value)}: no such file or folder"
     if is_target(cfg.get("dataset")):
         yield from (*_dataset(cfg["dataset"]), *_patch_conflicts(cfg))

@@ -215,6 +215,7 @@ RULES: dict[str, dict[str, Rule]] = {
         "plan": or_null(text("the name of an experiment: letters, digits, _ - .", r"\w[\w.-]*")),
         "minutes": positive("minutes of training, above 0"),
         "figures": FIGURES,
+        "against": or_null(path()),
         "clear_cache": FLAG,
     },
     "compare": {
