@@ -204,6 +204,10 @@ class _CommandLine:
                 names |= {file.stem for file in (self.extra / group).glob("*.yaml")}
             if "." in group or o.is_delete() or not names:
                 continue
+            text = o.input_line.partition("=")[2]
+            if not o.is_add() and (known := aliases.answer(self.command, group, None, text)):
+                problems.append(known)  # such as model=RUN of seg.predict
+                continue
             is_list = isinstance(o.value(), list)  # protocol=[a,b]
             values = [str(value) for value in o.value()] if is_list else values_of(o)
             allowed = names | {"null"} if group == "experiment" else names

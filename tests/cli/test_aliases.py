@@ -53,6 +53,7 @@ def test_every_alias_leads_to_a_key_or_a_group_that_is_there(command: str) -> No
         ("batch_size=4", "dataset.batch_size=4"),
         ("imgsz=128", "dataset.image_size=128"),
         ("gpus=2", "trainer.devices=2"),
+        ("weights=imagenet", "model=lite_unet"),
         ("device=cpu", "trainer.accelerator=cpu"),
         ("workers=2", "dataset.num_workers=2"),
         ("criterion=dice", "loss=dice"),
@@ -85,6 +86,8 @@ def test_an_alias_is_answered_beside_other_mistakes() -> None:
         ("evaluate", "device=cpu", "trainer.accelerator=cpu"),
         ("predict", "batch=4", "batch_size=4"),
         ("predict", "source=a.png", "input=a.png"),
+        ("predict", "model=mine", "run=mine"),
+        ("predict", "model=unet", "run=unet"),  # which is a choice of a training
     ],
 )
 def test_other_commands_have_their_own_answers(command: str, line: str, write: str) -> None:
