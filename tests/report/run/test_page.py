@@ -419,8 +419,6 @@ def test_the_console_has_verdict_and_caveats_in_a_few_lines(made, run, tmp_path)
     assert "[red]boom" in lines[0]
     assert lines[1].startswith("! not finished: ")
     assert all(len(line) <= 160 for line in lines[1:-1])
-    whole = [caveat.with_names for caveat in read(run).caveats if len(caveat.with_names) < 120]
-    assert max(map(len, whole)) > 80
-    assert all(any(line.endswith(text) for line in lines) for text in whole[:3])
+    assert max(map(len, lines[1:-1])) > 80  # a sentence is not cut at the console's width
     assert lines[-1] == f"{tmp_path}: report.html, model_card.md"
     assert len(lines) < 20
