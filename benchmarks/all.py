@@ -22,15 +22,27 @@ TINY = ["--image-size", "32", "--width", "1", "--depth", "1", "--batch-size", "2
 def on_cpu(data: str, run: str) -> dict[str, list[str]]:
     """The measurements by name: a script of this folder and its arguments."""
     return {
-        "training step": ["train_step.py", "--data", data],
+        "training step": ["train_step.py", "--data", data, "--rounds", "3"],
         "host time of a step": ["train_step.py", "--data", data, *TINY],
         "loading": ["loader.py", "--data", data, "--augmentation", "flip_rotate_zoom"],
         "metrics": ["metrics.py"],
         "start": ["start.py"],
         "prediction": ["predict.py", "--run", run, "--data", f"{data}/images"],
-        "sweep": ["sweep.py", "--jobs", "6"],
+        "sweep": [
+            "sweep.py",
+            "--jobs",
+            "6",
+            "--against",
+            "one_job",
+            "dataset=kvasir",
+            f"dataset.root={data}",
+            "dataset.image_size=64",
+            "model.width=8",
+            "model.depth=3",
+            "trainer.max_epochs=3",
+        ],
         "side by side": ["side_by_side.py", "--data", data],
-        "growth": ["large_set.py"],
+        "growth": ["large_set.py", "--names", "1000000"],
     }
 
 
@@ -53,7 +65,10 @@ def on_gpu(data: str, run: str, output: Path) -> dict[str, list[str]]:
         ]  # fmt: skip
     measurements["training step, 128 px, compiled"] = [*step, "trainer.compile=true"]
     measurements["metrics"] = ["metrics.py"]
-    measurements["prediction"] = ["predict.py", "--run", run, "--data", f"{data}/images"]
+    measurements["prediction"] = [
+        "predict.py", "--run", run, "--data", f"{data}/images", "--device", "cuda",
+        "--precision", "bf16-mixed", "--rounds", "2", "--without-onnx",
+    ]  # fmt: skip
     measurements["loading, 352 px, strong"] = [
         "loader.py", "--data", data, "--sizes", "256", "352", "--workers", "4", "8", "15",
         "--augmentation", "strong", "--rounds", "2", "--batches", "60",

@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -161,7 +162,7 @@ def race(
     return times
 
 
-def with_ratios(times: dict[str, list[tuple[float, float]]]) -> dict[str, dict[str, float]]:
+def with_ratios(times: dict[str, list[tuple[float, float]]]) -> dict[str, dict[str, Any]]:
     """Medians over the rounds, and those of the ratios within a round."""
     times = dict(times)
     decode = times.pop("decode")
@@ -181,6 +182,7 @@ def with_ratios(times: dict[str, list[tuple[float, float]]]) -> dict[str, dict[s
             "lowest": min(b[0] / a[0] for a, b in pairs),
             "highest": max(b[0] / a[0] for a, b in pairs),
             "cpu_of_network": statistics.median(a[1] / b[1] for a, b in pairs),
+            "by_round": [b[0] / a[0] for a, b in pairs],
         }
     return rows
 
@@ -220,7 +222,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"{row['cpu_of_network']:5.2f}"
         )
     if args.json:
-        args.json.write_text(json.dumps(about | {"rows": rows}, indent=2) + "\n")
+        by_round = {f"{name}, of the network's images/s": rows[name]["by_round"] for name in rows}
+        content = {"about": about, "rows": rows, "by_round": by_round}
+        args.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

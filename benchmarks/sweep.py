@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--against", choices=["commands", "one_job"], default="commands")
     parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--json", type=Path, help="file for every round's ratio")
     parser.add_argument("overrides", nargs="*", help="passed on to seg.train")
     arguments = parser.parse_intermixed_args()
     if arguments.growth:
@@ -65,6 +66,10 @@ def main() -> None:
         )
         shutil.rmtree(folder)
     print(f"median ratio {statistics.median(ratios):.2f}")
+    if arguments.json is not None:
+        name = f"{arguments.jobs} jobs, times as fast as against {arguments.against}"
+        text = json.dumps({"by_round": {name: ratios}}, indent=2)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
 
 
 def growth(count: int, overrides: list[str]) -> None:
