@@ -109,6 +109,8 @@ def answer(command: str, key: str, value: Any = None, text: str = "") -> str | N
     right = right_key(command, key)
     if key == "data" and command in ("train", "prepare"):
         right = "dataset.root" if "/" in text or text in (".", "..") else "dataset"
+    if key == "data" and right == "dataset" and text.endswith((".yaml", ".yml")):
+        text = "folder dataset.root=DIR"  # what such a file of another tool describes
     if right == "init_from" and text == "imagenet":
         right, text = "model", "lite_unet"  # which has them
     if right is None or right == key:

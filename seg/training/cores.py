@@ -88,7 +88,7 @@ class SharedCores(pl.Callback):
         if wanted != now and wanted == last:  # twice in a row: not for a moment's work
             torch.set_num_threads(wanted)
             log.info(
-                "%d instead of %d threads: other processes use %.1f of %d cores "
+                "%d thread(s) instead of %d: other processes use %.1f of %d cores "
                 "(OMP_NUM_THREADS=%d keeps %d)",
                 wanted, now, max(others, 0.0), self.cores, now, now,
             )  # fmt: skip

@@ -41,7 +41,8 @@ def choose_hardware(accelerator: str, precision: str | int, *, devices: int | st
     if chosen == "auto":
         chosen, reason = _fastest(accelerator, has_cuda)
     name = torch.cuda.get_device_name() if accelerator != "cpu" and has_cuda else accelerator
-    threads = f", {torch.get_num_threads()} threads" if accelerator == "cpu" else ""
+    count = torch.get_num_threads()
+    threads = f", {count} thread{'s' * (count > 1)}" if accelerator == "cpu" else ""
     return Hardware(
         accelerator, chosen, f"{name}{threads}, precision {chosen} ({reason}), channels last"
     )

@@ -69,6 +69,10 @@ def test_a_key_of_another_tool_is_answered_with_ours_which_then_works(
     assert review("train", WRITE.search(answered)[1]).problems == []
 
 
+def test_a_file_that_describes_the_data_for_another_tool_is_answered_with_a_folder() -> None:
+    assert "dataset=folder dataset.root=DIR" in problem("train", "data=coco8-seg.yaml")
+
+
 def test_a_value_that_the_right_key_does_not_take_is_not_proposed() -> None:
     assert "trainer.accelerator=..." in problem("train", "device=0")
     assert "trainer.max_epochs=..." in problem("train", "epochs=0")

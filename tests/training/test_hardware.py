@@ -104,4 +104,5 @@ def test_the_line_tells_of_device_and_format(machine):
     assert "Some GPU" in line
     assert "bf16-mixed" in line
     machine()
-    assert f"cpu, {torch.get_num_threads()} threads" in choose_hardware("auto", "auto").line
+    count = torch.get_num_threads()
+    assert f"cpu, {count} thread" in choose_hardware("auto", "auto").line
