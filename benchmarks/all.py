@@ -1,7 +1,7 @@
 """Every figure of speed in one table. python benchmarks/all.py --data DIR [--output speed] [--only NAME ...]
 
 DIR holds images/ and masks/. On a machine with a CUDA GPU the GPU's measurements run, within
-`--minutes 8`; else the CPU's, in about 25 minutes on two idle cores. Each is a script of this folder that
+`--minutes 8`; else the CPU's, in about half an hour on two cores. Each is a script of this folder that
 measures by turns. speed/speed.md is the table, speed/speed.json has every round and the commands.
 """  # noqa: E501
 
