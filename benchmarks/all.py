@@ -117,7 +117,6 @@ def main() -> None:
         left = 60 * minutes - (time.monotonic() - begun)
         file = output / f"{number}.json"
         file.unlink(missing_ok=True)
-        # before the others: keys of seg.train come last
         command = [sys.executable, str(FOLDER / script), "--json", str(file), *arguments]
         print(f"\n{name}: {script} {' '.join(arguments)}", flush=True)
         results[name] = {"command": [script, *arguments], "missing": "left out: no time"}

@@ -24,11 +24,11 @@ class CudaSearch(pl.Callback):
 
     def __init__(self) -> None:
         self.pays = False
-        self.products = "highest"  # as others have set them
+        self.matmul_precision = "highest"  # outside the training
         self.shape: torch.Size | None = None  # of full training batches
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        self.products = torch.get_float32_matmul_precision()
+        self.matmul_precision = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("high")
         torch.backends.cudnn.benchmark_limit = TRIED
         self.pays = trainer.estimated_stepping_batches >= LONG
@@ -46,7 +46,7 @@ class CudaSearch(pl.Callback):
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         torch.backends.cudnn.benchmark = False
-        torch.set_float32_matmul_precision(self.products)
+        torch.set_float32_matmul_precision(self.matmul_precision)
 
     def _search_for(self, batch: Batch) -> None:
         torch.backends.cudnn.benchmark = self.pays and batch["image"].shape == self.shape
