@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import IO
 
 from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from seg.inference.files.output import SUFFIXES
@@ -25,7 +26,7 @@ def save(figure: Figure, path: Path, also: Sequence[str] = ()) -> None:
             of 300 dots per inch, `<name>_300dpi.png`.
     """
     with atomic.replacing(path) as handle:
-        figure.savefig(handle, format="png")
+        FigureCanvasAgg(figure).print_png(handle)  # savefig would draw it twice
     for form in also:
         with atomic.replacing(path.with_name(path.stem + SUFFIXES[form])) as handle:
             printed(figure, handle, form)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
+from PIL import Image
 
 from seg.data.masks import IGNORE
 from seg.data.preprocess import image_to_size
@@ -79,6 +79,8 @@ def show(axis: Axes, picture: NDArray, caption: str) -> None:
     axis.imshow(picture)
     axis.set_title(caption, fontsize=8, parse_math=False)
     axis.set_axis_off()
+    for side in (axis.xaxis, axis.yaxis):  # else the layout measures labels that are not drawn
+        side.set_visible(False)
 
 
 def outline_classes(axis: Axes, mask: NDArray) -> bool:
@@ -160,11 +162,9 @@ def draw(
         _show_outcomes(axes[row, 3], picture, *masks, caption=f"Dice {score:.3f}")
     add_legend(figure, legend(class_names, ignored=ignored, errors=True))
     figure.suptitle(title, fontsize=11, parse_math=False)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     figures.save(figure, path, also)
-    return picture
+    with Image.open(path) as picture:  # to draw once more would take longer
+        return np.array(picture.convert("RGB"))
 
 
 def legend(class_names: Sequence[str], *, ignored: bool, errors: bool) -> list[Line2D]:

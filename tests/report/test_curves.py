@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from PIL import Image
 
-from seg.report import charts, curves
+from seg.report import charts, curves, figures
 from seg.runs.folder import RunFolder
 
 HEADER = "epoch,stage,lr,seconds,train/dice,train/iou,train/loss,val/dice,val/iou,val/loss"
@@ -25,10 +24,8 @@ def _run(folder, stages):
 def _drawn(tmp_path, monkeypatch, stages):
     """The figure that draw() made, and the file."""
     kept = []
-    save = Figure.savefig
-    monkeypatch.setattr(
-        Figure, "savefig", lambda self, *a, **k: kept.append(self) or save(self, *a, **k)
-    )
+    save = figures.save
+    monkeypatch.setattr(figures, "save", lambda figure, *a: kept.append(figure) or save(figure, *a))
     curves.draw(_run(tmp_path, stages))
     return kept[0], tmp_path / "curves.png"
 
