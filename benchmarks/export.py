@@ -23,9 +23,10 @@ from seg.cli.make import make
 from seg.data.images import read_image
 from seg.data.pairs import image_files
 from seg.exporting import build, quantise
-from seg.inference.exported import as_bytes, load, run_onnx, threads
+from seg.inference.exported import as_bytes, load, run_onnx
 from seg.inference.load import Loader
 from seg.inference.predictor import NetworkPredictor
+from seg.inference.threads import threads
 from seg.training.checkpoint import read
 
 

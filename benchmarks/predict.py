@@ -1,17 +1,19 @@
 """seg.predict and seg.evaluate beside the network alone. python benchmarks/predict.py --run RUN --data DIR
 
-network     the same batches, resized before, through the network alone: the limit
+network     the same images, resized before, through the network alone: the limit. On a CPU each image has a
+            thread, on a GPU eight go together
+batches     as most people do it: batches of eight in plain PyTorch, whose threads share each operation
 with files  network, and the decoding of the images, shared out among all cores without any loss: what is
             possible where the network uses all cores
 seg.predict what the command does: reads ahead, batches, decides, measures and writes in threads, keeps a
             journal and a table. Loading the model is left out everywhere.
 loop        what most people write: read one image, resize, predict, resize back, threshold, write the mask
 onnx, int8  seg.predict with files of seg.export, in ONNX Runtime
-one by one  the network alone on the test images of the run, one at a time, as seg.evaluate does
+test images the network alone on the test images of the run, on a GPU one at a time, as seg.evaluate does
 evaluate    seg.evaluate on them, figures and pages included
 
 All take turns, so that what else a shared machine does slows down all: read the ratios. `of network` is
-images/s as a share of the network's (of `one by one` for evaluate), `CPU` the processor time of all threads
+images/s as a share of the network's (of `test images` for evaluate), `CPU` the processor time of all threads
 as a multiple of it. OMP_NUM_THREADS sets the threads.
 """  # noqa: E501
 
@@ -35,6 +37,7 @@ from seg import evaluate, predict
 from seg.cli.compose import compose
 from seg.cli.make import make
 from seg.cli.stored_run import run_source
+from seg.data.cores import usable_cores
 from seg.data.formats import IMAGE_SUFFIXES
 from seg.data.images import read_image
 from seg.data.preprocess import image_to_size
@@ -45,7 +48,6 @@ from seg.inference.load import Loader
 from seg.inference.model import LoadedModel
 from seg.runs.folder import RunFolder
 from seg.training.checkpoint import read
-from seg.training.cores import usable_cores
 
 
 def loop(model: LoadedModel, files: Sequence[Path], output: Path) -> None:
@@ -104,8 +106,14 @@ def candidates(
     ]
 
     def alone(arrays: Sequence[np.ndarray]) -> None:
-        for array in arrays:
+        for array in [np.concatenate(arrays)] if args.device == "cpu" else arrays:
             network.batch(list(array))
+
+    def plain() -> None:
+        for array in batches:
+            inputs = torch.from_numpy(array).permute(0, 3, 1, 2)
+            with torch.no_grad():
+                torch.sigmoid(network.model(network.normalize(inputs)))
 
     def command(one: LoadedModel) -> Callable[[], None]:
         def run() -> None:
@@ -127,7 +135,8 @@ def candidates(
         "decode": (count, lambda: [read_image(f, channels=channels) for f in files]),
         "seg.predict": (count, command(predict.wrap(model))),
     }
-    if args.precision == "32-true":
+    if args.precision == "32-true" and args.device == "cpu":
+        functions["batches"] = (count, plain)
         functions["loop"] = (count, naive)
         if not args.without_onnx:
             some = [exported.as_bytes(read_image(f, channels=channels)) for f in files[:32]]
@@ -141,7 +150,7 @@ def candidates(
         lines = [f"run={args.run}", f"output={folder / 'evaluate'}",
                  f"trainer.precision={args.precision}", *args.keys]  # fmt: skip
         lines += [f"dataset.root={args.root}"] if args.root else []
-        functions["one by one"] = (len(cases), lambda: alone(small))
+        functions["test images"] = (len(cases), lambda: alone(small))
         cfg = compose(lines, config_name="evaluate")
         functions["evaluate"] = (len(cases), lambda: evaluate.evaluate(cfg, brief=True))
     return functions
@@ -173,7 +182,7 @@ def with_ratios(times: dict[str, list[tuple[float, float]]]) -> dict[str, dict[s
     ]
     rows = {}
     for name, own in times.items():
-        limit = times["one by one" if name == "evaluate" else "network"]
+        limit = times["test images" if name == "evaluate" else "network"]
         pairs = list(zip(own, limit, strict=True))
         rows[name] = {
             "images_per_s": statistics.median(1e3 / wall for wall, _ in own),

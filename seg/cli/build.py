@@ -1,6 +1,5 @@
 """The objects of a run, made from a configuration: data, module, trainer."""
 
-import os
 import shlex
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from seg.cli.flags import flags
 from seg.cli.make import make
 from seg.cli.make_loss import make_loss
 from seg.cli.targets import DOWNLOAD, LOADING
+from seg.data.cores import usable_cores
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.dataset import refuse_channels
 from seg.data.errors import shown
@@ -105,7 +105,7 @@ def build_data(cfg: DictConfig, hardware: Hardware) -> SegmentationDataModule:
     node = compose.plain(cfg.dataset)
     loading = {key: value for key, value in node.items() if key in LOADING - {"name"}}
     if loading["num_workers"] == "auto":
-        loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, os.cpu_count() or 1)
+        loading["num_workers"] = 0 if hardware.accelerator == "cpu" else min(8, usable_cores())
     source = build_source(cfg)
     require_data(cfg.dataset, source)
     augmentation = make(cfg.augmentation)

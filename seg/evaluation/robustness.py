@@ -21,7 +21,7 @@ from seg.evaluation.corruptions import UNITS, amount_for, corrupt
 from seg.evaluation.entries import Json, with_intervals
 from seg.evaluation.score import CaseScores
 from seg.evaluation.stream import Predict, PredictedCase
-from seg.inference.files.pipeline import map_ahead
+from seg.inference.files.lookahead import map_ahead
 from seg.inference.model import LoadedModel
 from seg.inference.segmentation import mask_of
 from seg.metrics import calibration

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seg.data.masks import IGNORE
 from seg.evaluation.stream import PredictedCase
-from seg.inference.files.pipeline import map_ahead
+from seg.inference.files.lookahead import map_ahead
 from seg.inference.model import LoadedModel
 from seg.inference.segmentation import mask_of
 from seg.metrics import calibration

@@ -13,7 +13,9 @@ from seg.data.formats import read_header
 from seg.data.planes import planes_first
 from seg.data.preprocess import Preprocessing, read_pair
 from seg.evaluation.cases import Case
-from seg.inference.files.pipeline import BATCHES, map_ahead
+from seg.inference.files.lookahead import map_ahead
+from seg.inference.files.pipeline import BATCHES
+from seg.inference.files.reading import bytes_of_shape
 from seg.inference.model import Predictor
 
 
@@ -52,8 +54,9 @@ def stream(
 ) -> Iterator[PredictedCase]:
     """Read and predict every case, in order.
 
-    The network gets one image at a time, since libraries choose their algorithms by the shape of a
-    batch: so figures cannot depend on how many cases are read ahead.
+    The network gets each image by itself, since libraries choose their algorithms by the shape of a
+    batch: so figures cannot depend on how many cases are read ahead. A CPU computes several at the
+    same time.
 
     Args:
         cases: what to predict.
@@ -80,7 +83,10 @@ def stream(
         return PredictedCase(case, image, mask, probs, spacing or (1.0, 1.0), spacing is not None)
 
     try:
-        ahead = map_ahead(predict, map_ahead(read, cases, count=count), count=BATCHES)
+        reading = map_ahead(read, cases, count=count)
+        ahead = map_ahead(
+            predict, reading, count=BATCHES, size=lambda one: bytes_of_shape(one[1].shape)
+        )
         yield from progress(ahead, len(cases), "predicting")
     except DataErrors:
         raise

@@ -1,7 +1,8 @@
 """Exported graphs, .onnx and .pt2, as models: no network is built for them."""
 
+import functools
 import json
-import os
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from seg.data.preprocess import preprocessing
 from seg.inference.model import LoadedModel, image_statistics, threshold_of
-from seg.inference.turn import NETWORK
+from seg.inference.threads import NETWORK, divided, each, threads
 
 SUFFIXES = (".onnx", ".pt2")
 KEY = "seg"
@@ -23,27 +24,21 @@ Run = Callable[[NDArray[np.uint8]], tuple[NDArray, NDArray]]
 class ExportedPredictor:
     """Predicts with a graph, which resizes by itself and takes images of 8 bits alone."""
 
-    def __init__(self, run: Run, *, any_batch: bool) -> None:
+    def __init__(self, run: Run) -> None:
         self.run = run
-        self.any_batch = any_batch
 
     def probabilities(self, image: NDArray) -> NDArray[np.float32]:
-        return self._run(as_bytes(image)[None])[0]
+        return self.batch([image])[0]
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
-        """Images of one size go through the graph together."""
-        if not self.any_batch:
-            return [self.probabilities(image) for image in images]
-        probs: dict[int, NDArray[np.float32]] = {}
-        for shape in dict.fromkeys(image.shape for image in images):
-            same = [i for i, image in enumerate(images) if image.shape == shape]
-            stacked = np.stack([as_bytes(images[i]) for i in same])
-            probs |= dict(zip(same, self._run(stacked), strict=True))
-        return [probs[i] for i in range(len(images))]
-
-    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Each image goes through the graph by itself, several at the same time."""
+        if divided(len(images)):
+            return each(self._probabilities, images)
         with NETWORK:
-            return self.run(images)[1]
+            return [self._probabilities(image) for image in images]
+
+    def _probabilities(self, image: NDArray) -> NDArray[np.float32]:
+        return self.run(as_bytes(image)[None])[1][0]
 
 
 def as_bytes(image: NDArray) -> NDArray[np.uint8]:
@@ -89,7 +84,7 @@ def load(path: Path, *, trust: bool = False) -> LoadedModel:
             ignore_value=None,
         )
         return LoadedModel(
-            predictor=ExportedPredictor(run, any_batch=about["batch"] == "any"),
+            predictor=ExportedPredictor(run),
             classes=[str(name) for name in about["classes"]],
             preprocessing=prepared,
             threshold=threshold_of(about["threshold"]),
@@ -117,27 +112,36 @@ def run_onnx(path: Path, *, mask: bool = True) -> tuple[Run, str | None]:
         import onnxruntime  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise ImportError(f"{path}: needs onnxruntime; pip install 'seg-med[export]'") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads()
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+
+    @functools.cache
+    def session_of(threads: int) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
     try:
         graph = str(path) if mask else _without_mask(path)
-        session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        session = session_of(threads())
     except Exception as error:  # its own kinds, which have no common name
         reason = str(error).splitlines()[0][:200]
         raise ValueError(f"{path}: cannot be read as an ONNX file ({reason})") from error
     names = {output.name for output in session.get_outputs()}
     if "probabilities" not in names or [i.name for i in session.get_inputs()] != ["image"]:
         raise ValueError(f"{path}: has not the input and outputs of a file of seg.export")
+    loading = threading.Lock()
+    facts = session.get_modelmeta().custom_metadata_map.get(KEY)
 
     def run(images: NDArray[np.uint8]) -> tuple[NDArray, NDArray]:
+        with loading:  # a session has its number of threads for good
+            session = session_of(threads())
         if mask:
             return tuple(session.run(["mask", "probabilities"], {"image": images}))
         return np.zeros(0, dtype=np.uint8), session.run(["probabilities"], {"image": images})[0]
 
-    return run, session.get_modelmeta().custom_metadata_map.get(KEY)
+    return run, facts
 
 
 def run_program(path: Path) -> Run:
@@ -156,14 +160,6 @@ def run_program(path: Path) -> Run:
         return mask.numpy(), probs.numpy()
 
     return run
-
-
-def threads() -> int:
-    """As many as torch would take: OMP_NUM_THREADS, else the cores that this process may use."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _text_in(path: Path) -> str | None:

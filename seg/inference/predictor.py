@@ -1,7 +1,7 @@
 """A network as a predictor: an image at its own size to probabilities at its own size."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import cv2
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seg.data.preprocess import image_to_size
-from seg.inference.turn import NETWORK
+from seg.inference.threads import NETWORK, divided, each
 
 AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 CAST = {"bf16-true": torch.bfloat16, "64": torch.float64, "64-true": torch.float64}
@@ -57,20 +57,28 @@ class NetworkPredictor:
         return self.batch([image])[0]
 
     def batch(self, images: Sequence[NDArray]) -> list[NDArray[np.float32]]:
-        """The probabilities of several images of any size, which go through the network together.
+        """The probabilities of several images of any size.
 
-        Libraries choose their algorithms by the shape of a batch: results agree with those of
-        single images to rounding (some 1e-6 in full precision).
+        On a GPU those of one input size go through the network together. Libraries choose their
+        algorithms by the shape of a batch: results agree with those of single images to rounding
+        (some 1e-6 in full precision). On a CPU each image is computed by itself (`threads.each`).
         """
-        if self.size is None and len(images) > 1:
-            return [self.probabilities(image) for image in images]
+        if self.device.type == "cpu" and divided(len(images)):
+            return each(lambda image: self._together([image], nullcontext())[0], images)
+        if self.size is None:
+            return [self._together([image], NETWORK)[0] for image in images]
+        return self._together(images, NETWORK)
+
+    def _together(
+        self, images: Sequence[NDArray], turn: AbstractContextManager
+    ) -> list[NDArray[np.float32]]:
         inputs = np.stack(  # (N, h, w, C)
             [image_to_size(image, self.size or image.shape[:2]) for image in images]
         )
-        probs = self._network(torch.from_numpy(inputs).permute(0, 3, 1, 2))
+        probs = self._network(torch.from_numpy(inputs).permute(0, 3, 1, 2), turn)
         return [_to_size(one, image.shape[:2]) for one, image in zip(probs, images, strict=True)]
 
-    def _network(self, images: torch.Tensor) -> NDArray[np.float32]:
+    def _network(self, images: torch.Tensor, turn: AbstractContextManager) -> NDArray[np.float32]:
         autocast = nullcontext()
         if self.autocast is not None:
             autocast = torch.autocast(self.device.type, self.autocast)
@@ -80,7 +88,7 @@ class NetworkPredictor:
         on_gpu = self.device.type == "cuda"
         if on_gpu:  # copies from and to pinned memory need not be waited for
             images = images.pin_memory()
-        with NETWORK, torch.no_grad(), autocast, cudnn:
+        with turn, torch.no_grad(), autocast, cudnn:
             images = images.to(self.device, non_blocking=on_gpu)
             logits = self.model(self.normalize(images).to(self.dtype)).float()  # (N, K, h, w)
             each = self.overlap or logits.shape[1] == 1

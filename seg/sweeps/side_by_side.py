@@ -15,12 +15,12 @@ from omegaconf import open_dict
 
 from seg.cli.compose import ConfigError
 from seg.cli.rule import count
+from seg.data.cores import usable_cores
 from seg.inference.memory import available
 from seg.runs.folder import RunFolder
 from seg.sweeps.command import may_use_gpu, result
 from seg.sweeps.gpus import visible_gpus
 from seg.sweeps.isolation import CAN_FORK, IsolatedJob, ending
-from seg.training.cores import usable_cores
 
 log = logging.getLogger(__name__)
 

@@ -14,20 +14,12 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 
+from seg.data.cores import usable_cores
+
 log = logging.getLogger(__name__)
 
 SECONDS = 5.0  # between two looks at the machine
 STATISTICS = Path("/proc/stat")
-QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds in each period
-
-
-def usable_cores() -> int:
-    """The cores that this process may use, by its affinity and by the limit of its container."""
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    cores = len(os.sched_getaffinity(0))
-    quota, _, period = QUOTA.read_text().partition(" ") if QUOTA.is_file() else ("max", "", "")
-    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
 def threads_for(others: float, *, now: int, cores: int) -> int:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from seg.inference.exported import load, threads
+from seg.inference.exported import load
+from seg.inference.threads import threads
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

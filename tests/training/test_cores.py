@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from seg.data import cores as of_machine
+from seg.data.cores import usable_cores
 from seg.training import cores
-from seg.training.cores import SharedCores, sharing, threads_for, usable_cores
+from seg.training.cores import SharedCores, sharing, threads_for
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +47,7 @@ def test_two_trainings_share_the_cores_and_stay_so() -> None:
 def test_a_container_that_is_limited_has_fewer_cores(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, count: int | None
 ) -> None:
-    monkeypatch.setattr(cores, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(of_machine, "QUOTA", tmp_path / "cpu.max")
     (tmp_path / "cpu.max").write_text(f"{text}\n")
     mine = len(os.sched_getaffinity(0))
     assert usable_cores() == (mine if count is None else min(mine, count))

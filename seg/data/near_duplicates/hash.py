@@ -4,7 +4,6 @@ The hash is the sign of each low frequency of the cosine transform, as in pHash 
 "Implementation and benchmarking of perceptual image hash functions"), with 256 bits instead of 64.
 """
 
-import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 
 from seg.data import Progress, no_progress
+from seg.data.cores import usable_cores
 from seg.data.file_threads import mapped, undivided_products
 from seg.data.near_duplicates.verify import SIDE, has_structure, interpolation, show_the_same
 from seg.data.statistics import histograms
@@ -38,7 +38,7 @@ _BLANK_SIDE = 256  # pixels along each axis that are looked at
 _BLANK_LEVELS, _BLANK_SHARE = 3, 0.005  # blank: fewer pixels are further from the median, of 255
 _CELLS = 1 << 17  # hash comparisons at once, 1 MiB
 _BATCH = 128  # thumbnails compared at once
-_THREADS = min(16, os.cpu_count() or 1)  # numpy works without the interpreter's lock
+_THREADS = min(16, usable_cores())  # numpy works without the interpreter's lock
 
 
 class Fingerprint(NamedTuple):

@@ -3,26 +3,26 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from itertools import chain, islice
+from typing import Any
 
 from numpy.typing import NDArray
 
+from seg.data.cores import usable_cores
 from seg.data.errors import DataError
+from seg.inference.files.lookahead import BUDGET, THREADS, Lookahead, Pending, bytes_of_all
 from seg.inference.files.reading import Picture, Read
 from seg.inference.segmentation import Segmentation
-from seg.training.cores import usable_cores
+from seg.inference.threads import AT_ONCE, share_cores
 
-T, R = TypeVar("T"), TypeVar("R")
 Prediction = NDArray | Segmentation  # the probabilities, or a large picture's segmentation
 Record = dict[str, Any]  # what the journal holds of a file
 
-BUDGET = 512 << 20  # bytes of pictures that are read, or predicted and written, at a time
-THREADS = max(2, min(8, usable_cores()))
-# Batches on their way through the network: it takes one at a time, while threads resize the images
-# of the next and the probabilities of the last.
-BATCHES = max(2, min(4, usable_cores() // 2))
+# Batches on their way through the network. A GPU takes one at a time, while threads resize the
+# images of the next and the probabilities of the last; a CPU has an image for each of its cores.
+BATCHES = max(2, min(AT_ONCE, usable_cores()))
 
 
 @dataclass(frozen=True)
@@ -30,15 +30,6 @@ class Failed:
     """Why a picture could not be predicted, in one line that names it."""
 
     reason: str
-
-
-@dataclass(frozen=True)
-class Pending(Generic[T, R]):
-    """An item that is being worked on, and the bytes that it takes meanwhile."""
-
-    item: T
-    future: Future[R]
-    size: int
 
 
 @dataclass(frozen=True)
@@ -50,73 +41,13 @@ class Batch:
     ended: float
 
 
-class Lookahead(Generic[T, R]):
-    """Calls a function of items in threads, before the results are needed; keeps their order.
-
-    Args:
-        items: each is fetched in the thread of the caller, when its turn comes.
-        count: items that are begun and not taken yet, at most.
-        size: bytes that an item takes.
-        budget: bytes; no item is begun while those that are begun take more.
-    """
-
-    def __init__(
-        self,
-        pool: ThreadPoolExecutor,
-        function: Callable[[T], R],
-        items: Iterable[T],
-        *,
-        count: int,
-        size: Callable[[T], int] = lambda _: 0,
-        budget: int = BUDGET,
-    ) -> None:
-        self.pool, self.function, self.items = pool, function, iter(items)
-        self.count, self.size, self.budget = count, size, budget
-        self.begun: deque[Pending[T, R]] = deque()
-
-    def take(self, count: int = 1, budget: int = 0) -> list[Pending[T, R]]:
-        """The next item, and more up to `count` as long as all fit in `budget`; [] at the end."""
-        self._begin()
-        taken: list[Pending[T, R]] = []
-        while self.begun and len(taken) < count:
-            if taken and _bytes(taken) + self.begun[0].size > budget:
-                break
-            taken.append(self.begun.popleft())
-        return taken
-
-    def _begin(self) -> None:
-        while len(self.begun) < self.count:
-            if self.begun and _bytes(self.begun) > self.budget:
-                return
-            item = next(self.items, None)
-            if item is None:
-                return
-            size = self.size(item)
-            self.begun.append(Pending(item, self.pool.submit(self.function, item), size))
-
-
-def map_ahead(function: Callable[[T], R], items: Iterable[T], *, count: int) -> Iterator[R]:
-    """`function` of each item, in order, by threads that are at most `count` items ahead.
-
-    Raises:
-        Exception: what `function` raised, when the turn of its item comes.
-    """
-    pool = ThreadPoolExecutor(max(1, min(count, THREADS)))
-    try:
-        ahead = Lookahead(pool, function, items, count=count)
-        while taken := ahead.take():
-            yield taken[0].future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
 class Pipeline:
     """Reads, predicts and writes pictures, several at the same time; yields results in order.
 
     All of it happens in threads. `predict` is called for several batches at a time, and itself
-    lets one at a time through the network (`turn.NETWORK`). A picture that cannot be read or
-    predicted becomes `Failed` and does not stop the others, nor does a DataError of `write`. Any
-    other error of `write` is the output's (a full disk) and ends everything.
+    lets one at a time onto a GPU, or shares out the cores (`inference.threads`). A picture that
+    cannot be read or predicted becomes `Failed` and does not stop the others, nor does a DataError
+    of `write`. Any other error of `write` is the output's (a full disk) and ends everything.
 
     Args:
         size: bytes of a picture in memory, known before it is read.
@@ -141,12 +72,19 @@ class Pipeline:
 
     def run(self, pictures: Iterable[Picture]) -> Iterator[tuple[Picture, Record | Failed | None]]:
         """Yields each picture with what `write` returned, or why it failed."""
-        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="seg.files")
-        predicting = ThreadPoolExecutor(BATCHES, thread_name_prefix="seg.predict")
+        first = list(islice(pictures := iter(pictures), 2))
+        among_others = share_cores if len(first) > 1 else None
+        pool = ThreadPoolExecutor(THREADS, "seg.files")
+        predicting = ThreadPoolExecutor(BATCHES, "seg.predict", initializer=among_others)
         try:
             count = 2 * self.batch_size + THREADS
             reading = Lookahead(
-                pool, self._read, pictures, count=count, size=self.size, budget=self.budget
+                pool,
+                self._read,
+                chain(first, pictures),
+                count=count,
+                size=self.size,
+                budget=self.budget,
             )
             share = self.budget // 4
             ahead = Lookahead(
@@ -154,7 +92,7 @@ class Pipeline:
                 self._predicted,
                 iter(lambda: reading.take(self.batch_size, share), []),
                 count=BATCHES,
-                size=_bytes,
+                size=bytes_of_all,
                 budget=share,
             )
             writing: deque[Pending[Picture, Record | Failed | None]] = deque()
@@ -168,7 +106,7 @@ class Pipeline:
                     writing.append(Pending(one.item, future, one.size))
                 while writing and (
                     writing[0].future.done()
-                    or _bytes(writing) > self.budget
+                    or bytes_of_all(writing) > self.budget
                     or len(writing) > 4 * self.batch_size
                 ):
                     oldest = writing.popleft()
@@ -221,10 +159,6 @@ class Pipeline:
             return self.write(picture, read, result, seconds)
         except DataError as error:
             return Failed(str(error))
-
-
-def _bytes(pending: Iterable[Pending]) -> int:
-    return sum(one.size for one in pending)
 
 
 def _reason(picture: Picture, error: Exception) -> str:

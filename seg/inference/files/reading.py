@@ -130,7 +130,13 @@ def bytes_of(picture: Picture, channels: int) -> int:
         header = picture.header
     except DataError:  # reading the picture will raise it again
         return 0
-    return header.height * header.width * (2 * channels + 12)
+    return bytes_of_shape((header.height, header.width, channels))
+
+
+def bytes_of_shape(shape: tuple[int, ...]) -> int:
+    """As `bytes_of`, of an image (H, W, C)."""
+    height, width, channels = shape
+    return height * width * (2 * channels + 12)
 
 
 def reader(model: LoadedModel, *, resized: bool) -> Callable[[Picture], Read]:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from seg.data.errors import DataError
-from seg.inference.files.pipeline import Failed, Pipeline, map_ahead
+from seg.inference.files.lookahead import map_ahead
+from seg.inference.files.pipeline import Failed, Pipeline
 
 
 def pipeline(**more: Any) -> Pipeline:
