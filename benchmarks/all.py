@@ -67,7 +67,7 @@ def on_gpu(data: str, run: str, output: Path) -> dict[str, list[str]]:
     measurements["metrics"] = ["metrics.py"]
     measurements["prediction"] = [
         "predict.py", "--run", run, "--data", f"{data}/images", "--device", "cuda",
-        "--precision", "bf16-mixed", "--rounds", "2", "--without-onnx",
+        "--precision", "bf16-mixed", "--rounds", "2", "--without", "onnx",
     ]  # fmt: skip
     measurements["loading, 352 px, strong"] = [
         "loader.py", "--data", data, "--sizes", "256", "352", "--workers", "4", "8", "15",

@@ -6,7 +6,7 @@ batches     as most people do it: batches of eight in plain PyTorch, whose threa
 with files  network, and the decoding of the images, shared out among all cores without any loss: what is
             possible where the network uses all cores
 seg.predict what the command does: reads ahead, batches, decides, measures and writes in threads, keeps a
-            journal and a table. Loading the model is left out everywhere.
+            journal and a table. Reading the configuration and the model is left out everywhere.
 loop        what most people write: read one image, resize, predict, resize back, threshold, write the mask
 onnx, int8  seg.predict with files of seg.export, in ONNX Runtime
 test images the network alone on the test images of the run, on a GPU one at a time, as seg.evaluate does
@@ -48,6 +48,8 @@ from seg.inference.load import Loader
 from seg.inference.model import LoadedModel
 from seg.runs.folder import RunFolder
 from seg.training.checkpoint import read
+
+SLOW = ("onnx", "int8", "batches", "loop")  # rows that can be left out; onnx and int8 go together
 
 
 def loop(model: LoadedModel, files: Sequence[Path], output: Path) -> None:
@@ -116,11 +118,12 @@ def candidates(
                 torch.sigmoid(network.model(network.normalize(inputs)))
 
     def command(one: LoadedModel) -> Callable[[], None]:
+        names = [str(file) for file in files]
+        given = [f"input={names}", f"output={folder}", *args.keys]
+        cfg = compose([f"run={args.run}", *given], config_name="predict")
+
         def run() -> None:
-            output = tempfile.mkdtemp(dir=folder)
-            names = [str(file) for file in files]
-            given = [f"input={names}", f"output={output}", *args.keys]
-            cfg = compose([f"run={args.run}", *given], config_name="predict")
+            cfg.output = tempfile.mkdtemp(dir=folder)
             with loaded(one):
                 predict.predict(cfg)
 
@@ -136,9 +139,8 @@ def candidates(
         "seg.predict": (count, command(predict.wrap(model))),
     }
     if args.precision == "32-true" and args.device == "cpu":
-        functions["batches"] = (count, plain)
-        functions["loop"] = (count, naive)
-        if not args.without_onnx:
+        functions |= {"batches": (count, plain), "loop": (count, naive)}
+        if "onnx" not in args.without:
             some = [exported.as_bytes(read_image(f, channels=channels)) for f in files[:32]]
             for name, one in exported_files(model, some, folder).items():
                 functions[name] = (count, command(one))
@@ -153,7 +155,7 @@ def candidates(
         functions["test images"] = (len(cases), lambda: alone(small))
         cfg = compose(lines, config_name="evaluate")
         functions["evaluate"] = (len(cases), lambda: evaluate.evaluate(cfg, brief=True))
-    return functions
+    return {name: one for name, one in functions.items() if name not in args.without}
 
 
 def race(
@@ -206,7 +208,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--precision", default="32-true", help="or bf16-mixed")
     parser.add_argument("--evaluate", action="store_true", help="seg.evaluate as well")
     parser.add_argument("--root", help="where the data of the run lie now, for --evaluate")
-    parser.add_argument("--without-onnx", action="store_true")
+    parser.add_argument("--without", nargs="*", choices=SLOW, default=[], help="rows to leave out")
     parser.add_argument("--json", type=Path, help="a file for the figures")
     parser.add_argument("keys", nargs="*", help="of seg.predict, such as batch_size=16")
     args = parser.parse_args(argv)

@@ -99,8 +99,8 @@ class Pipeline:
             last = 0.0
             while taken := ahead.take():
                 batch = taken[0].future.result()
-                seconds = (batch.ended - max(batch.started, last)) / len(batch.pictures)
-                last = batch.ended
+                last, before = max(last, batch.ended), max(last, batch.started)
+                seconds = (last - min(last, before)) / len(batch.pictures)
                 for one, read, result in batch.pictures:
                     future = pool.submit(self._write, one.item, read, result, seconds)
                     writing.append(Pending(one.item, future, one.size))
