@@ -15,13 +15,14 @@ venv: .venv/.installed
 train: venv
 	$(BIN)/python -m seg.train
 
-# The tests of a file stay in one process, since they share what they have trained. Each process has
-# one thread. The slow tests start processes of their own, so two at a time are enough.
+# The quick tests of a file stay in one process, since they share what they have trained; the slow
+# ones share little, and a process that has nothing left takes some of another's. Each process has one
+# thread. The slow tests start processes of their own, so two at a time are enough.
 test: venv
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 test-slow: venv
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow -n 2 --dist worksteal
 
 lint: venv
 	$(BIN)/ruff check

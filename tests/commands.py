@@ -2,9 +2,11 @@
 
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -45,20 +47,75 @@ def forked(command: str, *argv: str, cwd: Path, **environment: str) -> subproces
 
     A new interpreter would take some seconds for its imports alone.
     """
-    if sys.platform != "linux":
-        return started("-m", f"seg.{command}", *argv, cwd=cwd, **environment)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    process = begun(command, *argv, cwd=cwd, **environment)
+    try:
+        texts = process.communicate(timeout=600)
+    finally:
+        process.kill()
+    return subprocess.CompletedProcess(argv, process.returncode, *texts)
+
+
+def begun(
+    command: str, *argv: str, cwd: Path, **environment: str
+) -> "subprocess.Popen[str] | Forked":
+    """The same without waiting for its end, in a session of its own."""
+    if sys.platform == "linux":
+        return Forked(command, argv, cwd, environment)
+    return subprocess.Popen(
+        [sys.executable, "-m", f"seg.{command}", *argv], cwd=cwd, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        env=environment_of(**environment),
+    )  # fmt: skip
+
+
+class Forked:
+    """What the tests use of `subprocess.Popen`, of a fork of this process."""
+
+    def __init__(
+        self, command: str, argv: tuple[str, ...], cwd: Path, environment: dict[str, str]
+    ) -> None:
+        self.argv, self.returncode = argv, None
+        self.files = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 - for its life
         sys.stdout.flush()
         sys.stderr.flush()
-        process = os.fork()
-        if process == 0:
-            _become(command, argv, cwd, environment, out.fileno(), err.fileno())
-        _, status = os.waitpid(process, 0)
-        texts = []
-        for file in (out, err):
-            file.seek(0)
-            texts.append(file.read().decode())
-    return subprocess.CompletedProcess(argv, os.waitstatus_to_exitcode(status), *texts)
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.setsid()
+            _become(command, argv, cwd, environment, *(file.fileno() for file in self.files))
+
+    def poll(self) -> int | None:
+        if self.returncode is None:
+            ended, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if ended else None
+        return self.returncode
+
+    def wait(self, timeout: float = 600) -> int:
+        until = time.monotonic() + timeout
+        while self.poll() is None:
+            if time.monotonic() > until:
+                raise subprocess.TimeoutExpired(self.argv, timeout, *self._texts())
+            time.sleep(0.01)
+        return self.returncode
+
+    def communicate(self, timeout: float = 600) -> list[str]:
+        """What it printed, and its messages, at its end."""
+        self.wait(timeout)
+        return self._texts()
+
+    def _texts(self) -> list[str]:
+        # by pread, since the process writes at the place that seek() would move
+        sizes = [os.fstat(file.fileno()).st_size for file in self.files]
+        return [
+            os.pread(file.fileno(), size, 0).decode()
+            for file, size in zip(self.files, sizes, strict=True)
+        ]
+
+    def send_signal(self, number: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
 
 
 def _become(

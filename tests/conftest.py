@@ -1,7 +1,7 @@
 """Shared by all tests: small data sets, and where the real samples lie."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -34,6 +34,19 @@ def pytest_configure() -> None:
 def _one_thread():
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
+
+
+@pytest.fixture(scope="module")
+def without_pictures() -> Iterator[None]:
+    """Trainings and evaluations of this process and its forks draw no pictures, nor TensorBoard's
+    graph, which is more than half of their time: for tests that look at other things.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seg.report.panels.draw", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
+        patch.setattr("seg.report.curves.draw", lambda *_, **__: None)
+        patch.setattr("seg.report.diagnostics.draw", lambda *_, **__: None)
+        patch.setattr("seg.training.tensorboard.add_graph", lambda *_: None)
+        yield
 
 
 @pytest.fixture

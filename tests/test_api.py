@@ -16,6 +16,8 @@ from seg.runs.folder import RunFolder
 from tests.commands import python
 from tests.conftest import TINY, write_folder
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 SMALL = [line for line in TINY if line.startswith(("dataset.image", "model", "trainer"))]
 OPTIONS = ["dataset=folder", "dataset.split.val=3", "dataset.split.test=3", "trainer=cpu", *SMALL]
 

@@ -14,6 +14,8 @@ from seg.compare import compare
 from tests.commands import forked
 from tests.comparison.written import config_of, counts_of, reference, write_run
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 ROOT = Path(__file__).parents[1]
 SIZES = reference(60)
 

@@ -10,6 +10,7 @@ from seg.cli.check import check
 from seg.cli.compose import compose
 from seg.train import train
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 # The documents' networks and sizes are hours on a CPU; what is shrunk here is only that.
 SMALL = ["dataset.image_size=48", "trainer.max_epochs=1"]
 

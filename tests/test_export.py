@@ -29,6 +29,8 @@ from seg.inference.segmentation import decide
 from seg.train import train
 from seg.training.checkpoint import read, write_atomically
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 ROOT = Path(__file__).parents[1]
 SMALL = ["dataset.image_size=32", "model.width=4", "model.depth=2", "model.norm=group",
          "trainer=cpu", "trainer.max_epochs=1"]  # fmt: skip

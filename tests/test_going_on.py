@@ -13,6 +13,8 @@ import pytest
 
 from tests.commands import forked, started
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

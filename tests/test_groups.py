@@ -15,6 +15,8 @@ from seg.evaluate import evaluate
 from seg.prepare import prepare
 from seg.train import train
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 PATIENTS, SLICES = 10, 4
 SETTINGS = [
     "dataset=folder", "dataset.group=folder", "dataset.image_size=32", "dataset.batch_size=4",

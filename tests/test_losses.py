@@ -12,6 +12,8 @@ from seg.cli.compose import ConfigError, compose
 from seg.train import train
 from tests.commands import seg
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 CLASSES = "dataset=synthetic_classes"
 SMALL = [
     "dataset.patients=8", "dataset.frames=2", "dataset.size=32", "dataset.image_size=32",

@@ -16,6 +16,8 @@ from seg.cli.compose import ConfigError, compose
 from tests.commands import forked, seg
 from tests.test_evaluate import score, untrained
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 FEW = ["dataset.split.val=4", "dataset.split.test=4"]
 
 

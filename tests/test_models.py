@@ -14,6 +14,7 @@ from seg.export import export
 from seg.models import efficientnet_lite
 from seg.train import train
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 SMALL = {
     "unet": ["model.width=4", "model.depth=2"],
     "unetpp": ["model.width=4", "model.depth=2"],

@@ -17,7 +17,8 @@ from seg.cli.compose import compose
 from seg.data.errors import DataErrors
 from seg.train import train
 
-pytestmark = pytest.mark.slow  # thirty trainings, two minutes
+# thirty trainings, a minute
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("without_pictures")]
 
 TINY = [
     "dataset.image_size=32", "dataset.batch_size=4", "dataset.split.val=3", "dataset.split.test=3",

@@ -13,6 +13,8 @@ from seg.comparison.configurations import ComparedRun, read_runs
 from seg.train import train
 from tests.comparison.written import config_of, counts_of, reference, write_run
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 @pytest.fixture
 def networks(tmp_path: Path) -> list[list[ComparedRun]]:

@@ -13,6 +13,8 @@ import pytest
 
 from seg.runs import lock
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 HOLD = (
     "import sys; from pathlib import Path; from seg.runs import lock\n"
     "own = lock.acquire(Path(sys.argv[1])); print(own is not None, flush=True)\n"

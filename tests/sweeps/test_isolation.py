@@ -14,7 +14,10 @@ import pytest
 from seg.runs import lock
 from seg.sweeps.isolation import run_isolated, wait_until_free
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone"),
+    pytest.mark.usefixtures("without_pictures"),
+]
 
 
 @pytest.fixture

@@ -21,7 +21,10 @@ from seg.sweeps import side_by_side
 from seg.sweeps.isolation import start_isolated
 from seg.sweeps.side_by_side import Share, launch, share
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="jobs are forked on Linux alone"),
+    pytest.mark.usefixtures("without_pictures"),
+]
 GIB = 1 << 30
 
 

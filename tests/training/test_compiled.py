@@ -11,7 +11,9 @@ from torch import nn
 
 from seg.train import train
 from seg.training import checkpoint
-from tests.test_resume import configured
+from tests.resume.trained import configured
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 COMPILE = nn.Module.compile
 SMALL = [

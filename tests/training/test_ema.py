@@ -12,7 +12,9 @@ from seg.train import train
 from seg.training.checkpoint import model_weights, read
 from seg.training.ema import EMA, decay_at
 from seg.training.module import SegmentationModule
-from tests.test_resume import configured, only_run
+from tests.resume.trained import configured, only_run
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def _reference_average(states: list[dict], decay: float) -> dict[str, torch.Tensor]:

@@ -7,7 +7,9 @@ import torch
 
 from seg.train import train
 from seg.training.epoch_log import EpochLog
-from tests.test_resume import configured
+from tests.resume.trained import configured
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 STEPS = "dataset.batch_size=4"
 

@@ -15,6 +15,8 @@ from seg.cli.compose import compose
 from seg.train import train
 from tests.commands import python
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 KEYS = [
     "dataset=folder", "dataset.image_size=32", "dataset.batch_size=2", "model.width=4",
     "model.depth=2", "trainer.max_epochs=1", "optimizer.lr=0.003", "trainer.precision=32",

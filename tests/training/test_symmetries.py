@@ -18,6 +18,8 @@ from seg.training.symmetries import record
 from tests.data.test_datamodule import module
 from tests.data.test_mirrored_classes import anywhere, two_organs
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 FLIP = A.Compose([A.HorizontalFlip(p=0.5)])
 SIDES = {"left": 1, "right": 2}
 
