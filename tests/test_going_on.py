@@ -1,21 +1,16 @@
 """What an interrupted command prints is what goes on with it."""
 
 import json
-import os
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.commands import forked, started
+from tests.commands import begun, forked, started
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.mark.slow
@@ -23,11 +18,7 @@ def test_ctrl_c_prints_the_command_that_goes_on_and_the_next_one_says_from_where
     tmp_path: Path, tiny: list[str]
 ) -> None:
     options = [*tiny, "trainer=cpu", "trainer.max_epochs=15", "dataset.patients=20"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seg.train", *options], cwd=tmp_path, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    process = begun("train", *options, cwd=tmp_path)
     until = time.monotonic() + 120
     while not list(tmp_path.glob("outputs/*/*/checkpoints/last.ckpt")):
         assert time.monotonic() < until

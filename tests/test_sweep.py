@@ -13,22 +13,11 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tests.commands import forked
+from tests.commands import begun, environment_of, forked
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-def start(*arguments: str, cwd: Path) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "seg.train", *arguments],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
@@ -126,7 +115,7 @@ def test_a_sweep_that_was_killed_runs_only_what_is_missing(
 ) -> None:
     options = [*tiny, "--multirun", "loss=bce,dice", "trainer.max_epochs=40",
                "hydra.launcher.jobs=1"]  # fmt: skip
-    process = start(*options, cwd=tmp_path)
+    process = begun("train", *options, cwd=tmp_path)
 
     def second_has_begun() -> bool:
         files = (tmp_path / "outputs" / "multirun").glob("*/1_*/checkpoints/last.ckpt")
@@ -160,7 +149,7 @@ def test_jobs_side_by_side_save_when_the_sweep_is_killed_and_go_on(
 ) -> None:
     options = [*tiny, "--multirun", "loss=bce,dice", "trainer.max_epochs=40",
                "hydra.launcher.jobs=2"]  # fmt: skip
-    process = start(*options, cwd=tmp_path)
+    process = begun("train", *options, cwd=tmp_path)
     jobs = tmp_path / "outputs" / "multirun"
     wait_until(lambda: len(list(jobs.glob("*/*/checkpoints/last.ckpt"))) == 2)
     process.send_signal(number)
@@ -210,7 +199,7 @@ def test_a_number_of_jobs_that_is_none_is_refused(
 @pytest.mark.slow
 def test_a_killed_job_is_recorded_and_the_others_go_on(tmp_path: Path, tiny: list[str]) -> None:
     options = [*tiny, "--multirun", "loss=bce,dice", "trainer.max_epochs=40"]
-    process = start(*options, cwd=tmp_path)
+    process = begun("train", *options, cwd=tmp_path)
     wait_until(lambda: statuses(tmp_path).get("0_loss=bce") == "running")
     facts = json.loads((only_sweep(tmp_path) / "0_loss=bce" / "run.json").read_text())
     assert facts["pid"] != process.pid
@@ -260,7 +249,12 @@ def resident(pid: int) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory_stays_flat_over_thirty_jobs(tmp_path: Path, tiny: list[str]) -> None:
     seeds = ",".join(map(str, range(30)))
-    process = start(*tiny, "--multirun", f"seed={seeds}", "trainer.max_epochs=1", cwd=tmp_path)
+    options = [*tiny, "--multirun", f"seed={seeds}", "trainer.max_epochs=1"]
+    # a new interpreter: beside the memory of a fork of this one, the growth would look small
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seg.train", *options],
+        cwd=tmp_path, env=environment_of(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     sizes: list[int] = []
 
     def more_jobs(count: int) -> bool:
@@ -269,6 +263,5 @@ def test_memory_stays_flat_over_thirty_jobs(tmp_path: Path, tiny: list[str]) -> 
     for count in (5, 28):
         wait_until(lambda n=count: more_jobs(n), 400)
         sizes.append(resident(process.pid))
-    process.communicate(timeout=120)
-    assert process.returncode == 0
+    assert process.wait(timeout=120) == 0
     assert sizes[1] < 1.03 * sizes[0], sizes

@@ -1,18 +1,16 @@
 """sweep=optuna, as users start it."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-pytest.importorskip("optuna")
+from tests.commands import begun
 
-ROOT = Path(__file__).parents[2]
+pytest.importorskip("optuna")
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 SMALL = [
     "sweep=optuna", "output_dir=out", "trainer=cpu", "augmentation=none", "optimizer=adam",
     "optimizer.lr=tag(log,interval(1e-4,1e-1))", "loss=choice(bce,bce_dice)", "panels_every=100",
@@ -22,19 +20,12 @@ SMALL = [
 
 
 def _start(cwd, *overrides):
-    return subprocess.Popen(
-        [sys.executable, "-m", "seg.train", *overrides],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return begun("train", *overrides, cwd=cwd, COLUMNS="200")
 
 
 def _refused(cwd, *overrides):
     process = _start(cwd, "sweep=optuna", "output_dir=out", *overrides)
-    said = process.communicate(timeout=170)[0]
+    said = "".join(process.communicate(timeout=170))
     assert process.returncode == 1, said
     assert not list(cwd.glob("out/multirun/*/*/run.json"))
     return said
@@ -47,7 +38,7 @@ def test_a_search_that_is_killed_goes_on_where_it_was_and_tells_what_it_found(tm
     until = time.monotonic() + 150
     while not list(tmp_path.glob("out/multirun/*/1_*/metrics.csv")):
         assert time.monotonic() < until
-        assert process.poll() is None, process.stdout.read()
+        assert process.poll() is None, process.communicate()
         time.sleep(0.1)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -55,7 +46,7 @@ def test_a_search_that_is_killed_goes_on_where_it_was_and_tells_what_it_found(tm
     began = next(folder.glob("1_*"))
 
     process = _start(tmp_path, *overrides)
-    said = process.communicate(timeout=300)[0]
+    said = "".join(process.communicate(timeout=300))
     assert process.returncode == 0, said
     assert list((tmp_path / "out" / "multirun").iterdir()) == [folder]
     found = json.loads((folder / "search.json").read_text())
@@ -82,7 +73,7 @@ def test_the_search_for_a_recipe_ends_with_its_budget(tmp_path, tiny):
         tmp_path, "sweep=recipes", "experiment=custom_best", "dataset=synthetic", *small,
         "output_dir=out", "trainer.max_epochs=1", "hydra.sweeper.cpu_minutes=0.001",
     )  # fmt: skip
-    said = process.communicate(timeout=300)[0]
+    said = "".join(process.communicate(timeout=300))
     assert process.returncode == 0, said
     found = json.loads(next(tmp_path.glob("out/multirun/*/search.json")).read_text())
     assert found["counts"]["finished"] == len(found["trials"]) == 1  # the experiment as it is
