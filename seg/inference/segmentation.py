@@ -182,7 +182,6 @@ def _largest(probs: NDArray[np.float32], *, separate: bool) -> float:
 
 def _entropy(probs: NDArray[np.float32], *, separate: bool) -> float:
     """The sum over pixels of the entropy, as a share of the largest possible; NaN stays NaN."""
-    each = [probs, 1 - probs] if separate else list(probs)
-    entropy = sum(-p * np.log(np.maximum(p, np.float32(1e-12))) for p in each)
-    share = np.log(len(each)) * (len(probs) if separate else 1)
-    return float(entropy.sum(dtype=np.float64) / share)
+    each = [part for p in probs for part in (p, 1 - p)] if separate else list(probs)
+    total = -sum(float(np.vdot(p, np.log(np.maximum(p, np.float32(1e-12))))) for p in each)
+    return total / (np.log(2) * len(probs) if separate else np.log(len(probs)))

@@ -172,7 +172,7 @@ def row_of(
         **writer.masks_of(picture.file, picture.index),
         "height": height,
         "width": width,
-        "foreground_pixels": int(np.count_nonzero(mask.reshape(-1, height, width).any(0))),
+        "foreground_pixels": int(np.count_nonzero(mask if mask.ndim == 2 else mask.any(0))),
     }
     spacing, sure = read.header.spacing, segmentation.foreground_confidence
     for index, name in enumerate(writer.classes, start=1):
