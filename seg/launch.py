@@ -1,6 +1,7 @@
 """How every command runs: read the command line, review it, run, and exit with a status."""
 
 import argparse
+import gc
 import importlib
 import os
 import shlex
@@ -44,6 +45,7 @@ def launch(task: Task, *, config_name: str, sweeps: bool = False) -> NoReturn:
         config_name: of the command's file in conf/.
         sweeps: whether it takes several values of a key.
     """
+    gc.disable()  # what is imported stays, and looking through it for garbage takes time
     set_up_logging()
     for number in SIGNALS:
         signal.signal(number, _exit_by_signal)
@@ -93,10 +95,7 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
             raise ConfigError(problems)
         start_hydra(_no_task, lines)
         return 0
-    if isinstance(task, str):
-        module, _, name = task.rpartition(".")
-        task = getattr(importlib.import_module(module), name)
-        quiet_libraries()
+    task = _imported(task)
     if reviewed.sweeper is not None:
         from seg.sweeps import command  # noqa: PLC0415  (a single run does not need its imports)
 
@@ -105,6 +104,25 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
             return 1 if command.sweep(start, reviewed, lines=lines, flags=flags) else 0
         except KeyboardInterrupt:
             raise KeyboardInterrupt(SAME_COMMAND) from None
+    if flags or any("hydra" in line.partition("=")[0] for line in lines):
+        _run_in_hydra(partial(start_hydra, overrides=lines), task)
+    else:
+        task(reviewed.configurations[0])  # composing it once more would take time
+    return 0
+
+
+def _imported(task: Task) -> Callable[[DictConfig], Any]:
+    if isinstance(task, str):
+        module, _, name = task.rpartition(".")
+        task = getattr(importlib.import_module(module), name)
+        quiet_libraries()
+    gc.freeze()
+    gc.enable()
+    return task
+
+
+def _run_in_hydra(start: Callable[[Task], None], task: Task) -> None:
+    """Run a task as Hydra's own command line does, with what its keys and flags ask for."""
     errors: list[Exception] = []
 
     def run(cfg: DictConfig) -> None:
@@ -113,10 +131,9 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         except Exception as error:  # Hydra would print its own account of it
             errors.append(error)
 
-    start_hydra(run, lines)
+    start(run)
     if errors:
         raise errors[0]
-    return 0
 
 
 def _how_to_go_on(command: str, error: BaseException) -> str:

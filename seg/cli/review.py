@@ -2,27 +2,30 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seg.cli import aliases
 from seg.cli.check import check
 from seg.cli.choices import no_such_choice
-from seg.cli.compose import CONF_DIR, ConfigError, compose_here, plain
+from seg.cli.compose import CONF_DIR, ConfigError, compose_here, in_sweep, plain
 from seg.cli.fixed import of_evaluation
 from seg.cli.overrides import parse, quoted, values_line, values_of
 from seg.cli.signatures import nearest, walk
 
 GRID = "hydra_plugins.seg_grid.SegGridSweeper"
 HYDRAS_GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # ours runs in its place
+Lines = tuple[str, ...]  # overrides
+Result = tuple[DictConfig | None, list[str]]  # a configuration, and what is wrong with it
 EXTRAS = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
 
 
@@ -67,7 +70,7 @@ class _CommandLine:
         self.command = command
         self.search = [f"hydra.searchpath=[file://{extra.absolute()}]"] if extra else []
         self.loader = GlobalHydra.instance().config_loader()
-        self.checked: dict[tuple[str, ...], tuple[DictConfig | None, list[str]]] = {}
+        self._compose, self._check = cache(self._compose), cache(self._check)  # by their lines
 
     def review(self) -> Review:
         overrides, problems = parse(
@@ -78,11 +81,11 @@ class _CommandLine:
         problems += self._missing_launchers(overrides)
         if hydras and not problems:
             sweep = [o.input_line for o in own if o.key_or_group == "sweep"]  # it adds hydra's keys
-            problems += self._compose([*sweep, *hydras])[1]
+            problems += self._compose((*sweep, *hydras))[1]
         if problems:
             raise ConfigError(problems)
-        single = [o.input_line for o in own if not o.is_sweep_override()]
-        is_sweep, values, sweeper = self._sweep_settings([*single, *hydras])
+        single = tuple(o.input_line for o in own if not o.is_sweep_override())
+        is_sweep, values, sweeper = self._sweep_settings((*single, *hydras))
         if self.arguments.multirun or is_sweep:
             keys = {o.get_key_element() for o in own}
             more = [f"{key}={values_line(v)}" for key, v in values.items() if key not in keys]
@@ -91,16 +94,14 @@ class _CommandLine:
         problems = [f"{line}: several values need --multirun" for line in several]
         return Review([self._passed(single, problems)], [], None)
 
-    def _sweep_settings(self, lines: list[str]) -> tuple[bool, dict[str, Any], str]:
+    def _sweep_settings(self, lines: Lines) -> tuple[bool, dict[str, Any], str]:
         """What a choice of `sweep` sets: whether it needs no flag, values by key, and a sweeper."""
-        name, lines = self.arguments.config_name, [*self.search, *lines]
-        try:
-            node = hydra.compose(name, lines, return_hydra_config=True).hydra
-            values = node.sweeper.get("params")
-            sweeper, values = node.sweeper["_target_"], {} if values is None else plain(values)
-        except (HydraException, OmegaConfBaseException):
+        if self._compose(lines)[0] is None:
             return False, {}, GRID  # checking the rest tells why it cannot be composed
-        return node.mode == RunMode.MULTIRUN, values, GRID if sweeper == HYDRAS_GRID else sweeper
+        sweeper = HydraConfig.get().sweeper
+        values, target = sweeper.get("params"), sweeper["_target_"]
+        values = {} if values is None else plain(values)
+        return in_sweep(), values, GRID if target == HYDRAS_GRID else target
 
     def _review_sweep(self, overrides: Sequence[Override], sweeper: str) -> Review:
         intervals = [o.input_line for o in overrides if o.is_interval_sweep()]
@@ -112,10 +113,10 @@ class _CommandLine:
             else [o.input_line]
             for o in overrides
         ]
-        base = [lines[0] for lines in options]
+        base = tuple(lines[0] for lines in options)
 
-        def changed(index: int, line: str) -> list[str]:
-            return [*base[:index], line, *base[index + 1 :]]
+        def changed(index: int, line: str) -> Lines:
+            return (*base[:index], line, *base[index + 1 :])
 
         # A value that does not pass would hide the problems of all others: find a base that passes.
         for i, lines in enumerate(options):
@@ -131,33 +132,30 @@ class _CommandLine:
                     passed.append(cfg)
         return Review(passed, problems, sweeper)
 
-    def _passed(self, lines: list[str], problems: Sequence[str] = ()) -> DictConfig:
+    def _passed(self, lines: Lines, problems: Sequence[str] = ()) -> DictConfig:
         cfg, more = self._check(lines)
         if cfg is None or problems or more:
             raise ConfigError([*problems, *more])
         return cfg
 
-    def _check(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
+    def _check(self, lines: Lines) -> Result:
         """The configuration of overrides with one value each, and all that is wrong with it."""
-        key = tuple(lines)
-        if key not in self.checked:
-            cfg, problems = self._compose(lines)
-            if cfg is None:
-                problems = self._explain(lines) or problems
-            else:
-                problems = [*self._unknown(parse(lines)[0], cfg).values()]
-                problems += self._problems(cfg, imports=not problems)
-            self.checked[key] = cfg, list(dict.fromkeys(problems))
-        return self.checked[key]
+        cfg, problems = self._compose(lines)
+        if cfg is None:
+            problems = self._explain(lines) or problems
+        else:
+            problems = [*self._unknown(parse(lines)[0], cfg).values()]
+            problems += self._problems(cfg, imports=not problems)
+        return cfg, list(dict.fromkeys(problems))
 
-    def _explain(self, lines: list[str]) -> list[str]:
+    def _explain(self, lines: Lines) -> list[str]:
         """All mistakes of overrides that cannot be composed; Hydra tells of the first alone."""
-        cfg, problems = self._compose([])
+        cfg, problems = self._compose(())
         if cfg is None:
             return problems
         overrides = parse(lines)[0]
         choices, problems = self._choices(overrides)
-        cfg, more = self._compose(choices)
+        cfg, more = self._compose(tuple(choices))
         problems += more
         if cfg is not None:
             unknown = self._unknown(overrides, cfg)
@@ -165,11 +163,11 @@ class _CommandLine:
             is_group = self.loader.get_group_options
             keys = [o for o in overrides if not is_group(o.key_or_group)]
             values = [o.input_line for o in keys if o.key_or_group not in unknown]
-            cfg, more = self._compose([*choices, *values])
+            cfg, more = self._compose((*choices, *values))
             problems += more if cfg is None else self._problems(cfg, imports=not problems)
         return problems
 
-    def _compose(self, lines: list[str]) -> tuple[DictConfig | None, list[str]]:
+    def _compose(self, lines: Lines) -> Result:
         try:
             return compose_here(self.arguments.config_name, [*self.search, *lines]), []
         except ConfigError as error:

@@ -84,13 +84,14 @@ def _measured(
     seen: set[str] = set()
     end = time.monotonic() + SECONDS
     for seed in range(draws):
-        if time.monotonic() > end:
+        if len(seen) == len(VIEWS) or time.monotonic() > end:
             break
         moved = []
         for place in places:
             restart(transform, seed)
             moved.append(transform(image=image, mask=place.astype(np.uint8))["mask"])
-        seen |= {name for name in VIEWS if _is_view(_gradients(moved), VIEWS[name])}
+        turn = _turn(_gradients(moved))
+        seen |= {name for name in VIEWS if turn is not None and _is_view(turn, VIEWS[name])}
     return [name for name in VIEWS if name in seen]
 
 
@@ -109,12 +110,15 @@ def _gradients(moved: list[np.ndarray]) -> np.ndarray:
     return gradients
 
 
-def _is_view(gradients: np.ndarray, view: View) -> bool:
+def _turn(gradients: np.ndarray) -> np.ndarray | None:
+    """(2, 2): the turn, mirrored or not, without what is stretched; None of no image at all."""
     left, stretch, right = np.linalg.svd(gradients)
-    if stretch[-1] < 1e-6:  # nothing of the image is left
-        return False
+    return None if stretch[-1] < 1e-6 else left @ right
+
+
+def _is_view(turn: np.ndarray, view: View) -> bool:
     turned, up, mirrored = view
     matrix = np.diag([-1.0 if up else 1.0, -1.0 if mirrored else 1.0])
     matrix = matrix[::-1] if turned else matrix
     # the cosine of the angle between the two; 0 where only one of them is mirrored
-    return bool(np.trace(matrix.T @ left @ right) / 2 > np.cos(np.radians(NEAR)))
+    return bool(np.trace(matrix.T @ turn) / 2 > np.cos(np.radians(NEAR)))

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from pytorch_lightning.utilities import rank_zero_only
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
@@ -92,7 +91,8 @@ def add_graph(writer: SummaryWriter | None, model: nn.Module, image: torch.Tenso
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of each Python condition on a shape
-            writer.add_graph(model, image)
+            # not checked, which would trace it a second time and compare
+            writer.add_graph(torch.jit.trace(model, image, check_trace=False), image)
     except RuntimeError as error:  # a model that cannot be traced can still be trained
         log.info("no graph for TensorBoard: %s", str(error).splitlines()[0])
     finally:
@@ -219,6 +219,11 @@ def columns_of(run: RunFolder, *, instead: Mapping[str, Any] | None = None) -> F
 
 def _stored_figures(path: Path) -> dict[str, np.float32] | None:
     """The figures beside the HParams in the event files; None if there are no HParams."""
+    # here, since it imports what reads files in the cloud, where that is installed
+    from tensorboard.backend.event_processing.event_file_loader import (  # noqa: PLC0415
+        EventFileLoader,
+    )
+
     has_hparams, figures = False, {}
     for file in sorted(path.glob(EVENT_FILES)):
         for event in EventFileLoader(str(file)).Load():
