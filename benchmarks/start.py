@@ -17,36 +17,42 @@ from pathlib import Path
 COMMANDS = ("train", "evaluate", "predict", "prepare", "compare", "export", "demo")
 SMALL = ["dataset.patients=6", "dataset.frames=2", "dataset.size=48", "dataset.image_size=32",
          "model.width=4", "model.depth=2", "trainer=cpu", "trainer.max_epochs=1"]  # fmt: skip
-# name: the words after `python`, and the exit status
 REFUSED = {
-    "unknown key": ["optimzer=adam"],
-    "unknown choice": ["loss=dyce"],
-    "wrong value": ["trainer.max_epochs=0"],
-    "missing key": ["dataset=folder"],
-    "unknown key of a class": ["+optimizer.lrr=3"],
-    "unknown class": ["optimizer._target_=torch.optim.Adamm"],
-    "flag of another tool": ["--epochs", "3"],
+    "unknown key": ["train", "optimzer=adam"],
+    "unknown choice": ["train", "loss=dyce"],
+    "wrong value": ["train", "trainer.max_epochs=0"],
+    "missing key": ["train", "dataset=folder"],
+    "unknown key of a class": ["train", "+optimizer.lrr=3"],
+    "unknown class": ["train", "optimizer._target_=torch.optim.Adamm"],
+    "flag of another tool": ["train", "--epochs", "3"],
+    "no data": ["train", "dataset=folder", "dataset.root=none"],
+    "no run to evaluate": ["evaluate", "run=."],
+    "no run to export": ["export", "run=."],
+    "no images": ["predict", "run=.", "input=none", "output=masks"],
 }
 BASE = "import torch, pytorch_lightning"
+# name: the words after `python`, and the exit status
 CALLS = {
-    BASE: (["-c", BASE], 0),
+    # beside a torchvision that does not fit torch, Lightning cannot be imported without `seg`
+    BASE: (["-c", f"import seg; {BASE}"], 0),
     "python alone": (["-c", "pass"], 0),
     "import seg": (["-c", "import seg"], 0),
     **{f"seg.{name} --help": (["-m", f"seg.{name}", "--help"], 0) for name in COMMANDS},
     "--cfg job": (["-m", "seg.train", "--cfg", "job"], 0),
-    **{f"refused: {name}": (["-m", "seg.train", *words], 1) for name, words in REFUSED.items()},
+    **{
+        f"refused: {name}": (["-m", f"seg.{command}", *words], 1)
+        for name, (command, *words) in REFUSED.items()
+    },
     "completion": (["-m", "seg", "--complete", "python -m seg.train dataset=kv"], 0),
 }
 LIMIT = 0.35  # of the import
-# Ends a training at its first step: what the time to it is.
 FIRST_STEP = """
-import os, sys, pytorch_lightning as pl
-def stop(*arguments, **keys):
-    os._exit(0)
-pl.LightningModule.optimizer_step = stop
-from seg.launch import launch
-sys.argv[0] = "seg.train"
-launch("seg.train.train", config_name="train", sweeps=True)
+import os
+from pytorch_lightning import Callback
+
+class Stop(Callback):
+    def on_before_optimizer_step(self, *arguments):
+        os._exit(0)
 """
 
 
@@ -71,11 +77,13 @@ def main() -> None:
     # the watchdog of a run that was ended at its first step writes its status a second later
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
+        (folder / "first_step.py").write_text(FIRST_STEP, encoding="utf-8")
         for number in range(args.rounds + 1):  # the first one reads the files from the disk
             calls = dict(CALLS)
             train = [*SMALL, f"dataset.cache_dir={folder}/cache{number}", f"output_dir={folder}"]
+            train += ["+callbacks.stop._target_=first_step.Stop"]
             for which in ("new cache", "its cache there"):
-                calls[f"first step, {which}"] = (["-c", FIRST_STEP, *train], 0)
+                calls[f"first step, {which}"] = (["-m", "seg.train", *train], 0)
             for call, (words, status) in calls.items():
                 taken = seconds(words, status, folder)
                 if number:

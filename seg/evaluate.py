@@ -22,6 +22,7 @@ from seg.cli import build, compose
 from seg.cli.cells import CommandLine
 from seg.cli.console import message
 from seg.cli.datasets import as_given
+from seg.cli.files import build_source, require_data
 from seg.cli.flags import flags
 from seg.cli.make import make
 from seg.cli.stored_run import build_loader, run_source, with_symmetries
@@ -181,8 +182,8 @@ def find_cases(
         source = run_source(run, cfg.dataset.root)
         cases = run_cases(run, source, cfg.split, progress=progress.with_bar)
         return cases, cfg.split, predict
-    source = build.build_source(cfg)
-    build.require_data(cfg.dataset, source)
+    source = build_source(cfg)
+    require_data(cfg.dataset, source)
     own, other = model.preprocessing, build.build_preprocessing(cfg, source)
     if own.overlap != other.overlap:
         trained = str(own.overlap).lower()

@@ -87,7 +87,7 @@ def _run(task: Task, config_name: str, sweeps: bool) -> int:
         return 0
     if arguments.multirun and not sweeps:
         raise ConfigError([f"--multirun: seg.{config_name} does one thing at a time"])
-    reviewed = review(arguments, command=config_name)
+    reviewed = review(arguments, command=config_name, files=True)
     if arguments.cfg:
         several = [o.input_line for o in parse(lines)[0] if o.is_sweep_override()]
         problems = [f"{line}: --cfg shows one configuration; give one value" for line in several]

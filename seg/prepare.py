@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from seg.cli import build, compose
+from seg.cli.files import build_source, require_data, source_keys
 from seg.cli.flags import config_dir
 from seg.data import cache_folder
 from seg.data.errors import DataErrors
@@ -50,9 +51,9 @@ def prepare(cfg: DictConfig) -> None:
         size = cache_folder.clear(cache_dir) / 1e6
         log.info("%s: %.1f MB of decoded data deleted", cache_dir, size)
         return
-    download(cfg.dataset, build.build_source(cfg))
+    download(cfg.dataset, build_source(cfg))
     build.name_classes(cfg)
-    source = build.build_source(cfg)
+    source = build_source(cfg)
     pairs, unpaired = read_pairs(source)
     shape = build.build_preprocessing(cfg, source)
     groups = groups_of(pairs, cfg.dataset.split.by)
@@ -74,7 +75,7 @@ def prepare(cfg: DictConfig) -> None:
         by_file=cfg.dataset.split.by == "file",
         class_map=audit.explain_values(facts, shape),
     )
-    content["dataset"] = build.source_keys(cfg)  # what it is the audit of
+    content["dataset"] = source_keys(cfg)  # what it is the audit of
     classes = shape.classes or content["discovered_classes"]
     read = audit.reader(pairs, dataclasses.replace(shape, classes=classes))
     partners = find_partners(list(classes or ()), readable_masks(read, facts, count=MIRRORED))
@@ -125,7 +126,7 @@ def download(node: DictConfig, source: Source) -> None:
     elif node.kaggle is not None:
         fetch_kaggle(handle=node.kaggle, folder=source.root, has_layout=source.has_layout)
     else:
-        build.require_data(node, source)
+        require_data(node, source)
 
 
 def draw_split(

@@ -22,6 +22,18 @@ except SystemExit as end:
     print("status", end.code, heavy)
 """
 
+# what a task gets, and how often the configuration was composed for it
+COUNTED = """
+import os
+from hydra._internal.hydra import Hydra
+from seg.launch import launch
+compose, calls = Hydra.compose_config, []
+Hydra.compose_config = lambda *given, **keys: calls.append(1) or compose(*given, **keys)
+def task(cfg):
+    print(len(calls), cfg.seed, cfg.name, os.environ.get("OF_HYDRA"))
+launch(task, config_name="train")
+"""
+
 
 def ends_with(*arguments: str) -> str:
     done = subprocess.run(
@@ -80,6 +92,39 @@ def test_a_file_without_its_key_is_refused_with_the_key(tmp_path: Path) -> None:
 )
 def test_what_is_shown_or_refused_imports_no_torch(arguments: list[str], status: int) -> None:
     assert ends_with("train", *arguments) == f"status {status} []"
+
+
+def test_a_run_is_composed_once() -> None:
+    done = started("-c", COUNTED, "seed=3", cwd=Path.cwd())
+    assert done.stdout == "1 3 synthetic-unet-bce_dice None\n", done.stderr
+
+
+def test_keys_of_hydra_have_their_effect() -> None:
+    done = started("-c", COUNTED, "seed=3", "+hydra.job.env_set.OF_HYDRA=yes", cwd=Path.cwd())
+    assert done.stdout.endswith(" 3 synthetic-unet-bce_dice yes\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "dataset=folder", "dataset.root=none"],
+        ["train", "dataset=kvasir", "dataset.root=."],  # which is empty
+        ["evaluate", "run=."],
+        ["evaluate", "run=.", "checkpoint=none.ckpt"],
+        ["export", "run=."],
+        ["predict", "run=.", "input=none", "output=masks"],
+        ["predict", "run=.", "input=.", "output=masks"],
+        ["predict", "run=.", "input=image.png", "output=masks"],
+    ],
+)
+def test_missing_files_are_refused_without_torch(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "input=image.png" in arguments:  # the run is what is missing
+        (tmp_path / "image.png").touch()
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))
+    monkeypatch.chdir(tmp_path)
+    assert ends_with(*arguments) == "status 1 []"
 
 
 def test_a_training_prints_no_line_of_a_library(tmp_path: Path) -> None:

@@ -1,25 +1,22 @@
 """The objects of a run, made from a configuration: data, module, trainer."""
 
-import shlex
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.loggers import Logger
 from torch import nn
 
 from seg.cli import compose
 from seg.cli.callbacks import build_callbacks
-from seg.cli.flags import flags
+from seg.cli.files import build_source, require_data
 from seg.cli.make import make
 from seg.cli.make_loss import make_loss
-from seg.cli.targets import DOWNLOAD, LOADING
+from seg.cli.targets import LOADING
 from seg.data.cores import usable_cores
 from seg.data.datamodule import SegmentationDataModule
 from seg.data.dataset import refuse_channels
-from seg.data.errors import shown
 from seg.data.preprocess import Preprocessing, preprocessing
 from seg.data.sources import Source
 from seg.metrics.overlap import existing
@@ -36,17 +33,6 @@ from seg.training.unprofiled import Unprofiled
 from seg.training.whole_images import WholeImages
 
 PANEL_ROWS = 5
-
-
-def source_keys(cfg: DictConfig) -> dict[str, Any]:
-    """The keys of `dataset` that neither load nor download: which files, and what they mean."""
-    node = compose.plain(cfg.dataset)
-    return {key: value for key, value in node.items() if key not in LOADING | DOWNLOAD}
-
-
-def build_source(cfg: DictConfig) -> Source:
-    """The data set."""
-    return make(source_keys(cfg))
 
 
 def add_newer_keys(cfg: DictConfig) -> None:
@@ -83,21 +69,6 @@ def build_preprocessing(cfg: DictConfig, source: Source) -> Preprocessing:
         classes=source.classes,
         ignore_value=source.ignore_value,
     )
-
-
-def require_data(node: DictConfig, source: Source) -> None:
-    """Raises FileNotFoundError, with the ways to get the data, if they are missing."""
-    if source.root.is_dir() and any(source.root.iterdir()):
-        return
-    ways = [f"{key} {node[key]}" for key in ("url", "kaggle") if node.get(key)]
-    if not ways and not node.get("by_hand"):
-        return  # the source says what it has looked for
-    choice = HydraConfig.get().runtime.choices.dataset if HydraConfig.initialized() else "NAME"
-    lines = [f"dataset.root={shown(source.root)}: no data there"]
-    command = shlex.join(["python", "-m", "seg.prepare", *flags(), f"dataset={choice}"])
-    lines += [f"{command} downloads them ({way})" for way in ways]
-    lines += [node.by_hand] if node.get("by_hand") else []
-    raise FileNotFoundError("\n  ".join([*lines, "or set dataset.root to where they are"]))
 
 
 def build_data(cfg: DictConfig, hardware: Hardware) -> SegmentationDataModule:

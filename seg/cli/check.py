@@ -10,6 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seg.cli import datasets, fixed, logger_rules, loss_rules, targets
 from seg.cli.compose import CONF_DIR, ConfigError, plain
+from seg.cli.files import require_files
 from seg.cli.rule import Rule, as_typed, count, number
 from seg.cli.rules import DATASET, MUST_EXIST, RULES, STAGE
 from seg.cli.signatures import is_target, nearest, walk
@@ -35,6 +36,7 @@ def check(
     imports: bool = True,
     complete: bool = True,
     given: Collection[str] | None = None,
+    files: bool = False,
 ) -> None:
     """Refuse a configuration with what is wrong with it.
 
@@ -46,8 +48,10 @@ def check(
         imports: compare with what a `_target_` names, if all else is right; that takes seconds.
         complete: required keys must be there.
         given: keys that a user gave; the source of what they are for is read before the imports.
+        files: whether the files that the command reads must be there.
     Raises:
         ConfigError: one line for each problem.
+        FileNotFoundError, ValueError: as `require_files`, if all else is right.
     """
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing and complete:
@@ -62,6 +66,8 @@ def check(
     if complete and command == "evaluate" and content["run"] is content["runs"] is None:
         problems.append("run: required; give run=RUN_DIR, or runs=GLOB")
     for keys in (given or (), None) if imports else ():
+        if keys is None and files and not problems:
+            require_files(cfg, command)
         ruled = _rules(command, content)
         problems = problems or [*targets.problems(content, ruled=ruled, keys=keys)]
     if problems:

@@ -43,14 +43,16 @@ class Review:
     sweeper: str | None
 
 
-def review(arguments: Any, *, command: str = "train") -> Review:
+def review(arguments: Any, *, command: str = "train", files: bool = False) -> Review:
     """Compose and check a command line; of a sweep every value once, not every combination.
 
     Args:
         arguments: as Hydra's parser reads them, with `config_name`.
         command: whose rules apply, whatever the configuration is called.
+        files: whether a single run must have the files that it reads.
     Raises:
         ConfigError: a run that does not pass, or a sweep in which nothing does.
+        FileNotFoundError, ValueError: as `seg.cli.files.require_files`.
     """
     directory = Path(arguments.config_path or CONF_DIR)
     extra = Path(arguments.config_dir) if arguments.config_dir else None
@@ -58,7 +60,7 @@ def review(arguments: Any, *, command: str = "train") -> Review:
         if folder is not None and not folder.is_dir():
             raise ConfigError([f"{flag} {folder}: no such folder"])
     with hydra.initialize_config_dir(version_base="1.3", config_dir=str(directory.absolute())):
-        return _CommandLine(arguments, extra, command).review()
+        return _CommandLine(arguments, extra, command).review(files)
 
 
 class _CommandLine:
@@ -68,11 +70,12 @@ class _CommandLine:
         self.arguments = arguments
         self.extra = extra
         self.command = command
+        self.files = False
         self.search = [f"hydra.searchpath=[file://{extra.absolute()}]"] if extra else []
         self.loader = GlobalHydra.instance().config_loader()
         self._compose, self._check = cache(self._compose), cache(self._check)  # by their lines
 
-    def review(self) -> Review:
+    def review(self, files: bool) -> Review:
         overrides, problems = parse(
             [quoted(line, self.command) for line in self.arguments.overrides]
         )
@@ -92,6 +95,7 @@ class _CommandLine:
             return self._review_sweep([*parse(more)[0], *own], sweeper)
         several = [o.input_line for o in own if o.is_sweep_override()]
         problems = [f"{line}: several values need --multirun" for line in several]
+        self.files = files and not problems
         return Review([self._passed(single, problems)], [], None)
 
     def _sweep_settings(self, lines: Lines) -> tuple[bool, dict[str, Any], str]:
@@ -99,9 +103,8 @@ class _CommandLine:
         if self._compose(lines)[0] is None:
             return False, {}, GRID  # checking the rest tells why it cannot be composed
         sweeper = HydraConfig.get().sweeper
-        values, target = sweeper.get("params"), sweeper["_target_"]
-        values = {} if values is None else plain(values)
-        return in_sweep(), values, GRID if target == HYDRAS_GRID else target
+        values, target = sweeper.get("params") or {}, sweeper["_target_"]
+        return in_sweep(), values and plain(values), GRID if target == HYDRAS_GRID else target
 
     def _review_sweep(self, overrides: Sequence[Override], sweeper: str) -> Review:
         intervals = [o.input_line for o in overrides if o.is_interval_sweep()]
@@ -178,7 +181,7 @@ class _CommandLine:
 
     def _problems(self, cfg: DictConfig, *, imports: bool) -> list[str]:
         shown = bool(self.arguments.cfg)
-        options = {"imports": imports and not shown, "complete": not shown}
+        options = {"imports": imports and not shown, "complete": not shown, "files": self.files}
         try:
             check(cfg, command=self.command, **options, given=self._given(cfg))
         except ConfigError as error:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from omegaconf import DictConfig, OmegaConf
 
-from seg.cli.build import build_source
+from seg.cli.files import build_source
 from seg.cli.make import make
 from seg.data.sources import Source
 from seg.data.symmetries import symmetries_of

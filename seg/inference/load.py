@@ -20,6 +20,7 @@ from seg.inference.model import AXIS, NO_POSTPROCESS, LoadedModel, image_statist
 from seg.inference.predictor import NetworkPredictor
 from seg.models.normalize import Normalize
 from seg.runs.folder import RunFolder
+from seg.runs.weight_files import find_checkpoint, find_models, listed
 from seg.training.checkpoint import PREFIX, model_weights, read
 from seg.trust import TRUSTED, refuse_untrusted, targets
 
@@ -57,8 +58,12 @@ class Loader:
                 .safetensors), exported graphs (.onnx, .pt2).
             checkpoint: of run folders: `best`, `last` or a path.
         """
-        listed = [sources] if isinstance(sources, str) else sources
-        paths = [path for one in listed for path in _models(Path(one).expanduser().absolute())]
+        paths: list[Path] = []
+        for one in [sources] if isinstance(sources, str) else sources:
+            found, left_out = find_models(Path(one).expanduser().absolute())
+            if left_out:
+                log.warning("left out, not finished: %s", listed(left_out))
+            paths += found
         return [self.load_run(p, checkpoint) if p.is_dir() else self.load_file(p) for p in paths]
 
     def load_run(self, run: Path, checkpoint: str = "best") -> LoadedModel:
@@ -136,29 +141,6 @@ class Loader:
         )
 
 
-def find_checkpoint(run: Path, which: str) -> Path:
-    """The checkpoint `best` or `last` of a run folder, or the path of another one.
-
-    Raises:
-        FileNotFoundError: it is not there; other weights are never taken instead.
-    """
-    if which not in ("best", "last"):
-        path = Path(which).expanduser()
-        if not path.is_file():
-            raise FileNotFoundError(f"checkpoint={which}: no such file")
-        return path
-    folder = RunFolder(run).checkpoints_path
-    if not folder.is_dir():
-        raise FileNotFoundError(f"run={run}: no run folder, it has no {folder.name}/")
-    path = RunFolder(run).checkpoint(which)
-    if not path.is_file():
-        others = ", ".join(sorted(p.name for p in folder.glob("*.ckpt"))) or "nothing"
-        raise FileNotFoundError(
-            f"{path}: no such checkpoint, the folder holds {others}; name one with checkpoint=..."
-        )
-    return path
-
-
 def digest(path: Path) -> str:
     """The sha256 of a file, as hex digits."""
     with path.open("rb") as handle:
@@ -168,27 +150,6 @@ def digest(path: Path) -> str:
 def digest_of(paths: Sequence[Path]) -> str:
     """One hash of the contents of several files, whatever their order."""
     return hashlib.sha256("".join(sorted(map(digest, paths))).encode()).hexdigest()
-
-
-def _models(path: Path) -> list[Path]:
-    """The path itself; for a folder that is no run folder, the finished runs below it."""
-    if not path.exists():
-        raise FileNotFoundError(f"run={path}: no such file or folder")
-    folder = RunFolder(path)
-    if path.is_file() or folder.checkpoints_path.is_dir() or folder.config_path.is_file():
-        return [path]
-    # a sweep's own run.json or config may lie above its runs: what has checkpoints is a run
-    name = folder.checkpoints_path.name
-    runs = [RunFolder(run) for run in sorted(p.parent for p in path.rglob(name) if p.is_dir())]
-    if not runs:
-        raise FileNotFoundError(f"run={path}: no run folder, and none below it (a run has {name}/)")
-    finished = [run.path for run in runs if run.is_finished]
-    others = [f"{r.path.relative_to(path)} ({r.status})" for r in runs if not r.is_finished]
-    if not finished:
-        raise ValueError(f"run={path}: no run below it is finished: {_list(others)}")
-    if others:
-        log.warning("left out, not finished: %s", _list(others))
-    return finished
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -239,11 +200,6 @@ def _fill(module: nn.Module, state: Mapping[str, torch.Tensor], path: Path) -> N
     ]
     if problems:
         raise ValueError(
-            f"{path}: its weights are not those of its network: {_list(problems, 3, '; ')}"
+            f"{path}: its weights are not those of its network: {listed(problems, 3, '; ')}"
         )
     module.load_state_dict(dict(state))
-
-
-def _list(items: Sequence[str], most: int = 5, separator: str = ", ") -> str:
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return separator.join(items[:most]) + more

@@ -4,8 +4,8 @@ import pytest
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
-from seg.cli.build import build_source
 from seg.cli.compose import compose
+from seg.cli.files import build_source
 from seg.cli.make import MODEL, OPTIMIZER, make
 from seg.data.errors import DataError
 

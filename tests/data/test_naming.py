@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seg.cli import build
 from seg.cli.compose import compose
+from seg.cli.files import build_source
 from seg.data.naming import best_suffixes
 from seg.data.sources import read_pairs
 from seg.data.sources.folder import Folder
@@ -45,7 +45,7 @@ def test_the_proposed_keys_pair_all_images(image_end: str, mask_end: str, folder
     assert pairs == []
     assert len(problems) == 1
     words = [word for word in shlex.split(problems[0]) if word.startswith("dataset.")]
-    source = build.build_source(compose(["dataset=folder", f"dataset.root={folder}", *words]))
+    source = build_source(compose(["dataset=folder", f"dataset.root={folder}", *words]))
     assert len(source.pairs()) == 12
 
 

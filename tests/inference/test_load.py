@@ -12,9 +12,10 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
-from seg.inference.load import Loader, find_checkpoint
+from seg.inference.load import Loader
 from seg.models.normalize import Normalize
 from seg.models.unet import UNet
+from seg.runs.weight_files import find_checkpoint
 
 NODE = {"_target_": "seg.models.unet.UNet", "in_channels": 3, "out_channels": 1, "width": 4,
         "depth": 2}  # fmt: skip

@@ -5,8 +5,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +34,10 @@ def join(groups: Sequence[str], pairs: IndexPairs) -> list[str]:
     Returns:
         For each case the first group, by name, of those that are connected to its own.
     """
+    # here, since every command imports this file, and help must come at once
+    from scipy.sparse import coo_array  # noqa: PLC0415
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     names, index = np.unique(np.asarray(groups, dtype=object), return_inverse=True)
     a, b = index[np.array(pairs, dtype=np.int64).reshape(-1, 2)].T
     links = coo_array((np.ones(len(a)), (a, b)), shape=(len(names), len(names)))
