@@ -31,6 +31,10 @@ from seg.runs.interrupts import SIGNALS
 SAME_COMMAND = "the same command goes on"
 Task = Callable[[DictConfig], Any] | str
 
+# What is imported stays, so that looking through it for garbage again and again is time lost.
+_IMPORTING = 1_000_000  # new objects until the next look, while something is imported
+_USUAL = gc.get_threshold()[0]
+
 # Hydra writes no folder and no log of its own: the run folder has both.
 _QUIET = ["hydra.run.dir=.", "hydra.output_subdir=null"]
 _QUIET += ["hydra/job_logging=none", "hydra/hydra_logging=none"]
@@ -45,7 +49,7 @@ def launch(task: Task, *, config_name: str, sweeps: bool = False) -> NoReturn:
         config_name: of the command's file in conf/.
         sweeps: whether it takes several values of a key.
     """
-    gc.disable()  # what is imported stays, and looking through it for garbage takes time
+    gc.set_threshold(_IMPORTING)
     set_up_logging()
     for number in SIGNALS:
         signal.signal(number, _exit_by_signal)
@@ -117,7 +121,7 @@ def _imported(task: Task) -> Callable[[DictConfig], Any]:
         task = getattr(importlib.import_module(module), name)
         quiet_libraries()
     gc.freeze()
-    gc.enable()
+    gc.set_threshold(_USUAL)
     return task
 
 
