@@ -63,12 +63,12 @@ def _pool(number: int) -> ThreadPoolExecutor:
     """Threads that have `number` of torch's threads among them."""
     import torch  # noqa: PLC0415
 
-    number_used = min(number, usable_cores())
-    workers = min(number_used, AT_ONCE)
+    cores = min(number, usable_cores())
+    workers = min(cores, AT_ONCE)
     ready = threading.Barrier(workers)
 
     def begin() -> None:
-        _THREAD.threads = number_used // workers
+        _THREAD.threads = cores // workers
         torch.get_num_threads()  # at its first call a thread takes over the number of the process
         torch.set_num_threads(_THREAD.threads)
         ready.wait()

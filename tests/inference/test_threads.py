@@ -64,6 +64,13 @@ def test_images_of_a_batch_are_computed_at_the_same_time(size: tuple[int, int] |
     assert model.threads == [1] * 8
 
 
+def test_in_mixed_precision_a_thread_casts_the_weights_for_several_images() -> None:
+    model = Recorder(together=2)
+    predictor = predictor_of(model, precision="bf16-mixed")
+    assert len(predictor.batch([picture(8, 8 + i, i) for i in range(7)])) == 7
+    assert sorted(model.sizes) == [3, 4]
+
+
 def test_more_threads_than_images_at_a_time_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads, "AT_ONCE", 2)
     model = Recorder(together=2)
