@@ -6,6 +6,9 @@ if there is one; HD95, ASSD and NSD on the CPU (MONAI's HD95, if it is installed
 on a possibly busy machine: compare the ratios. Their figures are checked to be equal first.
 """
 
+import seg  # noqa: F401 - first, see seg/broken_torchvision.py
+
+# isort: split
 import argparse
 import json
 import time

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,6 +36,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 class _Movable(ModelCheckpoint):
     """Lightning's callback forgets the best score when the run folder was moved; this does not."""
+
+    @cached_property
+    def state_key(self) -> str:
+        """As Lightning's, which every hook of a batch asks for: it would be made anew each time."""
+        return super().state_key
 
     def on_train_batch_end(self, *args: Any) -> None: ...  # saved after epochs alone
 
