@@ -38,7 +38,8 @@ def require_files(cfg: DictConfig, command: str) -> None:
     if root is not None and not _has_files(Path(str(root)).expanduser()):
         source = build_source(cfg)
         require_data(cfg.dataset, source)
-        source.pairs()
+        if not getattr(source, "makes_files", False):
+            source.pairs()  # says what it has looked for
 
 
 def _has_files(folder: Path) -> bool:

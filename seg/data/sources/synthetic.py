@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 from uuid import uuid4
 
 import cv2
@@ -163,6 +164,7 @@ class Synthetic:
         ignore_value: not used; every source has it.
     """
 
+    makes_files: ClassVar[bool] = True  # in `pairs`
     root: str | Path
     patients: int = 60
     frames: int = 5
