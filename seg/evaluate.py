@@ -114,6 +114,7 @@ def evaluate(
     if not again and before.get("inputs") == facts["inputs"]:
         log.info("%s: there already, of the same files (again=true makes it anew)", folder)
         return before
+    atomic.require_writable(folder, "output")
     if before and before.get("data") != str(data):
         log.warning(
             "%s: results of %s are replaced; output=DIR keeps both", folder, before.get("data")

@@ -59,6 +59,7 @@ def output_path(cfg: DictConfig, run: RunFolder) -> Path:
     int8 = ".int8" if cfg.int8 else ""
     default = run.exports_path / f"model{int8}.{cfg.format}"
     output = Path(cfg.output).expanduser().absolute() if cfg.output else default
+    atomic.require_writable(output.parent, "output")
     if output.is_dir() or output.suffix != f".{cfg.format}":
         raise ValueError(f"output={output}: must be a file whose name ends in .{cfg.format}")
     if output.exists() and not cfg.overwrite:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -278,7 +279,9 @@ def test_nobody_but_root_is_refused_an_output_folder_that_is_not_theirs(
         pytest.skip("becoming another user takes root")
     if not os.access("/usr/bin/setpriv", os.X_OK):
         pytest.skip("there is no setpriv")
-    for path in [tmp_path, *list(tmp_path.parents)[:2]]:
+    for path in [tmp_path, *tmp_path.parents]:  # pytest's are for their owner alone
+        if path == Path(tempfile.gettempdir()):
+            break
         path.chmod(0o755)
     (tmp_path / "out").mkdir(mode=0o755)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Whether the files that a command reads are there: asked before what reads them is imported."""
+"""Whether a command can read its files and write its results: asked before its imports."""
 
 import shlex
 from pathlib import Path
@@ -15,6 +15,7 @@ from seg.cli.targets import DOWNLOAD, LOADING
 from seg.data.errors import shown
 from seg.data.sources import Source
 from seg.inference.files import inputs
+from seg.runs.atomic import require_writable
 from seg.runs.weight_files import find_checkpoint, find_models
 
 
@@ -23,8 +24,10 @@ def require_files(cfg: DictConfig, command: str) -> None:
 
     Raises:
         FileNotFoundError, ValueError: as the command itself: there are no data, no images, no run.
+        OSError: a folder may not be entered, or the results cannot be written.
     """
     content = plain(cfg)
+    _require_output(content, command)
     if command == "predict":
         inputs.find(content["input"], recursive=cfg.recursive, root=cfg.root)
         for run in [content["run"]] if isinstance(content["run"], str) else content["run"]:
@@ -42,8 +45,22 @@ def require_files(cfg: DictConfig, command: str) -> None:
             source.pairs()  # says what it has looked for
 
 
+def _require_output(content: dict[str, Any], command: str) -> None:
+    """Where results go by the command line alone; a command itself asks for what it works out."""
+    if command in ("train", "prepare"):
+        if content.get("resume") is None and not content.get("clear_cache"):
+            folder = Path(content["output_dir"]).expanduser().absolute()
+            require_writable(folder / (content["name"] if command == "train" else command))
+    elif output := content.get("output"):
+        path = Path(output).expanduser().absolute()
+        require_writable(path.parent if command == "export" else path, "output")
+
+
 def _has_files(folder: Path) -> bool:
-    return folder.is_dir() and any(folder.iterdir())
+    try:
+        return folder.is_dir() and any(folder.iterdir())
+    except PermissionError as error:  # of the folder itself, or of one that it lies in
+        raise PermissionError(f"dataset.root={shown(folder)}: {error.strerror}") from None
 
 
 def source_keys(cfg: DictConfig) -> dict[str, Any]:

@@ -102,8 +102,11 @@ def replacing_files(folder: Path, *, last: str, owned: Iterable[str] = ()) -> It
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def require_writable(folder: Path) -> None:
-    """Raise OSError if a folder cannot be made there; asked before anything long begins."""
+def require_writable(folder: Path, key: str = "output_dir") -> None:
+    """Raise OSError, with the key to set, if a folder cannot be made or filled there.
+
+    Asked before anything long begins.
+    """
     # os.path.exists is false, where Path.exists raises, below a folder that may not be entered
     existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     number = 0 if os.access(existing, os.W_OK | os.X_OK) else errno.EACCES
@@ -112,7 +115,7 @@ def require_writable(folder: Path) -> None:
     elif hasattr(os, "statvfs") and os.statvfs(existing).f_flag & os.ST_RDONLY:
         number = errno.EROFS
     if number:
-        raise OSError(number, f"{os.strerror(number)}; give another output_dir", str(existing))
+        raise OSError(number, f"{os.strerror(number)}; give another {key}", str(existing))
 
 
 def fresh_folder(parent: Path) -> Path:
