@@ -1,9 +1,15 @@
-"""What is said of a choice that is not there, such as loss=mine."""
+"""What is said of a choice that is not there, such as loss=mine, or not installed."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override
+
 from seg.cli.signatures import nearest
+
+LAUNCHERS = "hydra/launcher"
+EXTRAS = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
 
 
 def no_such_choice(group: str, value: str, names: Collection[str], extra: Path | None) -> str:
@@ -31,3 +37,14 @@ def _folder_of(group: str, value: str) -> Path | None:
         return None
     folders = [Path(), *sorted(p for p in Path().iterdir() if p.is_dir() and p.name[0] != ".")]
     return next((f for f in folders if (f / group / f"{value}.yaml").is_file()), None)
+
+
+def missing_launchers(overrides: Sequence[Override]) -> list[str]:
+    """A problem for each launcher that an extra would install."""
+    loader = GlobalHydra.instance().config_loader()
+    missing = EXTRAS.keys() - set(loader.get_group_options(LAUNCHERS))
+    return [
+        f"{o.input_line}: is not installed; pip install 'seg-med[{EXTRAS[str(o.value())]}]'"
+        for o in overrides
+        if o.key_or_group == LAUNCHERS and str(o.value()) in missing
+    ]

@@ -1,5 +1,6 @@
 """The command line, composed and checked before anything runs: every problem, with near names."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,17 +17,18 @@ from omegaconf.errors import OmegaConfBaseException
 
 from seg.cli import aliases
 from seg.cli.check import check
-from seg.cli.choices import no_such_choice
+from seg.cli.choices import missing_launchers, no_such_choice
 from seg.cli.compose import CONF_DIR, ConfigError, compose_here, in_sweep, plain
 from seg.cli.fixed import of_evaluation
-from seg.cli.overrides import parse, quoted, values_line, values_of
+from seg.cli.overrides import derived, parse, quoted, values_line, values_of
 from seg.cli.signatures import nearest, walk
+
+log = logging.getLogger(__name__)
 
 GRID = "hydra_plugins.seg_grid.SegGridSweeper"
 HYDRAS_GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # ours runs in its place
 Lines = tuple[str, ...]  # overrides
 Result = tuple[DictConfig | None, list[str]]  # a configuration, and what is wrong with it
-EXTRAS = {"joblib": "sweep", "submitit_local": "sweep", "submitit_slurm": "sweep", "ray": "ray"}
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,17 @@ class _CommandLine:
         self.extra = extra
         self.command = command
         self.files = False
+        self.base: tuple[DictConfig | None, Lines] = (None, ())  # others are made of it
         self.search = [f"hydra.searchpath=[file://{extra.absolute()}]"] if extra else []
-        self.loader = GlobalHydra.instance().config_loader()
         self._compose, self._check = cache(self._compose), cache(self._check)  # by their lines
+        loader = GlobalHydra.instance().config_loader()  # slow: at each question it copies itself
+        self.groups, self._options = loader.list_groups(""), cache(loader.get_group_options)
 
     def review(self, files: bool) -> Review:
-        overrides, problems = parse(
-            [quoted(line, self.command) for line in self.arguments.overrides]
-        )
+        overrides, problems = parse([quoted(o, self.command) for o in self.arguments.overrides])
         own = [o for o in overrides if not o.key_or_group.startswith("hydra")]
         hydras = [o.input_line for o in overrides if o not in own]
-        problems += self._missing_launchers(overrides)
+        problems += missing_launchers(overrides)
         if hydras and not problems:
             sweep = [o.input_line for o in own if o.key_or_group == "sweep"]  # it adds hydra's keys
             problems += self._compose((*sweep, *hydras))[1]
@@ -121,12 +123,16 @@ class _CommandLine:
         def changed(index: int, line: str) -> Lines:
             return (*base[:index], line, *base[index + 1 :])
 
+        if (count := sum(map(len, options))) > 100:  # a few seconds
+            log.info("%d values are checked before the first job", count)
+        self.base = (self._compose(base)[0], base)
         # A value that does not pass would hide the problems of all others: find a base that passes.
         for i, lines in enumerate(options):
             for line in lines[1:]:
                 if len(self._check(changed(i, line))[1]) < len(self._check(base)[1]):
                     base = changed(i, line)
         passed, problems = [self._passed(base)], []
+        self.base = (passed[0], base)
         for i, lines in enumerate(options):
             for line in lines:
                 cfg, wrong = self._check(changed(i, line))
@@ -163,14 +169,15 @@ class _CommandLine:
         if cfg is not None:
             unknown = self._unknown(overrides, cfg)
             problems += unknown.values()
-            is_group = self.loader.get_group_options
-            keys = [o for o in overrides if not is_group(o.key_or_group)]
+            keys = [o for o in overrides if not self._options(o.key_or_group)]
             values = [o.input_line for o in keys if o.key_or_group not in unknown]
             cfg, more = self._compose((*choices, *values))
             problems += more if cfg is None else self._problems(cfg, imports=not problems)
         return problems
 
     def _compose(self, lines: Lines) -> Result:
+        if (cfg := derived(*self.base, lines, self._options)) is not None:
+            return cfg, []
         try:
             return compose_here(self.arguments.config_name, [*self.search, *lines]), []
         except ConfigError as error:
@@ -200,7 +207,7 @@ class _CommandLine:
         chosen, problems = [], []
         for o in overrides:
             group = o.key_or_group
-            names = set(self.loader.get_group_options(group))
+            names = set(self._options(group))
             if self.extra is not None:
                 names |= {file.stem for file in (self.extra / group).glob("*.yaml")}
             if "." in group or o.is_delete() or not names:
@@ -221,14 +228,14 @@ class _CommandLine:
     def _unknown(self, overrides: Sequence[Override], cfg: DictConfig) -> dict[str, str]:
         """A problem for each key that the configuration does not have."""
         keys = [path for path, _ in walk(OmegaConf.to_container(cfg))]
-        names = [*keys, *self.loader.list_groups("")]
+        names = [*keys, *self.groups]
         problems = {}
         for o in overrides:
             key = o.key_or_group
             if self.command == "evaluate" and (problem := of_evaluation(key)):
                 problems[key] = problem
                 continue
-            if o.is_add() or o.is_force_add() or self.loader.get_group_options(key):
+            if o.is_add() or o.is_force_add() or self._options(key):
                 continue  # check() compares an added key with signatures, and _choices() a choice
             if o.is_delete():
                 continue  # it is gone, and Hydra refuses to delete what is not there
@@ -240,11 +247,3 @@ class _CommandLine:
                 known = aliases.answer(self.command, key, value, o.input_line.partition("=")[2])
                 problems[key] = known or f"{key}: no such key or group{nearest(key, names)}"
         return problems
-
-    def _missing_launchers(self, overrides: Sequence[Override]) -> list[str]:
-        missing = EXTRAS.keys() - set(self.loader.get_group_options("hydra/launcher"))
-        return [
-            f"{o.input_line}: is not installed; pip install 'seg-med[{EXTRAS[str(o.value())]}]'"
-            for o in overrides
-            if o.key_or_group == "hydra/launcher" and str(o.value()) in missing
-        ]

@@ -1,10 +1,12 @@
 """A command line is composed and checked as a whole before anything runs."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
 from seg.cli import review as reviewing
@@ -32,6 +34,12 @@ def test_a_sound_command_line_passes() -> None:
     assert result.problems == []
     assert result.configurations[0].name == "lgg-unet-dice"
     assert result.configurations[0].dataset.root == "x y/ü"
+
+
+def test_what_hydra_knows_of_a_run_afterwards_is_of_its_own_command_line() -> None:
+    review("dataset=lgg", "loss=dice", "seed=3")  # the run goes on with it: names, run.json
+    assert HydraConfig.get().runtime.choices["dataset"] == "lgg"
+    assert list(HydraConfig.get().overrides.task) == ["dataset=lgg", "loss=dice", "seed=3"]
 
 
 def test_misspelt_groups_and_choices_are_all_named_with_the_nearest() -> None:
@@ -90,6 +98,41 @@ def test_a_bad_value_of_a_sweep_is_named_and_leaves_the_others(
     assert all(any(w in line for line in result.problems) for w in wrong)
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["seed=1,2", "loss=dice,bce", "dataset.image_size=[64,96],128"],
+        ["name=a,'b c'", "early_stopping=null,3"],
+        ["dataset=folder", "dataset.root=x", "dataset.classes={a:1},{b:2}"],
+        ["dataset.split.val=0.2,0.3", "dataset=kvasir,lgg", "dataset.batch_size=2,4"],
+        ["+optimizer.amsgrad=true,false", "model.depth=2,3", "model.width=8"],
+        ["model.width=8,16", "loss=dice", "model=unet,attention_unet"],
+        ["dataset.split={val:0.3,test:0.1}", "dataset.split.val=0.1,0.2"],
+        ["dataset.split.val=0.1,0.2", "dataset.split={val:0.3,test:0.1}"],
+    ],
+)
+def test_each_value_of_a_sweep_is_reviewed_as_hydra_composes_it(lines: list[str]) -> None:
+    values = [[line] if "," not in line or "={v" in line else split(line) for line in lines]
+    result = review("--multirun", *lines)
+    expected = [plain(compose(list(some))) for some in one_changed(values)]
+    assert [plain(cfg) for cfg in result.configurations] == expected
+    assert not result.problems
+
+
+def split(line: str) -> list[str]:
+    """`key=a,b` as `key=a` and `key=b`."""
+    key, _, text = line.partition("=")
+    return [f"{key}={value}" for value in re.split(r",(?![^\[]*\])", text)]
+
+
+def one_changed(values: list[list[str]]) -> list[list[str]]:
+    """The first of each, then all others in their place."""
+    first = [some[0] for some in values]
+    return [first] + [
+        [*first[:i], line, *first[i + 1 :]] for i, some in enumerate(values) for line in some[1:]
+    ]
+
+
 def test_a_sweep_without_a_sound_value_is_refused_with_all_that_is_wrong() -> None:
     problems = problems_of("--multirun", "loss=dise,bse", "optimizer.lr=-1,-2", "seeed=3")
     assert any(problem.startswith("loss=dise: ") for problem in problems)
@@ -127,7 +170,7 @@ def test_an_interval_needs_a_search() -> None:
 def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "hydra._internal.config_loader_impl.ConfigLoaderImpl.get_group_options",
-        lambda self, group, *rest, **more: ["basic"],
+        lambda self, group_name, *rest, **more: ["basic"],
     )
     problems = problems_of("--multirun", "hydra/launcher=ray", "seed=1,2")
     assert "pip install 'seg-med[ray]'" in problems[0]
