@@ -28,8 +28,8 @@ from seg.training import checkpoint, progress, symmetries, weights
 from seg.training.hardware import Hardware
 from seg.training.module import SPLITS, SegmentationModule
 from seg.training.parameter_groups import require_encoder
+from seg.training.quick_hooks import Unprofiled
 from seg.training.stages import Stage
-from seg.training.unprofiled import Unprofiled
 from seg.training.whole_images import WholeImages
 
 PANEL_ROWS = 5

@@ -1,6 +1,7 @@
 """Counts of pixels by case and class, gathered over batches and ranks, and figures from them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from seg.metrics.overlap import METRICS, existing_in
 
 IGNORE = 255
+_AT_ONCE = 1 << 20  # pixels times classes of batches that are counted together: 16 MiB at most
 
 
 def decide(logits: Tensor, threshold: float, *, overlap: bool = False) -> Tensor:
@@ -107,6 +109,9 @@ def multiply_pairs(prediction: Tensor, target: Tensor, values: int) -> Tensor:
 class CaseCounts(torchmetrics.Metric):
     """Collects `confusion` of every case on the device; copies to the host only in `compute`.
 
+    Small batches are counted several at once: of a small batch, a count takes the host longer than
+    the device.
+
     Args:
         classes: number of foreground classes.
         in_parts: whether images come in patches, whose counts are added up for each case.
@@ -120,11 +125,32 @@ class CaseCounts(torchmetrics.Metric):
         self.in_parts = in_parts
         self.add_state("cases", default=[], dist_reduce_fx="cat")
         self.add_state("counts", default=[], dist_reduce_fx="cat")
+        self._uncounted: list[tuple[Tensor, Tensor]] = []  # of one shape but for their number
 
     def update(self, prediction: Tensor, target: Tensor, case: Tensor) -> None:
         """Add a batch. prediction, target: as for `confusion`. case: (N,) row of each image."""
+        if self._uncounted and self._uncounted[0][1].shape[1:] != target.shape[1:]:
+            self.count()
         self.cases.append(case)
-        self.counts.append(confusion(prediction, target, classes=self.classes))
+        self._uncounted.append((prediction, target))
+        if len(self._uncounted) * target.numel() * self.classes >= _AT_ONCE:
+            self.count()
+
+    def count(self) -> None:
+        """Bring `counts` up to date with `cases`."""
+        if self._uncounted:
+            prediction, target = (torch.cat(some) for some in zip(*self._uncounted, strict=True))
+            self._uncounted = []
+            self.counts.append(confusion(prediction, target, classes=self.classes))
+
+    def sync(self, *args: Any, **options: Any) -> None:
+        """As torchmetrics', which calls it at the begin of every `compute`."""
+        self.count()
+        super().sync(*args, **options)
+
+    def reset(self) -> None:
+        self._uncounted = []
+        super().reset()
 
     def compute(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The cases (M,) in order and their counts (M, classes, 4).

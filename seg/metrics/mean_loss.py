@@ -21,8 +21,8 @@ class MeanLoss(torchmetrics.Metric):
 
     def update(self, loss: Tensor, images: int) -> None:
         """Add a batch. loss: (), mean over its `images`."""
-        self.mean_value += loss.repeat(images).sum()
-        self.weight += images
+        self.mean_value.add_(loss.repeat(images).sum())  # nn.Module would look at what is assigned
+        self.weight.add_(images)
 
     def compute(self) -> Tensor:
         """The mean, (); NaN without an image."""

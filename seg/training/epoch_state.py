@@ -26,6 +26,7 @@ def place(position: dict[str, int]) -> str:
 
 def gather(table: CaseCounts, mean: MeanLoss) -> list[dict[str, Any]]:
     """The counts and the running mean loss of every rank, on the CPU. All ranks must call it."""
+    table.count()
     own = {
         "cases": torch.cat(table.cases).cpu(),
         "counts": torch.cat(table.counts).cpu(),

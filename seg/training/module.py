@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from seg.models.layout import fast_layout
 from seg.runs.folder import MONITOR
 from seg.training.checkpoint import refuse_loading
 from seg.training.epoch_state import gather, position, restore
+from seg.training.quick_hooks import QuickHooks
 from seg.training.random_numbers import seed_generators
 from seg.training.stages import Stage, configure, schedule_length
 from seg.training.whole_images import WholeImages
@@ -25,7 +25,7 @@ SPLITS = ("train", "val", "test")
 BY_CLASS = ("dice", "iou")  # figures that an epoch has of each class; NaN without a pixel of it
 
 
-class SegmentationModule(pl.LightningModule):
+class SegmentationModule(QuickHooks):
     """Logits inside; decisions only at the border, by `threshold` or the likeliest class.
 
     Args:

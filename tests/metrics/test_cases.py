@@ -142,6 +142,24 @@ def test_cases_that_come_twice_count_once(batch):
     np.testing.assert_array_equal(counts, expected[1])
 
 
+@pytest.mark.parametrize("pixels", [1, 600, 1 << 20])
+def test_batches_that_are_counted_together_have_the_counts_of_each(monkeypatch, pixels):
+    monkeypatch.setattr("seg.metrics.cases._AT_ONCE", pixels)
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(2, 8, 8), (2, 8, 8), (1, 8, 8), (2, 4, 9), (2, 4, 9), (3, 8, 8)]
+    table, expected = CaseCounts(classes=2), []
+    for number, shape in enumerate(shapes):
+        prediction, target = (torch.randint(3, shape, generator=generator) for _ in range(2))
+        table.update(prediction, target, 10 * number + torch.arange(shape[0]))
+        expected += [confusion(prediction, target, classes=2)]
+    table.count()  # as for a checkpoint within an epoch, which goes on
+    table.update(prediction, target, torch.tensor([90, 91, 92]))
+    cases, counts = table.compute()
+    rows = [10 * n + i for n, shape in enumerate(shapes) for i in range(shape[0])]
+    assert cases.tolist() == [*rows, 90, 91, 92]
+    np.testing.assert_array_equal(counts, torch.cat([*expected, expected[-1]]))
+
+
 def test_a_reset_table_starts_anew():
     prediction, target = _random()
     table = CaseCounts(classes=2)

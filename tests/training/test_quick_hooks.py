@@ -1,15 +1,17 @@
-"""What a profiler costs, and whose it is."""
+"""What is taken from Lightning's hooks, and what stays."""
 
 from types import SimpleNamespace
 
 import pytest
+import pytorch_lightning as pl
 from pytorch_lightning.profilers import SimpleProfiler
+from torch import nn
 
 from seg.cli.build import build_trainer
 from seg.cli.compose import compose
 from seg.runs.folder import RunFolder
 from seg.training.hardware import choose_hardware
-from seg.training.unprofiled import Unprofiled
+from seg.training.quick_hooks import QuickHooks, Unprofiled
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,17 @@ def test_a_profiler_that_was_asked_for_is_taken(tmp_path, monkeypatch, overrides
     assert type(trainer.profiler) is kind
     with trainer.profiler.profile("outer"), trainer.profiler.profile("inner"):
         pass
+
+
+def test_a_module_knows_its_hook_and_has_its_parts_as_every_other():
+    module = QuickHooks()
+    module.part, module.word = nn.Linear(2, 3), "x"
+    seen = []
+    module.on_fit_start = lambda: seen.append(module._current_fx_name)
+    trainer = SimpleNamespace(lightning_module=module, profiler=Unprofiled())
+    pl.trainer.call._call_lightning_module_hook(trainer, "on_fit_start", pl_module=module)
+    assert seen == ["on_fit_start"]
+    assert module._current_fx_name is None
+    assert dict(module.named_children()) == {"part": module.part}
+    assert module.word == "x"
+    assert "_current_fx_name" not in module.state_dict()
