@@ -35,11 +35,14 @@ def bootstrap(
     members = [np.flatnonzero(index == g) for g in range(len(names))]
     generator = np.random.default_rng(seed)
     drawn: dict[str, list[float]] = {}
+    known: dict[bytes, dict[str, float]] = {}  # a few groups are drawn alike many times
     for _ in range(resamples):
         chosen = generator.integers(0, len(names), len(names))
-        rows = np.concatenate([members[g] for g in chosen])
-        copies = np.repeat(np.arange(len(chosen)), [len(members[g]) for g in chosen])
-        for name, value in figures(counts[rows], copies.tolist()).items():
+        if (draw := chosen.tobytes()) not in known:
+            rows = np.concatenate([members[g] for g in chosen])
+            copies = np.repeat(np.arange(len(chosen)), [len(members[g]) for g in chosen])
+            known[draw] = figures(counts[rows], copies.tolist())
+        for name, value in known[draw].items():
             drawn.setdefault(name, []).append(value)
     tails = [100 * (1 - level) / 2, 100 * (1 + level) / 2]
     return {name: tuple(np.percentile(values, tails).tolist()) for name, values in drawn.items()}
