@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import seg  # noqa: F401 - before a test imports torchmetrics, see seg/broken_torchvision.py
+from tests.pictures import no_pictures
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -38,14 +39,8 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def without_pictures() -> Iterator[None]:
-    """Trainings and evaluations of this process and its forks draw no pictures, nor TensorBoard's
-    graph, which is more than half of their time: for tests that look at other things.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("seg.report.panels.draw", lambda *_, **__: np.zeros((8, 8, 3), np.uint8))
-        patch.setattr("seg.report.curves.draw", lambda *_, **__: None)
-        patch.setattr("seg.report.diagnostics.draw", lambda *_, **__: None)
-        patch.setattr("seg.training.tensorboard.add_graph", lambda *_: None)
+    """For tests that look at other things."""
+    with no_pictures():
         yield
 
 
