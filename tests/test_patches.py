@@ -2,8 +2,7 @@
 
 import csv
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -21,6 +20,8 @@ from seg.report.run.facts import data as data_facts
 from seg.runs.folder import RunFolder
 from seg.train import train
 from seg.training.checkpoint import read
+from tests.commands import seg
+from tests.pictures import no_pictures
 
 COUNTS = ("tp", "fp", "fn", "tn")
 KEYS = [
@@ -30,9 +31,11 @@ KEYS = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "PANEL_ROWS", 2)
+@pytest.fixture(scope="module", autouse=True)
+def _small_pictures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "PANEL_ROWS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,14 @@ def run(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return trained(root, tmp_path_factory.mktemp("run"), "dataset.split.test=0.4")
 
 
+@pytest.fixture(scope="module")
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """An ONNX file of the run, and what its export reports."""
+    pytest.importorskip("onnxruntime")
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    return path, command("export", f"run={run}", "format=onnx", f"output={path}")
+
+
 def command(name: str, *overrides: str):
     cfg = compose(list(overrides), config_name=name)
     check(cfg, command=name)
@@ -91,17 +102,15 @@ def test_training_and_evaluation_count_the_same_pixels(run: Path, root: Path) ->
 
 
 def test_masks_of_prediction_and_of_an_onnx_file_are_those_of_the_evaluation(
-    run: Path, root: Path, tmp_path: Path
+    run: Path, exported: tuple[Path, dict], root: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("onnxruntime")
     command("predict", f"run={run}", f"input={root / 'images'}", f"output={tmp_path / 'a'}",
             "trainer.accelerator=cpu")  # fmt: skip
     tested = counts(run / "test_cases.csv")
     for (case, _), (tp, fp, *_) in tested.items():
         mask = cv2.imread(str(tmp_path / "a" / Path(case).name), cv2.IMREAD_UNCHANGED)
         assert np.count_nonzero(mask) == tp + fp
-    onnx = tmp_path / "model.onnx"
-    report = command("export", f"run={run}", "format=onnx", f"output={onnx}")
+    onnx, report = exported
     assert report["parity"]["sizes"] == ["32x32"]
     command("predict", f"run={onnx}", f"input={root / 'images'}", f"output={tmp_path / 'b'}")
     for path in (tmp_path / "a").glob("*.png"):
@@ -109,11 +118,9 @@ def test_masks_of_prediction_and_of_an_onnx_file_are_those_of_the_evaluation(
         assert np.mean(ours != theirs) < 0.001
 
 
-def test_an_exported_file_refuses_what_is_no_window(run: Path, tmp_path: Path) -> None:
+def test_an_exported_file_refuses_what_is_no_window(exported: tuple[Path, dict]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    onnx = tmp_path / "model.onnx"
-    command("export", f"run={run}", "format=onnx", f"output={onnx}")
-    session = onnxruntime.InferenceSession(str(onnx))
+    session = onnxruntime.InferenceSession(str(exported[0]))
     session.run(None, {"image": np.zeros((3, 32, 32, 3), np.uint8)})
     with pytest.raises(Exception, match="INVALID_ARGUMENT"):
         session.run(None, {"image": np.zeros((1, 64, 64, 3), np.uint8)})
@@ -127,6 +134,7 @@ def test_what_a_checkpoint_and_the_report_say_of_patches(run: Path) -> None:
     assert facts["patches in training"].startswith("32x32")
 
 
+@no_pictures()
 def test_two_classes_that_share_pixels_train_on_patches(root: Path, tmp_path: Path) -> None:
     folder = trained(
         root, tmp_path, "dataset.mask_dir={disc: masks, again: masks}", "dataset.overlap=true",
@@ -138,6 +146,7 @@ def test_two_classes_that_share_pixels_train_on_patches(root: Path, tmp_path: Pa
     assert tested == counts(folder / "evaluate/test/test_cases.csv")
 
 
+@no_pictures()
 def test_images_are_resized_first_where_a_size_is_given(root: Path, tmp_path: Path) -> None:
     folder = trained(root, tmp_path, "dataset.image_size=[96,64]", "trainer.max_epochs=1")
     assert {sum(numbers) for numbers in counts(folder / "test_cases.csv").values()} == {96 * 64}
@@ -145,6 +154,7 @@ def test_images_are_resized_first_where_a_size_is_given(root: Path, tmp_path: Pa
     assert content["size"] == "original"
 
 
+@no_pictures()
 def test_a_rank_of_its_own_half_of_the_images_gives_the_same_figures(
     root: Path, tmp_path: Path
 ) -> None:
@@ -153,16 +163,11 @@ def test_a_rank_of_its_own_half_of_the_images_gives_the_same_figures(
     for name, extra in (("one", []), ("two", ["trainer=ddp", "trainer.devices=2",
                                               "trainer.accelerator=cpu"])):  # fmt: skip
         keys = [*KEYS, "optimizer.lr=0", "trainer.max_epochs=1", "model.norm=none", *extra]
-        _in_its_own_process([*keys, f"dataset.root={root}", f"output_dir={tmp_path / name}"])
+        where = [f"dataset.root={root}", f"output_dir={tmp_path / name}"]
+        seg("train", *keys, *where, cwd=tmp_path)
         folder = next((tmp_path / name).glob("*-*/*/config.yaml")).parent
         tables.append(counts(folder / "test_cases.csv"))
     assert tables[0] == tables[1]
-
-
-def _in_its_own_process(overrides: list[str]) -> None:
-    line = [sys.executable, "-m", "seg.train", *overrides]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
