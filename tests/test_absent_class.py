@@ -4,6 +4,7 @@ import csv
 import json
 import logging
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from seg.cli import build
 from seg.cli.check import check
 from seg.cli.compose import compose
 from seg.compare import compare
@@ -48,6 +50,13 @@ def run(command, config_name: str, overrides: list[str]):
     cfg = compose(overrides, config_name=config_name)
     check(cfg, command=config_name)
     return command(cfg)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_pictures() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "PANEL_ROWS", 1)
+        yield
 
 
 @pytest.fixture(scope="module")

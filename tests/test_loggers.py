@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from seg.cli.check import check
 from seg.cli.compose import ConfigError, compose
 from seg.train import train
+from tests.pictures import no_pictures
 from tests.recording import Epochs, Recorder
 
 OWN = "++logger.mine={_target_:tests.recording.Recorder,project:tissue}"
@@ -62,6 +63,7 @@ def test_several_loggers_and_callbacks_get_the_figures_of_every_epoch(
     assert [row["val/dice"][:6] for row in logged] == [row["val/dice"][:6] for row in rows(folder)]
 
 
+@no_pictures()
 def test_a_resumed_run_stays_one_run_of_a_service_and_callbacks_keep_their_state(
     tmp_path: Path, tiny: list[str]
 ) -> None:
@@ -79,6 +81,7 @@ def test_a_resumed_run_stays_one_run_of_a_service_and_callbacks_keep_their_state
     assert not list(folder.glob("events.out.tfevents.*"))
 
 
+@no_pictures()
 def test_another_logger_changes_no_figure_and_is_no_other_configuration(
     tmp_path: Path, tiny: list[str]
 ) -> None:
@@ -91,6 +94,7 @@ def test_another_logger_changes_no_figure_and_is_no_other_configuration(
     assert not list(other.glob("events.out.tfevents.*"))
 
 
+@no_pictures()
 def test_early_stopping_as_a_callback_ends_the_training(tmp_path: Path, tiny: list[str]) -> None:
     options = [*tiny, "callbacks=early_stopping", "callbacks.early_stopping.patience=1"]
     options += ["optimizer.lr=0", "trainer.max_epochs=9"]

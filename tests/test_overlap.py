@@ -25,6 +25,7 @@ from seg.predict import predict
 from seg.prepare import prepare
 from seg.train import train
 from seg.training.checkpoint import read
+from tests.pictures import no_pictures
 from tests.test_evaluate import _reference_figures
 
 CLASSES = ("disc", "cup", "bar")
@@ -82,6 +83,7 @@ def eyes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+@no_pictures()
 def kept(eyes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     output = tmp_path_factory.mktemp("out")
     return trained(*arguments(eyes, output), output=output)
@@ -210,6 +212,7 @@ def test_a_file_for_each_class_is_written_and_found_again(
         assert np.array_equal(np.array(picture), masks[0, 1])
 
 
+@no_pictures()
 def test_each_class_has_a_threshold_of_its_own(eyes: Path, run: Path, tmp_path: Path) -> None:
     rows = rows_of(run)[:3]
     predicted(run, eyes, rows, tmp_path / "p", "threshold=[0.2,0.5,0.9]", "probabilities=npy")
