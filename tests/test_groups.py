@@ -151,7 +151,7 @@ def test_fourteen_patients_of_lgg_are_fourteen_groups(real: Path, tmp_path: Path
     root.mkdir(parents=True)
     for patient in real.glob("lgg*/kaggle_3m/TCGA*"):
         (root / patient.name).symlink_to(patient)
-    overrides = [*SETTINGS[2:], "dataset=lgg", "dataset.image_size=64", "dataset.batch_size=16"]
+    overrides = [*SETTINGS[2:], "dataset=lgg", "dataset.image_size=32", "dataset.batch_size=16"]
     overrides += [f"dataset.root={root.parent}", f"output_dir={tmp_path / 'out'}"]
     run(train, "train", overrides)
     folder = next((tmp_path / "out").glob("*-*/*/run.json")).parent

@@ -102,17 +102,26 @@ LIBRARIES = {
 }
 
 
-@pytest.mark.parametrize("name", LIBRARIES)
-def test_a_librarys_loss_is_a_yaml_alone(name: str, tmp_path: Path) -> None:
+def written(name: str, tmp_path: Path) -> Path:
+    """A folder of configurations with the library's loss as `loss=mine`."""
     package = name.split("_", maxsplit=1)[0] if name != "segmentation_models_pytorch" else name
     pytest.importorskip(package, reason=f"needs {package}", exc_type=ImportError)
     folder = tmp_path / "conf" / "loss"
     folder.mkdir(parents=True)
     (folder / "mine.yaml").write_text(LIBRARIES[name])
-    path = run(CLASSES, "loss=mine", output=tmp_path, config_dir=tmp_path / "conf")
+    return folder.parent
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_librarys_loss_is_a_yaml_alone(name: str, tmp_path: Path) -> None:
+    path = run(CLASSES, "loss=mine", output=tmp_path, config_dir=written(name, tmp_path))
     assert facts(path)["status"] == "finished"
+
+
+@pytest.mark.parametrize("name", ["monai", "segmentation_models_pytorch", "torch"])
+def test_a_librarys_loss_is_a_term_of_a_sum(name: str, tmp_path: Path) -> None:
     term = ["loss=ce_dice", "+loss@loss.terms.mine=mine", "+loss.terms.mine.scale=0.5"]
-    path = run(CLASSES, *term, output=tmp_path, config_dir=tmp_path / "conf")
+    path = run(CLASSES, *term, output=tmp_path, config_dir=written(name, tmp_path))
     assert facts(path)["status"] == "finished"
 
 

@@ -26,9 +26,12 @@ def _small_pictures(monkeypatch):
     monkeypatch.setattr(build, "PANEL_ROWS", 1)
 
 
-@pytest.fixture
-def place(folder, tmp_path, write_folder):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, write_folder):
     """Two finished runs on `set`, and two other data sets; datasets.yaml names them."""
+    tmp_path = tmp_path_factory.mktemp("matrix") / "place"
+    folder = tmp_path / "set"
+    write_folder(folder, count=12)
     for k in (0, 1):
         out = tmp_path / f"out{k}"
         run = untrained(folder, out, *FEW, f"seed={k}", f"optimizer.lr=0.00{k + 1}")
@@ -46,7 +49,15 @@ def place(folder, tmp_path, write_folder):
             sort_keys=False,
         )
     )
+    shutil.copytree(tmp_path, tmp_path.parent / "kept")
     return tmp_path
+
+
+@pytest.fixture
+def place(made):
+    """It, as it was made, at the place that its runs know."""
+    shutil.rmtree(made)
+    return Path(shutil.copytree(made.parent / "kept", made))
 
 
 def _first(run, root):

@@ -37,6 +37,15 @@ def train(site: Path, cwd: Path, *argv: str) -> subprocess.CompletedProcess:
     )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def first(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the wheel, from another directory: three levels below it."""
+    cwd = tmp_path_factory.mktemp("elsewhere")
+    done = train(site, cwd, *TINY)
+    assert done.returncode == 0, done.stderr
+    return next((cwd / "outputs" / "synthetic-unet-bce_dice").iterdir())
+
+
 def test_the_wheel_carries_every_configuration(site: Path) -> None:
     ours = {p.relative_to(ROOT / "conf").as_posix() for p in (ROOT / "conf").rglob("*.yaml")}
     carried = {p.relative_to(site / "seg/conf").as_posix() for p in site.rglob("*.yaml")}
@@ -67,16 +76,14 @@ def test_the_distribution_is_not_called_as_the_package_of_a_stranger(site: Path)
     assert not any(line.startswith("Requires-Dist: seg") and "extra" not in line for line in facts)
 
 
-def test_the_wheel_trains_from_another_directory(site: Path, tmp_path: Path) -> None:
+def test_the_wheel_trains_from_another_directory(site: Path, first: Path, tmp_path: Path) -> None:
     where = [sys.executable, "-P", "-c", "import seg.cli.compose; print(seg.cli.compose.CONF_DIR)"]
     shown = subprocess.run(
         where, cwd=tmp_path, capture_output=True, text=True, check=True,
         env={**os.environ, "PYTHONPATH": str(site)},
     ).stdout  # fmt: skip
     assert shown.strip() == str(site / "seg" / "conf")
-    done = train(site, tmp_path, *TINY)
-    assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "outputs").glob("synthetic-unet-bce_dice/*/test.json"))
+    assert (first / "test.json").is_file()
 
 
 def test_a_users_own_yaml_and_class_need_no_fork(site: Path, tmp_path: Path) -> None:
@@ -104,13 +111,12 @@ def test_a_users_own_yaml_and_class_need_no_fork(site: Path, tmp_path: Path) -> 
     assert "loss.scal: SquaredError takes no such key (nearest: scale)" in wrong.stderr
 
 
-def test_a_run_is_repeated_from_its_own_configuration(site: Path, tmp_path: Path) -> None:
-    assert train(site, tmp_path, *TINY).returncode == 0
-    first = next((tmp_path / "outputs" / "synthetic-unet-bce_dice").iterdir())
-    relative = first.relative_to(tmp_path)
-    again = train(site, tmp_path, "--config-path", str(relative), "--config-name", "config")
+def test_a_run_is_repeated_from_its_own_configuration(site: Path, first: Path) -> None:
+    cwd = first.parents[2]
+    relative = first.relative_to(cwd)
+    again = train(site, cwd, "--config-path", str(relative), "--config-name", "config")
     assert again.returncode == 0, again.stderr
-    runs = sorted((tmp_path / "outputs" / "synthetic-unet-bce_dice").iterdir())
+    runs = sorted(first.parent.iterdir())
     assert len(runs) == 2
     tables = [(r / "test_cases.csv").read_text() for r in runs]
     assert tables[0] == tables[1]
