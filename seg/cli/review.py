@@ -10,6 +10,7 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.object_type import ObjectType
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
@@ -69,15 +70,14 @@ class _CommandLine:
     """One command line, composed in many ways. Used where Hydra is initialised."""
 
     def __init__(self, arguments: Any, extra: Path | None, command: str) -> None:
-        self.arguments = arguments
-        self.extra = extra
-        self.command = command
+        self.arguments, self.extra, self.command = arguments, extra, command
         self.files = False
         self.base: tuple[DictConfig | None, Lines] = (None, ())  # others are made of it
         self.search = [f"hydra.searchpath=[file://{extra.absolute()}]"] if extra else []
         self._compose, self._check = cache(self._compose), cache(self._check)  # by their lines
-        loader = GlobalHydra.instance().config_loader()  # slow: at each question it copies itself
-        self.groups, self._options = loader.list_groups(""), cache(loader.get_group_options)
+        # the loader itself would copy its repository for each question
+        options = GlobalHydra.instance().config_loader().repository.get_group_options
+        self.groups, self._options = options("", ObjectType.GROUP), cache(options)
 
     def review(self, files: bool) -> Review:
         overrides, problems = parse([quoted(o, self.command) for o in self.arguments.overrides])
