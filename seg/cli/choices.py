@@ -41,8 +41,8 @@ def _folder_of(group: str, value: str) -> Path | None:
 
 def missing_launchers(overrides: Sequence[Override]) -> list[str]:
     """A problem for each launcher that an extra would install."""
-    loader = GlobalHydra.instance().config_loader()
-    missing = EXTRAS.keys() - set(loader.get_group_options(LAUNCHERS))
+    options = GlobalHydra.instance().config_loader().repository.get_group_options
+    missing = EXTRAS.keys() - set(options(LAUNCHERS))
     return [
         f"{o.input_line}: is not installed; pip install 'seg-med[{EXTRAS[str(o.value())]}]'"
         for o in overrides

@@ -169,8 +169,8 @@ def test_an_interval_needs_a_search() -> None:
 
 def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "hydra._internal.config_loader_impl.ConfigLoaderImpl.get_group_options",
-        lambda self, group_name, *rest, **more: ["basic"],
+        "hydra._internal.config_repository.ConfigRepository.get_group_options",
+        lambda self, *rest, **more: ["basic"],
     )
     problems = problems_of("--multirun", "hydra/launcher=ray", "seed=1,2")
     assert "pip install 'seg-med[ray]'" in problems[0]
