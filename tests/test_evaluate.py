@@ -316,10 +316,32 @@ def test_robustness_stands_beside_the_figures_of_clean_images(
     assert "rotation" in capsys.readouterr().out
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, write_folder: Callable) -> Path:
+    place = tmp_path_factory.mktemp("tiny") / "place"
+    write_folder(place / "set", count=12)
+    untrained(place / "set", place / "out", "dataset.split.val=4", "dataset.split.test=4")
+    shutil.copytree(place, place.parent / "kept")
+    return place
+
+
 @pytest.fixture
-def tiny_run(folder: Path, tmp_path: Path) -> Path:
-    """12 pairs of 40x48, scored by an untrained network at 32x32."""
-    return untrained(folder, tmp_path / "out", "dataset.split.val=4", "dataset.split.test=4")
+def place(made: Path) -> Path:
+    """Data and a run as they were made, at the place that the run knows."""
+    shutil.rmtree(made)
+    return Path(shutil.copytree(made.parent / "kept", made))
+
+
+@pytest.fixture
+def folder(place: Path) -> Path:
+    """12 pairs of 40x48."""
+    return place / "set"
+
+
+@pytest.fixture
+def tiny_run(place: Path) -> Path:
+    """They are scored by an untrained network at 32x32."""
+    return run_of(place / "out")
 
 
 def files_of(run: Path, split: str, root: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from seg.losses.ce import CELoss
 Make = Callable[..., nn.Module]
 CHANNELS = (1, 3, 5)
 OUTPUTS = {"binary": 1, "classes": 4, "multi-label": 3}  # three classes each, but for the first
-SIZES = ((65, 97), (256, 256))
+SIZES = ((65, 97), (128, 128))
 # every value of each occurs: exporting all combinations would take an hour
 EXPORTED = (
     (1, "binary", (65, 97)),
