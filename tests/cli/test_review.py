@@ -167,6 +167,10 @@ def test_an_interval_needs_a_search() -> None:
     assert "sweep=optuna" in problems[0]
 
 
+def test_a_misspelt_group_is_told_its_name() -> None:
+    assert problems_of("experimnt=x") == ["experimnt: no such key or group (nearest: experiment)"]
+
+
 def test_a_missing_engine_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "hydra._internal.config_repository.ConfigRepository.get_group_options",
