@@ -70,8 +70,19 @@ def test_every_resample_is_made_of_whole_groups_that_keep_apart():
         return {"mean": 0.0}
 
     bootstrap(table, names, figures, resamples=200)
-    assert len(seen) == 200
     assert len(set(seen)) > 15  # of 27 ordered draws
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_a_draw_that_comes_again_counts_each_time(count):
+    table = np.random.default_rng(0).random(2 * count)
+    generator, means = np.random.default_rng(0), []
+    for _ in range(200):
+        chosen = generator.integers(0, count, count)
+        means.append(np.concatenate([table[[g, g + count]] for g in chosen]).mean())
+    expected = np.percentile(means, [2.5, 97.5])
+    names = [str(i) for i in [*range(count), *range(count)]]
+    assert bootstrap(table, names, _mean, resamples=200)["mean"] == pytest.approx(expected)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_another():
