@@ -25,7 +25,6 @@ from seg.cli.overrides import derived, parse, quoted, values_line, values_of
 from seg.cli.signatures import nearest, walk
 
 log = logging.getLogger(__name__)
-
 GRID = "hydra_plugins.seg_grid.SegGridSweeper"
 HYDRAS_GRID = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # ours runs in its place
 Lines = tuple[str, ...]  # overrides
@@ -74,10 +73,11 @@ class _CommandLine:
         self.files = False
         self.base: tuple[DictConfig | None, Lines] = (None, ())  # others are made of it
         self.search = [f"hydra.searchpath=[file://{extra.absolute()}]"] if extra else []
-        self._compose, self._check = cache(self._compose), cache(self._check)  # by their lines
-        # the loader itself would copy its repository for each question
-        options = GlobalHydra.instance().config_loader().repository.get_group_options
-        self.groups, self._options = options("", ObjectType.GROUP), cache(options)
+        self.repository = GlobalHydra.instance().config_loader().repository  # the loader copies it
+        self.groups = self.repository.get_group_options("", ObjectType.GROUP)
+        self.groups += [p.name for p in extra.iterdir() if p.is_dir()] if extra else []
+        cached = map(cache, (self._compose, self._check, self._options))  # by lines, by group
+        self._compose, self._check, self._options = cached
 
     def review(self, files: bool) -> Review:
         overrides, problems = parse([quoted(o, self.command) for o in self.arguments.overrides])
@@ -202,22 +202,25 @@ class _CommandLine:
         keys = (line.partition("=")[0].lstrip("+~") for line in self.arguments.overrides)
         return [key for key in keys if "." in key]
 
+    def _options(self, group: str) -> set[str]:
+        """The choices of a group; none of what is no group."""
+        own = (self.extra / group).glob("*.yaml") if self.extra else ()
+        return {*self.repository.get_group_options(group), *(file.stem for file in own)}
+
     def _choices(self, overrides: Sequence[Override]) -> tuple[list[str], list[str]]:
         """The choices of groups that exist, of several the first, and problems of the others."""
         chosen, problems = [], []
         for o in overrides:
             group = o.key_or_group
-            names = set(self._options(group))
-            if self.extra is not None:
-                names |= {file.stem for file in (self.extra / group).glob("*.yaml")}
+            names = self._options(group)
             if "." in group or o.is_delete() or not names:
                 continue
             text = o.input_line.partition("=")[2]
             if not o.is_add() and (known := aliases.answer(self.command, group, None, text)):
                 problems.append(known)  # such as model=RUN of seg.predict
                 continue
-            is_list = isinstance(o.value(), list)  # protocol=[a,b]
-            values = [str(value) for value in o.value()] if is_list else values_of(o)
+            several = o.value() if isinstance(o.value(), list) else values_of(o)  # protocol=[a,b]
+            values = [str(value) for value in several]
             allowed = names | {"null"} if group == "experiment" else names
             wrong = [value for value in values if value not in allowed]
             problems += [no_such_choice(group, value, names, self.extra) for value in wrong]
@@ -227,18 +230,16 @@ class _CommandLine:
 
     def _unknown(self, overrides: Sequence[Override], cfg: DictConfig) -> dict[str, str]:
         """A problem for each key that the configuration does not have."""
-        keys = [path for path, _ in walk(OmegaConf.to_container(cfg))]
-        names = [*keys, *self.groups]
+        names = [path for path, _ in walk(OmegaConf.to_container(cfg))] + self.groups
         problems = {}
         for o in overrides:
             key = o.key_or_group
             if self.command == "evaluate" and (problem := of_evaluation(key)):
                 problems[key] = problem
                 continue
-            if o.is_add() or o.is_force_add() or self._options(key):
-                continue  # check() compares an added key with signatures, and _choices() a choice
-            if o.is_delete():
-                continue  # it is gone, and Hydra refuses to delete what is not there
+            # Hydra refuses a deleted one, check() an added one, and _choices() a wrong choice
+            if o.is_delete() or o.is_add() or o.is_force_add() or self._options(key):
+                continue
             parent = key.rpartition(".")[0]
             # a key of an open mapping, such as dataset.classes, may be new
             is_open = parent and OmegaConf.select(cfg, parent, default=0) is None

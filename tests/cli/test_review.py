@@ -119,6 +119,20 @@ def test_each_value_of_a_sweep_is_reviewed_as_hydra_composes_it(lines: list[str]
     assert not result.problems
 
 
+def test_choices_of_a_group_of_ones_own_are_each_composed(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    for number, name in enumerate("ab"):
+        text = f"# @package _global_\nseed: {number}\ndataset:\n  batch_size: {number + 2}\n"
+        (tmp_path / "site" / f"{name}.yaml").write_text(text)
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\ndefaults:\n  - /site: a\n  - _self_\n"
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    for line in ("site=a,b", "site=b,a"):
+        result = review("--multirun", f"--config-dir={tmp_path}", "experiment=mine", line)
+        assert not result.problems
+        assert {(c.seed, c.dataset.batch_size) for c in result.configurations} == {(0, 2), (1, 3)}
+
+
 def split(line: str) -> list[str]:
     """`key=a,b` as `key=a` and `key=b`."""
     key, _, text = line.partition("=")
