@@ -90,10 +90,8 @@ def derived(
         return None
     key, value = overrides[0].key_or_group, overrides[0].value()
     others = [line.partition("=")[0].lstrip("+~") for line in lines if line not in changed]
-    overlapping = (
-        other == key
-        or (f"{other}.".startswith(f"{key}."))
-        or (key.startswith(f"{other}.") and not options(other))
+    overlapping = (  # the key itself again, a part of it, or a mapping that it is a part of
+        f"{other}.".startswith(f"{key}.") or (key.startswith(f"{other}.") and not options(other))
         for other in others
     )
     if isinstance(value, dict) or "@" in key or options(key) or any(overlapping):
